@@ -1,0 +1,48 @@
+"""Every error that this library raises on purpose, each a mistake that its message helps to mend.
+
+What a model writes never raises: it becomes a `sql_env.types.Status` and a low reward.
+"""
+
+
+class SQLEnvError(Exception):
+    """The parent of all of them."""
+
+
+class PluginError(SQLEnvError):
+    """A reward, benchmark or other plug-in is unknown, ambiguous, shadowed or broken."""
+
+
+class RewardError(SQLEnvError):
+    """A reward raised, or returned something that is neither a finite number nor None."""
+
+
+class TaskError(SQLEnvError):
+    """A task is malformed, or no task has the id that was asked for."""
+
+
+class DataError(SQLEnvError):
+    """A benchmark's folder, file or split is missing or malformed."""
+
+
+class DatabaseError(SQLEnvError):
+    """A database is missing, unreadable or not a database."""
+
+
+class GoldError(SQLEnvError):
+    """The gold query of the task that was asked for does not run."""
+
+
+class ComparisonError(SQLEnvError):
+    """No comparison semantics has this name."""
+
+
+class FormatError(SQLEnvError):
+    """No response format or prompt template has this name."""
+
+
+class LimitError(SQLEnvError):
+    """A limit is unknown or out of range."""
+
+
+class ClosedError(SQLEnvError):
+    """An executor, scorer or environment was used after it was closed."""
