@@ -1,0 +1,40 @@
+"""A Gymnasium environment library for models that turn questions into SQL.
+
+Importing it registers an environment ``SQLEnv-<name>-v0`` for each installed benchmark.
+"""
+
+import os
+
+__all__: list[str] = []
+
+if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and needs none of this
+    from sql_env.benchmark import load_benchmark
+    from sql_env.env import SQLEnv
+    from sql_env.executor import Executor
+    from sql_env.limits import Limits
+    from sql_env.parser import parse, respond
+    from sql_env.registration import register_environments
+    from sql_env.rubric import Rubric, rubric
+    from sql_env.scorer import Scorer
+    from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task
+
+    __all__ = [
+        "Action",
+        "Benchmark",
+        "ExecutionResult",
+        "Executor",
+        "Limits",
+        "Query",
+        "Rollout",
+        "Rubric",
+        "SQLEnv",
+        "Score",
+        "Scorer",
+        "Status",
+        "Task",
+        "load_benchmark",
+        "parse",
+        "respond",
+        "rubric",
+    ]
+    register_environments()

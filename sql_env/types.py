@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sql_env.errors import TaskError
 
-Value: TypeAlias = None | int | float | str | bytes
+Value: TypeAlias = int | float | str | bytes | None
 """One cell. Engines map every richer type (dates, decimals, lists) onto these five."""
 
 Row: TypeAlias = tuple[Value, ...]
@@ -28,7 +28,7 @@ class Task:
         dialect: The engine that runs the SQL: ``sqlite`` or ``duckdb``.
         evidence: External knowledge that comes with the question (BIRD's term), or empty.
         difficulty: The benchmark's own level, or empty.
-        comparison: The semantics under which two results are equal; see `sql_env.compare`.
+        comparison: The semantics under which two results are equal; see `sql_env.comparison`.
         reasoning: A worked-out chain of thought, where the benchmark has one.
     """
 

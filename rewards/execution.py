@@ -1,0 +1,14 @@
+"""Whether the SQL runs."""
+
+from sql_env.types import Rollout
+
+
+def execution(rollout: Rollout, *, runs: float = 2.0, fails: float = -2.0, malformed: float = 0.0) -> float:
+    """Pay for SQL that runs within its limits.
+
+    SQL-R1, equation 3 (arXiv 2504.08600): S_e is 2 if the SQL is executable, 0 if the format is
+    wrong, else -2. A query that is stopped by a limit, or denied because it would write, fails.
+    """
+    if rollout.result is None:
+        return malformed
+    return runs if rollout.result.ok else fails

@@ -1,0 +1,11 @@
+"""Whether the completion follows its response format."""
+
+from sql_env.types import Rollout
+
+
+def format(rollout: Rollout, *, good: float = 1.0, bad: float = -1.0) -> float:
+    """Pay for a well-formed completion, whatever its SQL says.
+
+    SQL-R1, equation 2 (arXiv 2504.08600): S_f is 1 if the format is correct, else -1.
+    """
+    return good if rollout.action.well_formed else bad

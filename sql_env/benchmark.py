@@ -1,0 +1,45 @@
+"""Load a benchmark by name."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Any
+
+from sql_env import plugins
+from sql_env.errors import DataError, PluginError
+from sql_env.types import Benchmark
+
+log = logging.getLogger(__name__)
+
+
+def load_benchmark(
+    name: str, split: str | None = None, data_dir: str | None = None, **params: Any
+) -> Benchmark:
+    """The tasks of an installed benchmark.
+
+    Args:
+        name: The name of an entry point of ``sql_env.benchmarks``, or ``package.module:loader``.
+        split: The split to load; the benchmark's own default where None.
+        data_dir: The folder that holds the benchmark's files, where it needs one.
+        params: Further arguments of the loader, such as ``path`` of ``jsonl``.
+
+    Raises:
+        PluginError: There is no such benchmark, or it takes no such argument.
+        DataError: Its data is missing, or has no task.
+    """
+    loader = plugins.load(plugins.BENCHMARKS, name)
+    arguments = {"split": split, "data_dir": data_dir, **params}
+    given = {key: value for key, value in arguments.items() if value is not None}
+    try:
+        inspect.signature(loader).bind(**given)
+    except TypeError as error:
+        raise PluginError(f"benchmark {name!r}: {error}; it takes {inspect.signature(loader)}") from None
+    benchmark = loader(**given)
+    if not isinstance(benchmark, Benchmark):
+        raise PluginError(f"benchmark {name!r} returned a {type(benchmark).__name__}, not a Benchmark")
+    if not benchmark.tasks:
+        raise DataError(f"benchmark {name!r}, split {benchmark.split!r}, has no task; {benchmark.left_out}")
+    for line in benchmark.left_out:
+        log.warning("%s: %s", name, line)
+    return benchmark

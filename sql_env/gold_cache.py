@@ -1,0 +1,55 @@
+"""Gold results that are kept between batches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sql_env.comparison import Gold
+from sql_env.types import Query, Status
+
+
+class GoldKey(NamedTuple):
+    """What a gold result depends on: the query, how it is compared, and the file's state."""
+
+    query: Query
+    comparison: str
+    file: tuple[int, int, int]
+
+
+def signature(database: str) -> tuple[int, int, int]:
+    """What changes when a database file does; zeros where there is no file."""
+    try:
+        stat = os.stat(database)
+    except (OSError, ValueError):
+        return (0, 0, 0)
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+class GoldCache:
+    """The most recently used gold results, shared by threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._golds: OrderedDict[GoldKey, Gold] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, keys: Iterable[GoldKey]) -> dict[GoldKey, Gold]:
+        """Those of the keys that are known."""
+        with self._lock:
+            known = {key: self._golds[key] for key in keys if key in self._golds}
+            for key in known:
+                self._golds.move_to_end(key)
+        return known
+
+    def remember(self, golds: Mapping[GoldKey, Gold]) -> None:
+        """Keep results, except where the database or a worker failed: that may pass."""
+        with self._lock:
+            for key, gold in golds.items():
+                if gold.result.status is not Status.UNAVAILABLE:
+                    self._golds[key] = gold
+            while len(self._golds) > self._size:
+                self._golds.popitem(last=False)

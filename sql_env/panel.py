@@ -1,0 +1,95 @@
+"""A task and its score, drawn for a terminal."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from io import StringIO
+
+import sqlparse
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from sqlparse.exceptions import SQLParseError
+
+from sql_env.types import ExecutionResult, Score, Task
+
+ROWS = 8
+WIDTH = 100
+_FORMATTED = 5_000
+
+
+def panel(task: Task, score: Score | None = None, *, color: bool = False) -> str:
+    """The question and, once there is a score, the SQL, both results and each reward.
+
+    Args:
+        task: What was asked.
+        score: What the completion was paid; None before it is there.
+        color: Whether to use terminal colours.
+    """
+    parts: list[RenderableType] = [Text(_plain(task.question), style="bold")]
+    if score is not None:
+        parts += _judged(score)
+    out = Console(
+        file=StringIO(), width=WIDTH, force_terminal=color, color_system="standard" if color else None
+    )
+    out.print(Panel(Group(*parts), title=_plain(f"{task.id} · {task.db_id}"), title_align="left"))
+    written = out.file
+    assert isinstance(written, StringIO)
+    return written.getvalue().rstrip("\n")
+
+
+def _judged(score: Score) -> list[RenderableType]:
+    rollout = score.rollout
+    sql = rollout.action.sql
+    ours = _result("result", rollout.result) if rollout.result else Text("no SQL was run")
+    return [
+        Text(""),
+        Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
+        if sql
+        else Text("The completion does not follow its response format.", style="italic"),
+        Text(""),
+        Columns([ours, _result("gold", rollout.gold)], padding=(0, 4)),
+        Text(""),
+        _rewards(score),
+    ]
+
+
+def _result(title: str, result: ExecutionResult) -> RenderableType:
+    if not result.ok:
+        return Group(Text(title, style="bold"), Text(_plain(f"{result.status}: {result.error}"), style="red"))
+    table = Table(title=f"{title} ({len(result.rows)} rows)", title_style="bold", title_justify="left")
+    for name in result.columns:
+        table.add_column(Text(_plain(name)), overflow="ellipsis", no_wrap=True, max_width=24)
+    for row in result.rows[:ROWS]:
+        table.add_row(*(Text("NULL", style="dim") if v is None else Text(_plain(str(v))) for v in row))
+    if len(result.rows) > ROWS:
+        table.caption = f"and {len(result.rows) - ROWS} more"
+    return table
+
+
+def _rewards(score: Score) -> RenderableType:
+    if score.total is None:
+        return Text(_plain(f"masked: {score.rollout.masked}"), style="yellow")
+    table = Table(box=None, padding=(0, 2))
+    for name in score.components:
+        table.add_column(name, justify="right")
+    table.add_column("total", justify="right", style="bold")
+    values = ["–" if value is None else f"{value:+.3f}" for value in score.components.values()]
+    table.add_row(*values, f"{score.total:+.3f}")
+    return table
+
+
+def _pretty(sql: str) -> str:
+    """SQL laid out for reading. Long or odd text, on which the formatter may choke, stays as it is."""
+    if len(sql) <= _FORMATTED:
+        with suppress(SQLParseError, RecursionError):
+            sql = sqlparse.format(sql, reindent=True, keyword_case="upper")
+    return _plain(sql[:_FORMATTED], keep="\n")
+
+
+def _plain(text: str, keep: str = "") -> str:
+    """Text that cannot steer the terminal: control and bidirectional characters are replaced."""
+    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,92 @@
+"""What the model is shown: a task and its schema as chat messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypedDict
+
+from sql_env.errors import FormatError
+from sql_env.parser import ResponseFormat
+from sql_env.plugins import suggest
+from sql_env.types import Task
+
+ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
+
+
+class Message(TypedDict):
+    """One chat message, as chat templates take it."""
+
+    role: str
+    content: str
+
+
+def messages(task: Task, schema: str, form: ResponseFormat, template: str = "full") -> list[Message]:
+    """The chat messages that ask a task.
+
+    Args:
+        task: What is asked. Its gold SQL and its reasoning are not shown.
+        schema: The database's schema, from `sql_env.executor.Executor.schema`.
+        form: The response format that the model is told to keep.
+        template: ``full`` for language models; ``compact`` for tiny models that are trained from
+            scratch, who get the bare names of tables and columns.
+
+    Raises:
+        FormatError: No template has this name.
+    """
+    if template not in TEMPLATES:
+        raise FormatError(f"no prompt template is called {template!r}.{suggest(template, list(TEMPLATES))}")
+    return TEMPLATES[template](task, schema, form)
+
+
+def text(chat: list[Message]) -> str:
+    """Chat messages as one text, for models without a chat template."""
+    return "\n\n".join(message["content"] for message in chat)
+
+
+def _full(task: Task, schema: str, form: ResponseFormat) -> list[Message]:
+    engine = ENGINES.get(task.dialect, task.dialect)
+    system = f"You turn questions about a {engine} database into one SQL query. {_instruction(form)}"
+    parts = [f"Schema:\n{schema.strip()}"]
+    if task.evidence:
+        parts.append(f"Evidence: {task.evidence}")
+    parts.append(f"Question: {task.question}")
+    return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
+
+
+def _compact(task: Task, schema: str, form: ResponseFormat) -> list[Message]:
+    lines = [outline(schema), task.evidence, task.question]
+    return [Message(role="user", content="\n".join(line for line in lines if line) + "\n")]
+
+
+TEMPLATES: dict[str, Callable[[Task, str, ResponseFormat], list[Message]]] = {
+    "full": _full,
+    "compact": _compact,
+}
+"""Every prompt template by name."""
+
+
+def _instruction(form: ResponseFormat) -> str:
+    place = f"in a ```{form.fence} code block" if form.fence else "as plain text"
+    if form.answer:
+        place = f"between <{form.answer}> and </{form.answer}>, {place}"
+    think = f"First reason between <{form.think}> and </{form.think}>. Then g" if form.think else "G"
+    return f"{think}ive the query {place}. Write each tag exactly once."
+
+
+@lru_cache(maxsize=1024)
+def outline(schema: str) -> str:
+    """The names of a schema's tables and columns, ``table(column, ...)``, a line each.
+
+    Statements that cannot be parsed are left out.
+    """
+    import sqlglot  # takes long to import, and only tiny models need it
+    from sqlglot import exp
+
+    level = sqlglot.ErrorLevel.IGNORE
+    tables = (tree for tree in sqlglot.parse(schema, dialect="sqlite", error_level=level) if tree)
+    return "\n".join(
+        f"{tree.this.this.name}({', '.join(column.name for column in tree.find_all(exp.ColumnDef))})"
+        for tree in tables
+        if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema)
+    )

@@ -1,0 +1,21 @@
+"""Register one environment for each installed benchmark."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from sql_env import plugins
+
+
+def environment_id(benchmark: str) -> str:
+    """The id of a benchmark's environment: ``SQLEnv-<benchmark>-v0``."""
+    return f"SQLEnv-{benchmark}-v0"
+
+
+def register_environments() -> None:
+    """Register the environments. gymnasium >= 1.0 does not look for entry points by itself."""
+    for name in plugins.names(plugins.BENCHMARKS):
+        if environment_id(name) not in gymnasium.registry:
+            gymnasium.register(
+                environment_id(name), entry_point="sql_env.env:SQLEnv", kwargs={"benchmark": name}
+            )

@@ -1,0 +1,153 @@
+"""Named, weighted rewards that add up to a score."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sql_env import plugins
+from sql_env.comparison import comparison
+from sql_env.errors import PluginError, RewardError
+from sql_env.parser import FORMATS, ResponseFormat, response_format
+from sql_env.types import RewardFunc, Rollout, Score
+
+log = logging.getLogger(__name__)
+
+RewardSpec: TypeAlias = str | Mapping[str, Any]
+"""A reward's name, its ``package.module:function``, or ``{"reward", "weight", "params", "name"}``."""
+
+RubricSpec: TypeAlias = str | Sequence[RewardSpec] | Mapping[str, Any]
+"""A preset's or reward's name, a list of rewards, or the object that a preset is."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedReward:
+    """One component of a rubric.
+
+    Attributes:
+        name: The name under which its value is reported.
+        function: The reward.
+        weight: What its value is multiplied by in the total.
+        params: Keyword arguments that it is called with.
+    """
+
+    name: str
+    function: RewardFunc
+    weight: float = 1.0
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, rollout: Rollout) -> float | None:
+        """This reward's value for one rollout, before its weight.
+
+        Raises:
+            RewardError: The reward raised, or returned no finite number.
+        """
+        try:
+            value = self.function(rollout, **self.params)
+        except Exception as error:
+            raise RewardError(f"reward {self.name!r} raised {type(error).__name__}: {error}") from error
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise RewardError(f"reward {self.name!r} returned {value!r}: return a finite number, or None")
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """What a rollout is paid for, and how its completion and its result are read.
+
+    Attributes:
+        name: What it is called in reports.
+        rewards: Its components, in the order in which they are added.
+        form: The response format that completions must follow.
+        comparison: The semantics that replace each task's own, or None to keep those.
+    """
+
+    name: str
+    rewards: tuple[WeightedReward, ...]
+    form: ResponseFormat = FORMATS["think-answer"]
+    comparison: str | None = None
+
+    def __call__(self, rollout: Rollout) -> Score:
+        """Score one rollout. A masked one has no total, and its components do not apply."""
+        if rollout.masked:
+            return Score(None, {reward.name: None for reward in self.rewards}, rollout)
+        components = {reward.name: reward(rollout) for reward in self.rewards}
+        total = 0.0
+        for reward in self.rewards:
+            value = components[reward.name]
+            if value is not None:
+                total += reward.weight * value
+        return Score(total, components, rollout)
+
+
+def rubric(spec: RubricSpec) -> Rubric:
+    """Build a rubric from names and numbers.
+
+    Example:
+        >>> [reward.name for reward in rubric("sql-r1").rewards]
+        ['format', 'execution', 'result', 'length']
+        >>> rubric([{"reward": "result", "weight": 2.0}]).rewards[0].weight
+        2.0
+
+    Raises:
+        PluginError: A reward is unknown or broken, or the spec is malformed.
+        FormatError: The response format is unknown.
+        ComparisonError: The comparison is unknown.
+    """
+    if isinstance(spec, str):
+        if spec in plugins.names(plugins.PRESETS):
+            return _from_preset(spec, plugins.load(plugins.PRESETS, spec))
+        if spec not in plugins.names(plugins.REWARDS) and ":" not in spec:
+            known = plugins.names(plugins.PRESETS) + plugins.names(plugins.REWARDS)
+            raise PluginError(f"no preset or reward is called {spec!r}.{plugins.suggest(spec, known)}")
+        return _from_preset(spec, {"rewards": [spec]})
+    if isinstance(spec, Mapping):
+        return _from_preset("custom", spec)
+    return _from_preset("custom", {"rewards": spec})
+
+
+def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
+    _only(preset, {"rewards", "response_format", "comparison", "warning"}, "preset")
+    rewards = tuple(_weighted(reward) for reward in preset.get("rewards", ()))
+    labels = [reward.name for reward in rewards]
+    if not rewards or len(set(labels)) < len(labels):
+        raise PluginError(f"a rubric needs at least one reward, and each its own name; got {labels}")
+    if warning := preset.get("warning"):
+        log.warning("%s", warning)
+    semantics = preset.get("comparison")
+    return Rubric(
+        name,
+        rewards,
+        response_format(preset.get("response_format", "think-answer")),
+        comparison(semantics).name if semantics else None,
+    )
+
+
+def _weighted(spec: RewardSpec) -> WeightedReward:
+    if isinstance(spec, str):
+        spec = {"reward": spec}
+    _only(spec, {"reward", "weight", "params", "name"}, "reward")
+    source = spec.get("reward")
+    weight = spec.get("weight", 1.0)
+    if not isinstance(source, str):
+        raise PluginError(f"a reward is named by a string, not {source!r}")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        raise PluginError(f"the weight of reward {source!r} must be a finite number, not {weight!r}")
+    function = plugins.load(plugins.REWARDS, source)
+    if not callable(function):
+        raise PluginError(f"reward {source!r} is not callable: {function!r}")
+    name = spec.get("name", source.rpartition(":")[2])
+    return WeightedReward(name, function, float(weight), dict(spec.get("params", {})))
+
+
+def _only(spec: Mapping[str, Any], known: set[str], kind: str) -> None:
+    if not isinstance(spec, Mapping):
+        raise PluginError(f"a {kind} is an object of names and numbers, not {spec!r}")
+    for key in spec:
+        if key not in known:
+            raise PluginError(f"unknown {kind} key {key!r}.{plugins.suggest(str(key), sorted(known))}")

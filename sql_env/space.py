@@ -1,0 +1,51 @@
+"""A space of any text, for observations and actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import Space
+
+_PIECES = (
+    "<think>", "</think>", "<answer>", "</answer>", "```sql\n", "\n```", "SELECT ", "* ", "FROM ",
+    "DROP TABLE ", "t", "'", '"', "; ", "--", "(", ")", "1", " ", "\n", "\0", "é", "李", "\U0001f600",
+)  # fmt: skip
+
+
+class TextSpace(Space[str]):
+    """Every string is an element.
+
+    `gymnasium.spaces.Text` has a fixed alphabet and length, which a model's output does not keep.
+    Samples are made of the pieces of SQL and of response formats, so they reach further into the
+    environment than letters would.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(shape=None, dtype=None, seed=seed)
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        return False
+
+    def sample(self, mask: Any | None = None, probability: Any | None = None) -> str:
+        """A random text of up to 64 pieces.
+
+        Raises:
+            ValueError: A mask or probability is given: there is nothing to mask.
+        """
+        if mask is not None or probability is not None:
+            raise ValueError("a TextSpace takes neither mask nor probability")
+        chosen = self.np_random.integers(len(_PIECES), size=self.np_random.integers(65))
+        return "".join(_PIECES[i] for i in chosen)
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextSpace)
+
+    def __hash__(self) -> int:
+        return hash(TextSpace)
+
+    def __repr__(self) -> str:
+        return "TextSpace()"
