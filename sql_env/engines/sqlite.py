@@ -1,0 +1,227 @@
+"""SQLite, through apsw, which ships its own SQLite: read-only, default-deny, counted in steps."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from marshal import dumps
+from random import Random
+
+import apsw
+
+from sql_env.engines.sqlite_file import Identity, decode, identify, lenient_select, open_readonly
+from sql_env.engines.sqlite_schema import schema
+from sql_env.errors import DatabaseError
+from sql_env.limits import Limits
+from sql_env.types import ExecutionResult, Row, Status, Value
+
+WARM = 64
+"""Connections that are kept open; beyond it the least recently used one is closed."""
+
+_PREPARE_TICKS = 50_000  # the compiler's own count; real queries need a few dozen
+_MAX_OPCODES = 500_000  # of one compiled query; real ones have some hundreds
+_ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
+_FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
+_BLANK = re.compile(r"[ \t\n\r\f;\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_OUT_OF_MEMORY = (apsw.NoMemError, MemoryError)
+
+_STATUS: dict[type[Exception], Status] = {
+    apsw.AuthError: Status.DENIED,
+    apsw.ReadOnlyError: Status.DENIED,
+    apsw.PermissionsError: Status.DENIED,
+    apsw.InterruptError: Status.TIMEOUT,
+    apsw.TooBigError: Status.TOO_LARGE,
+    apsw.NoMemError: Status.TOO_LARGE,
+    MemoryError: Status.TOO_LARGE,
+    apsw.CorruptError: Status.UNAVAILABLE,
+    apsw.NotADBError: Status.UNAVAILABLE,
+    apsw.CantOpenError: Status.UNAVAILABLE,
+    apsw.IOError: Status.UNAVAILABLE,
+    DatabaseError: Status.UNAVAILABLE,
+}
+
+
+class _Stop(Exception):
+    """Ends a query with this status."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SQLiteEngine:
+    """Runs SQLite queries under limits; see `sql_env.engines.Engine`. Not thread-safe.
+
+    The CPU and wall limits belong to the worker around it (`sql_env.worker`): in-process, nothing
+    stops a query that stays inside a single virtual-machine instruction.
+
+    Example:
+        >>> SQLiteEngine(Limits()).run("missing.sqlite", "SELECT 1").status
+        <Status.UNAVAILABLE: 'unavailable'>
+    """
+
+    cpu_grace = 0.0
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._steps = min(int(limits.max_steps), 2**31 - 1)
+        self._warm: OrderedDict[str, tuple[Identity, apsw.Connection]] = OrderedDict()
+        self._sql = self._statement = self._refusal = ""
+        self._columns: tuple[str, ...] = ()
+        self._random: Random | None = None
+
+    def run(self, database: str, sql: str) -> ExecutionResult:
+        """Run one query; see `sql_env.engines.Engine.run`."""
+        previous = apsw.hard_heap_limit(int(self.limits.memory_bytes))
+        try:
+            return self._run(database, sql)
+        except _OUT_OF_MEMORY:
+            self.close()  # and once more, so that the verdict owes nothing to what ran before
+            return self._run_again(database, sql)
+        except (_Stop, apsw.Error, DatabaseError) as error:
+            return self._failure(error)
+        finally:
+            apsw.hard_heap_limit(previous)
+
+    def schema(self, database: str) -> str:
+        """The tables as DDL; see `sql_env.engines.Engine.schema`."""
+        return schema(database)
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._warm:
+            self._warm.popitem()[1][1].close(True)
+
+    def _run_again(self, database: str, sql: str) -> ExecutionResult:
+        try:
+            return self._run(database, sql)
+        except (_Stop, apsw.Error, DatabaseError, MemoryError) as error:
+            self.close()
+            return self._failure(error)
+
+    def _run(self, database: str, sql: str) -> ExecutionResult:
+        self._refusal = ""
+        _check_text(sql, self.limits.max_sql_bytes)
+        connection = self._connection(database)
+        try:
+            rows = self._rows(connection, sql)
+        except UnicodeDecodeError:
+            columns = self._columns
+            rows = self._rows(connection, lenient_select(self._statement, len(columns)), decode)
+            return ExecutionResult(Status.OK, columns, rows)
+        return ExecutionResult(Status.OK, self._columns, rows)
+
+    def _connection(self, database: str) -> apsw.Connection:
+        identity = identify(database)
+        warm = self._warm.pop(database, None)
+        if warm is None or warm[0] != identity:
+            if len(self._warm) >= WARM:
+                self._warm.popitem(last=False)[1][1].close(True)
+            warm = identity, self._open(database)
+        self._warm[database] = warm
+        return warm[1]
+
+    def _open(self, database: str) -> apsw.Connection:
+        connection = open_readonly(database)
+        for limit, value in (
+            (apsw.SQLITE_LIMIT_LENGTH, int(self.limits.max_bytes)),
+            (apsw.SQLITE_LIMIT_ATTACHED, 0),
+            (apsw.SQLITE_LIMIT_TRIGGER_DEPTH, 0),
+            (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
+            (apsw.SQLITE_LIMIT_VDBE_OP, _MAX_OPCODES),
+        ):
+            connection.limit(limit, value)
+        connection.create_scalar_function("random", self._random_int, 0)
+        connection.create_scalar_function("randomblob", self._random_blob, 1)
+        connection.exec_trace = self._before_first_step
+        connection.authorizer = self._authorize
+        return connection
+
+    def _rows(
+        self, connection: apsw.Connection, sql: str, convert: Callable[[Row], Row] | None = None
+    ) -> tuple[Row, ...]:
+        """The rows of one query, counted as they come."""
+        self._sql, self._columns, self._random = sql, (), None
+        connection.set_progress_handler(_interrupt, _PREPARE_TICKS)
+        rows: list[Row] = []
+        room, most = self.limits.max_bytes, self.limits.max_rows
+        cursor = connection.cursor()
+        try:
+            for row in cursor.execute(sql, can_cache=False):
+                rows.append(row if convert is None else convert(row))
+                room -= len(dumps(row, 2))  # the cheapest way to count
+                if room < 0:
+                    raise _Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
+                if len(rows) > most:
+                    raise _Stop(Status.TOO_LARGE, f"more than {most} rows")
+        finally:
+            cursor.close(True)
+        return tuple(rows)
+
+    def _before_first_step(self, cursor: apsw.Cursor, statement: str, _bindings: object) -> bool:
+        """SQLite has compiled a statement and is about to run it."""
+        if self._columns:  # what follows the query is blank, or the query would have been refused
+            return True
+        self._statement = statement
+        self._columns = tuple([column[0] for column in cursor.get_description()])
+        if len(statement) != len(self._sql) and not _is_blank(self._sql[len(statement) :]):
+            raise _Stop(Status.DENIED, "one statement only")
+        if not self._columns and _is_blank(statement):
+            raise _Stop(Status.ERROR, "there is no statement")
+        if not self._columns or not cursor.is_readonly:
+            raise _Stop(Status.DENIED, "only queries are allowed")
+        cursor.connection.set_progress_handler(_interrupt, self._steps)
+        return True
+
+    def _authorize(self, action: int, first: str | None, second: str | None, *_where: str | None) -> int:
+        if action in _ALLOWED and first not in _FORBIDDEN:
+            return apsw.SQLITE_OK
+        if action == apsw.SQLITE_FUNCTION and str(second).lower() not in _FORBIDDEN:
+            return apsw.SQLITE_OK
+        name = str(apsw.mapping_authorizer_function.get(action, action)).removeprefix("SQLITE_")
+        self._refusal = " ".join(filter(None, (name, first, second)))
+        return apsw.SQLITE_DENY
+
+    def _failure(self, error: Exception) -> ExecutionResult:
+        if isinstance(error, _Stop):
+            return ExecutionResult(error.status, error=str(error))
+        if self._refusal:
+            return ExecutionResult(Status.DENIED, error=f"only reading is allowed: {self._refusal}")
+        status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.ERROR)
+        message = f"more than {self._steps} steps" if status is Status.TIMEOUT else str(error)
+        return ExecutionResult(status, error=message or type(error).__name__)
+
+    def _generator(self) -> Random:
+        if self._random is None:
+            self._random = Random(0)
+        return self._random
+
+    def _random_int(self, *_none: Value) -> int:
+        return self._generator().getrandbits(64) - 2**63
+
+    def _random_blob(self, *sizes: Value) -> bytes:
+        (size,) = sizes
+        count = max(1, int(size)) if isinstance(size, int | float) else 1
+        if count > self.limits.max_bytes:
+            raise apsw.TooBigError("string or blob too big")
+        return self._generator().randbytes(count)
+
+
+def _interrupt() -> bool:
+    return True
+
+
+def _is_blank(sql: str) -> bool:
+    return not _BLANK.sub("", sql)
+
+
+def _check_text(sql: str, most: int) -> None:
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError:
+        raise _Stop(Status.ERROR, "the SQL holds a lone surrogate") from None
+    if size > most:
+        raise _Stop(Status.TOO_LARGE, f"the SQL has more than {most} bytes")
+    if "\0" in sql:
+        raise _Stop(Status.ERROR, "the SQL holds a NUL character")

@@ -1,0 +1,112 @@
+"""Opening an SQLite file so that nothing can change it, and reading text that is not UTF-8."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from stat import S_ISREG
+from urllib.parse import quote
+
+import apsw
+
+from sql_env.errors import DatabaseError
+from sql_env.types import Row
+
+NOW_MS = 210_866_760_000_000 + 1_735_689_600_000
+"""What ``'now'`` and CURRENT_TIMESTAMP say: 2025-01-01 00:00:00 UTC, in milliseconds of the Julian
+day. The clock stands still, so that a query returns the same on any day."""
+
+Identity = tuple[int, int, int, int]
+
+
+class _FrozenClock(apsw.VFS):
+    """The default VFS with a clock that stands still."""
+
+    name = "sql-env-frozen"
+
+    def __init__(self) -> None:
+        super().__init__(self.name, "")
+
+    def xCurrentTimeInt64(self) -> int:
+        return NOW_MS
+
+
+@cache
+def _frozen_clock() -> str:
+    _frozen_clock.vfs = _FrozenClock()  # type: ignore[attr-defined]  # SQLite does not keep it alive
+    return _FrozenClock.name
+
+
+def identify(database: str) -> Identity:
+    """What tells one state of a database file from another.
+
+    Raises:
+        DatabaseError: There is no such file, or it cannot be a database.
+    """
+    try:
+        info = os.stat(database)
+    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
+        raise DatabaseError(f"there is no database file {database!r}: {error}") from None
+    if not S_ISREG(info.st_mode):
+        raise DatabaseError(f"{database!r} is no file")
+    if not info.st_size:
+        raise DatabaseError(f"the database file {database!r} is empty (0 bytes): fetch or build it again")
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def open_readonly(database: str) -> apsw.Connection:
+    """A connection that cannot write, reads the file as immutable, and has read its schema.
+
+    Raises:
+        DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
+    """
+    _refuse_unfinished(database)
+    uri = f"file://{quote(os.path.abspath(database))}?mode=ro&immutable=1&vfs={_frozen_clock()}"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        connection = apsw.Connection(uri, flags, statementcachesize=0)
+        for switch, value in (
+            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+            (apsw.SQLITE_DBCONFIG_DQS_DML, 1),  # Spider's gold queries write "text"
+        ):
+            connection.config(switch, value)
+        connection.execute("PRAGMA temp_store=MEMORY; SELECT count(*) FROM sqlite_schema").fetchall()
+    except apsw.NoMemError:
+        raise
+    except (apsw.Error, UnicodeError) as error:
+        raise DatabaseError(f"cannot read {database!r} as an SQLite database: {error}") from None
+    return connection
+
+
+def _refuse_unfinished(database: str) -> None:
+    """An immutable connection ignores these files, and so would read stale or torn data."""
+    for suffix in ("-wal", "-journal"):
+        beside = database + suffix
+        if os.path.isfile(beside) and os.path.getsize(beside):
+            raise DatabaseError(
+                f"{beside!r} holds changes that are not in the database yet: close its writer, "
+                f'then run `sqlite3 {database} "PRAGMA wal_checkpoint(TRUNCATE)"`'
+            )
+
+
+def lenient_select(query: str, width: int) -> str:
+    """A query for the rows of ``query`` with a flag before each value, and its text as bytes.
+
+    `decode` turns such a row back.
+    """
+    names = [f"c{i}" for i in range(width)]
+    values = (f"typeof({c}) = 'text', iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in names)
+    body = query.rstrip().rstrip(";")
+    return f"WITH q({', '.join(names)}) AS MATERIALIZED ({body}\n) SELECT {', '.join(values)} FROM q"
+
+
+def decode(row: Row) -> Row:
+    """A row of `lenient_select` as the query meant it; bytes that are not UTF-8 are dropped.
+
+    So does the official Spider evaluator: ``text_factory = lambda b: b.decode(errors="ignore")``.
+    """
+    return tuple(
+        value.decode("utf-8", "ignore") if text and isinstance(value, bytes) else value
+        for text, value in zip(row[::2], row[1::2], strict=True)
+    )

@@ -1,0 +1,74 @@
+"""The tables of an SQLite database with sample values, for prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import apsw
+
+from sql_env.engines.ddl import SAMPLES, Column, ForeignKey, create_table, identifier
+from sql_env.engines.sqlite_file import decode, identify, lenient_select, open_readonly
+from sql_env.errors import DatabaseError
+from sql_env.types import Row
+
+_SCANNED = 1_000  # rows that are searched for samples
+_TABLES = r"""SELECT name FROM sqlite_schema AS s
+WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY s.rowid"""
+_COLUMNS = "SELECT name, type, pk FROM pragma_table_xinfo({}) WHERE hidden <> 1 ORDER BY cid"
+_KEYS = 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list({}) ORDER BY id DESC, seq'
+_VALUES = """SELECT DISTINCT {0} FROM (SELECT {0} FROM {1} LIMIT {2})
+WHERE typeof({0}) NOT IN ('null', 'blob') LIMIT {3}"""
+
+
+def schema(database: str) -> str:
+    """All tables in the order in which they were made, each column followed by sample values.
+
+    Views, constraints other than keys, and binary values are left out.
+
+    Raises:
+        DatabaseError: The file is missing, or is no database.
+    """
+    identify(database)
+    connection = open_readonly(database)
+    try:
+        names = [str(name) for (name,) in _select(connection, _TABLES, 1)]
+        return "\n\n".join(filter(None, [_table(connection, name) for name in names]))
+    except apsw.Error as error:
+        raise DatabaseError(f"cannot read the schema of {database!r}: {error}") from None
+    finally:
+        connection.close(True)
+
+
+def _select(connection: apsw.Connection, query: str, width: int) -> Iterator[Row]:
+    return map(decode, connection.execute(lenient_select(query, width)))
+
+
+def _table(connection: apsw.Connection, name: str) -> str:
+    quoted = apsw.format_sql_value(name)
+    try:
+        rows = [
+            (str(c), str(kind), int(pk or 0))
+            for c, kind, pk in _select(connection, _COLUMNS.format(quoted), 3)
+        ]
+        columns = [Column(column, kind, _values(connection, name, column)) for column, kind, _ in rows]
+        keys = _foreign_keys(_select(connection, _KEYS.format(quoted), 4))
+    except apsw.SQLError:  # a virtual table whose module is missing: no query can read it either
+        return ""
+    primary = [column for column, _, pk in sorted(rows, key=lambda row: row[2]) if pk]
+    return create_table(name, columns, primary, keys, apsw.keywords) if columns else ""
+
+
+def _values(connection: apsw.Connection, table: str, column: str) -> Row:
+    names = [identifier(name, apsw.keywords) for name in (column, table)]
+    query = _VALUES.format(*names, _SCANNED, SAMPLES)
+    return tuple(value for (value,) in _select(connection, query, 1))
+
+
+def _foreign_keys(rows: Iterator[Row]) -> list[ForeignKey]:
+    keys = []
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        _, tables, columns, targets = zip(*group, strict=True)
+        keys.append(ForeignKey(tuple(map(str, columns)), str(tables[0]), tuple(str(t) for t in targets if t)))
+    return keys

@@ -1,0 +1,94 @@
+"""Running SQL under limits, in worker processes that can be killed."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from types import TracebackType
+
+from sql_env.batch import Batch
+from sql_env.engines import check_dialect, load_engine
+from sql_env.errors import ClosedError, LimitError
+from sql_env.limits import Limits
+from sql_env.pool import Pool
+from sql_env.types import ExecutionResult, Query
+
+
+class Executor:
+    """Runs queries in a pool of worker processes. Thread-safe; usable as a context manager.
+
+    Workers start with the first query and go when the executor is closed or collected, or when this
+    process ends in whatever way.
+
+    Args:
+        limits: What one query may cost.
+        workers: How many processes run queries at once.
+
+    Raises:
+        LimitError: ``workers`` is not a positive integer.
+
+    Example:
+        >>> with Executor() as executor:
+        ...     executor.run(Query("missing.sqlite", "SELECT 1")).status
+        <Status.UNAVAILABLE: 'unavailable'>
+    """
+
+    def __init__(self, limits: Limits = Limits(), workers: int = 1) -> None:  # noqa: B008 - frozen
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise LimitError(f"workers must be a positive integer, not {workers!r}")
+        self.limits = limits
+        self.workers = workers
+        self._pool = Pool(limits, workers)
+        self._finalizer = weakref.finalize(self, self._pool.close)
+
+    def run(self, query: Query) -> ExecutionResult:
+        """Run one query; see `run_many`."""
+        return self.run_many([query])[0]
+
+    def run_many(self, queries: Sequence[Query]) -> list[ExecutionResult]:
+        """Run queries and return their results in the same order.
+
+        What a query does is its result's status; nothing that it holds raises.
+
+        Raises:
+            DatabaseError: A query's dialect has no engine.
+            ClosedError: The executor is closed, or was closed meanwhile.
+            SQLEnvError: Worker processes cannot be started.
+        """
+        self._check_open()
+        for dialect in {query.dialect for query in queries}:
+            check_dialect(dialect)
+        paths = {path: _absolute(path) for path in {query.database for query in queries}}
+        return Batch(self._pool, [Query(paths[q.database], q.sql, q.dialect) for q in queries]).run()
+
+    def schema(self, database: str, dialect: str = "sqlite") -> str:
+        """The tables of a database as DDL with sample values, read in this process.
+
+        Raises:
+            DatabaseError: The database is missing or is none, or the dialect has no engine.
+            ClosedError: The executor is closed.
+        """
+        self._check_open()
+        return load_engine(dialect, self.limits).schema(database)
+
+    def close(self) -> None:
+        """End all workers. Closing twice is no mistake."""
+        self._finalizer()
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._pool.closed:
+            raise ClosedError("the executor is closed")
+
+
+def _absolute(path: str) -> str:
+    """Workers may have started in another working directory than this one."""
+    return os.path.abspath(path)

@@ -1,0 +1,155 @@
+"""A worker process, seen from its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from marshal import dumps, loads
+from mmap import mmap
+from multiprocessing.connection import Connection
+
+import sql_env
+from sql_env.limits import Limits
+from sql_env.types import ExecutionResult, Status
+from sql_env.worker import PROGRESS, Reply
+
+_BOOT = """
+import sys
+sys.path[:] = {path!r}
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("sql_env", {file!r})
+sys.modules["sql_env"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["sql_env"])
+from sql_env.worker import main
+main({socket}, {memory}, {parent}, {limits!r})
+"""
+
+
+class Worker:
+    """A worker process and the line to it; `sql_env.worker` is what runs at the other end.
+
+    It is started by `subprocess`, not by `multiprocessing`: nothing of the user's ``__main__`` is
+    imported again, and no thread or CUDA context is forked.
+
+    Attributes:
+        connection: Where its frames arrive.
+        last: The dialect and database of its last chunk, whose connection is warm.
+        last_words: After its death, how it died.
+        failed_to_start: After its death, whether it was by a Python error before any query.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.last: tuple[str, str] | None = None
+        self.last_words = ""
+        self.failed_to_start = False
+        self._limits = limits
+        self._overdue = False
+        ours, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as memory:
+            memory.truncate(PROGRESS.size)
+            self._progress = mmap(memory.fileno(), PROGRESS.size)
+            self._process = self._start(theirs.fileno(), memory.fileno())
+        self.connection = Connection(ours.detach())
+
+    def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
+        code = _BOOT.format(
+            path=[entry for entry in sys.path if os.path.isabs(entry)],  # never the working directory
+            file=sql_env.__file__,
+            socket=line,
+            memory=memory,
+            parent=os.getpid(),
+            limits=asdict(self._limits),
+        )
+        return subprocess.Popen(
+            [sys.executable, "-P", "-S", "-c", code],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(line, memory),
+            env={**os.environ, "SQL_ENV_WORKER": "1", "TZ": "UTC"},
+            start_new_session=True,  # Ctrl-C goes to the terminal's process group
+        )
+
+    @property
+    def deadline(self) -> float:
+        """When the running query must have ended, on the monotonic clock."""
+        began: float = PROGRESS.unpack_from(self._progress)[0]
+        return float("inf") if self._overdue else began + self._limits.wall_seconds
+
+    @property
+    def place(self) -> int:
+        """The place in its chunk of the query that it began last; -1 before the first."""
+        place: int = PROGRESS.unpack_from(self._progress)[1]
+        return place
+
+    def send(self, dialect: str, database: str, queries: Sequence[str]) -> None:
+        """Give it a chunk. Where it is dead already, `receive` will tell."""
+        self.last = dialect, database
+        PROGRESS.pack_into(self._progress, 0, time.monotonic(), -1)
+        try:
+            self.connection.send_bytes(dumps((dialect, database, list(queries))))
+        except OSError:
+            self._process.kill()
+
+    def receive(self) -> tuple[list[Reply], bool, bool]:
+        """The next frame: replies, whether the chunk is done, whether to replace the worker.
+
+        Raises:
+            EOFError: The worker is dead.
+        """
+        try:
+            replies, last, retire = loads(self.connection.recv_bytes())
+        except OSError:
+            raise EOFError from None
+        return replies, last, retire
+
+    def kill(self, overdue: bool = False) -> None:
+        """Kill it. What it had sent can still be received."""
+        self._overdue = self._overdue or overdue
+        self._process.kill()
+
+    def verdict(self) -> ExecutionResult | None:
+        """What its death says about the query that it was running; None for nothing.
+
+        Call it when `receive` has raised.
+        """
+        try:
+            code = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self.last_words = self._read_last_words(code)
+        self.failed_to_start = code > 0 and self.place < 0
+        if self._overdue:
+            return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
+        if code == -signal.SIGPROF:
+            return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
+        return None
+
+    def bury(self) -> None:
+        """Kill it if need be, and let go of all that it held."""
+        self._process.kill()
+        self._process.wait()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of it without touching the process itself."""
+        self.connection.close()
+        self._progress.close()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        if self._process.returncode is None:
+            self._process.returncode = 0  # another process's child: nothing to wait for
+
+    def _read_last_words(self, code: int) -> str:
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        error = self._process.stderr.read() if self._process.stderr is not None else b""
+        return error.decode(errors="replace").strip().rpartition("\n")[2] or f"exit status {code}"
