@@ -6,7 +6,6 @@ from contextlib import suppress
 from io import StringIO
 
 import sqlparse
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -44,30 +43,37 @@ def panel(task: Task, score: Score | None = None, *, color: bool = False) -> str
 def _judged(score: Score) -> list[RenderableType]:
     rollout = score.rollout
     sql = rollout.action.sql
-    ours = _result("result", rollout.result) if rollout.result else Text("no SQL was run")
+    ours = result_table("result", rollout.result) if rollout.result else Text("no SQL was run")
     return [
         Text(""),
         Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
         if sql
         else Text("The completion does not follow its response format.", style="italic"),
         Text(""),
-        Columns([ours, _result("gold", rollout.gold)], padding=(0, 4)),
+        _beside(ours, result_table("gold", rollout.gold)),
         Text(""),
         _rewards(score),
     ]
 
 
-def _result(title: str, result: ExecutionResult) -> RenderableType:
+def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
+    grid = Table.grid(padding=(0, 4))
+    grid.add_row(left, right)
+    return grid
+
+
+def result_table(title: str, result: ExecutionResult) -> RenderableType:
+    """A result's first rows as a table, or why there are none."""
     if not result.ok:
         return Group(Text(title, style="bold"), Text(_plain(f"{result.status}: {result.error}"), style="red"))
-    table = Table(title=f"{title} ({len(result.rows)} rows)", title_style="bold", title_justify="left")
+    table = Table()
     for name in result.columns:
         table.add_column(Text(_plain(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
         table.add_row(*(Text("NULL", style="dim") if v is None else Text(_plain(str(v))) for v in row))
-    if len(result.rows) > ROWS:
-        table.caption = f"and {len(result.rows) - ROWS} more"
-    return table
+    rows = f"{len(result.rows)} row{'' if len(result.rows) == 1 else 's'}"
+    shown = f", the first {ROWS}" if len(result.rows) > ROWS else ""
+    return Group(Text(f"{title}: {rows}{shown}", style="bold"), table)
 
 
 def _rewards(score: Score) -> RenderableType:
