@@ -1,0 +1,167 @@
+"""One path from completions to scores: the same score in any company."""
+
+import random
+import sqlite3
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sql_env import Limits, Scorer, Status, Task, respond
+from sql_env.errors import ClosedError, ComparisonError
+
+GOLDS = [
+    "SELECT name FROM singer WHERE country = 'France'",
+    "SELECT country, COUNT(*) FROM singer GROUP BY country ORDER BY COUNT(*) DESC",
+    "SELECT name FROM singer ORDER BY age LIMIT 3",
+    "SELECT SUM(fee) FROM concert",
+    "SELECT nothing FROM nowhere",
+]
+SQLS = [
+    *GOLDS,
+    "SELECT name FROM singer",
+    "SELECT DISTINCT name FROM singer WHERE country = 'France'",
+    "SELECT 0.6000000000000001",
+    "SELECT name FROM singer WHERE",
+    "DROP TABLE singer",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT COUNT(*) FROM r",
+    "SELECT randomblob(400000000)",
+    "\0",
+]
+COMPLETIONS = ["", "no tags", "\ud800", *(respond(sql, "why") for sql in SQLS)]
+LIMITS = Limits(max_steps=100_000)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, make_concerts):
+    """Tasks over a database, and scorers with 1 and 2 workers."""
+    path = make_concerts(tmp_path_factory.mktemp("world") / "concerts.sqlite")
+    tasks = [
+        Task(f"t{i}", "?", gold, str(path), "concerts", comparison=name)
+        for i, gold in enumerate(GOLDS)
+        for name in ("strict", "bird", "spider", "sql-r1")
+    ]
+    with (
+        Scorer("sql-r1", limits=LIMITS, workers=1) as one,
+        Scorer("sql-r1", limits=LIMITS, workers=2) as two,
+    ):
+        yield tasks, one, two
+
+
+def key(score):
+    return score.total, dict(score.components), score.rollout
+
+
+pairs = st.lists(st.tuples(st.integers(0, 19), st.sampled_from(COMPLETIONS)), max_size=30)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_a_batch_scores_like_its_members_in_any_order_and_company(world, chosen, shuffle):
+    tasks, one, two = world
+    batch = [(completion, tasks[i]) for i, completion in chosen] * 2
+    shuffle.shuffle(batch)
+    texts, asked = [c for c, _ in batch], [t for _, t in batch]
+    expected = [key(one.score([c], [t])[0]) for c, t in batch]
+    assert [key(s) for s in one.score(texts, asked)] == expected
+    assert [key(s) for s in two.score(texts, asked)] == expected
+
+
+def test_eight_threads_score_like_one(world):
+    tasks, one, two = world
+    batch = [(c, t) for c in COMPLETIONS for t in tasks]
+    random.Random(0).shuffle(batch)
+    expected = [key(s) for s in one.score([c for c, _ in batch], [t for _, t in batch])]
+    seen: dict[int, list] = {}
+
+    def work(n):
+        part = batch[n::8]
+        seen[n] = [key(s) for s in two.score([c for c, _ in part], [t for _, t in part])]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(seen[n] == expected[n::8] for n in range(8))
+
+
+@pytest.mark.parametrize("sql", GOLDS[:4])
+@pytest.mark.parametrize("comparison", ["strict", "bird", "spider", "sql-r1"])
+def test_gold_in_the_right_format_is_right(ask, sql, comparison):
+    with Scorer("sql-r1") as scorer:
+        [score] = scorer.score([respond(sql, "why")], [ask(sql, comparison=comparison)])
+    assert score.rollout.correct
+    assert {name: score.components[name] for name in ("format", "execution", "result")} == {
+        "format": 1.0,
+        "execution": 2.0,
+        "result": 3.0,
+    }
+
+
+def test_a_failed_gold_masks_its_samples_whatever_they_say(ask):
+    task = ask("SELECT nothing FROM nowhere")
+    with Scorer() as scorer:
+        scores = scorer.score([*COMPLETIONS], [task] * len(COMPLETIONS))
+        assert scorer.golds([task])[0].status is Status.ERROR
+    assert all(score.masked and score.rollout.correct is None for score in scores)
+    assert "the gold query fails" in scores[0].rollout.masked
+
+
+def test_a_missing_database_masks_and_is_asked_again(ask, concerts):
+    task = ask("SELECT COUNT(*) FROM singer")
+    away = concerts.rename(concerts.with_suffix(".away"))
+    with Scorer() as scorer:
+        [score] = scorer.score([respond("SELECT 5")], [task])
+        assert score.masked
+        assert score.rollout.gold.status is Status.UNAVAILABLE
+        away.rename(concerts)
+        [score] = scorer.score([respond("SELECT 5")], [task])
+        assert score.rollout.correct
+
+
+def test_a_database_that_changes_is_read_again(ask, concerts):
+    task = ask("SELECT COUNT(*) FROM singer")
+    with Scorer() as scorer:
+        assert scorer.score([respond("SELECT 5")], [task])[0].rollout.correct
+        connection = sqlite3.connect(concerts)
+        connection.execute("INSERT INTO singer VALUES (6, 'Six', NULL, NULL)")
+        connection.commit()
+        connection.close()
+        assert not scorer.score([respond("SELECT 5")], [task])[0].rollout.correct
+
+
+def test_ties_under_a_hidden_sort_key_may_change_places(ask):
+    """Two singers are 30: ORDER BY age leaves their order open, wherever age is shown."""
+    gold = "SELECT name FROM singer WHERE age IS NOT NULL ORDER BY age"
+    swapped = f"{gold}, name DESC"
+    with Scorer() as scorer:
+        first, second = scorer.score([respond(gold), respond(swapped)], [ask(gold)] * 2)
+        assert first.rollout.result.rows != second.rollout.result.rows
+        assert first.rollout.correct
+        assert second.rollout.correct
+        [reversed_] = scorer.score([respond(f"{gold} DESC")], [ask(gold)])
+        assert not reversed_.rollout.correct
+
+
+def test_the_scorers_comparison_replaces_the_tasks(ask):
+    task = ask("SELECT country FROM singer", comparison="strict")
+    distinct = respond("SELECT DISTINCT country FROM singer")
+    for comparison, right in (("strict", False), ("bird", True), ("spider", True)):
+        with Scorer(comparison=comparison) as scorer:
+            assert scorer.score([distinct], [task])[0].rollout.correct == right
+
+
+def test_mistakes_of_the_caller(ask):
+    with Scorer() as scorer:
+        with pytest.raises(ValueError, match="one task for each"):
+            scorer.score(["a", "b"], [ask("SELECT 1")])
+        with pytest.raises(ComparisonError, match="Did you mean 'spider'"):
+            scorer.score(["a"], [ask("SELECT 1", comparison="sipder")])
+    with pytest.raises(ClosedError):
+        scorer.score([respond("SELECT 1")], [ask("SELECT 1")])
+
+
+def test_an_empty_batch_is_an_empty_batch():
+    with Scorer() as scorer:
+        assert scorer.score([], []) == []
