@@ -1,0 +1,68 @@
+"""What the trainers are told on the command line or in a YAML file, beside TRL's own arguments."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from sql_env.rubric import RubricSpec
+from trainers.hardware import cpu_defaults
+
+log = logging.getLogger(__name__)
+
+STRATEGIES = ("reasoning", "sql")
+
+
+def option(default: Any, help: str, **metadata: Any) -> Any:
+    """A field of an argument class, with its line of ``--help``."""
+    return field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclass
+class SQLArguments:
+    """Which tasks are asked, how, and what is paid."""
+
+    benchmark: str = option("demo", "Name of an installed benchmark, or package.module:loader.")
+    data_dir: str | None = option(None, "Folder of the benchmark's files, where it needs one.")
+    split: str = option("train", "Split to train on.")
+    eval_split: str = option("dev", "Split of the held-out questions.")
+    tasks: int = option(0, "Train on this many tasks, drawn with the seed; 0 for all.")
+    eval_tasks: int = option(0, "Greedy accuracy on this many held-out tasks, before and after; 0 for none.")
+    prompt: str = option("full", "Prompt template: full, or compact for tiny models from scratch.")
+    max_prompt_tokens: int = option(0, "Leave out tasks with a longer prompt; 0 for no limit.")
+    keep_empty: bool = option(False, "Keep tasks whose gold result is empty, which any empty result matches.")
+    reward: str = option("sql-r1", "A preset or reward by name, or a rubric as JSON.")
+    workers: int = option(1, "Processes that run SQL.")
+    threads: int = option(0, "Threads of torch; 0 leaves it to torch.")
+    max_new_tokens: int = option(512, "Tokens of a held-out answer; GRPO has its own limit.")
+    strategy: str = option(
+        "reasoning", "The cold start teaches reasoning and SQL, or SQL.", choices=STRATEGIES
+    )
+
+    @property
+    def rubric(self) -> RubricSpec:
+        """What `sql_env.rubric.rubric` is given: JSON is decoded, as is what YAML holds already."""
+        if isinstance(self.reward, str) and self.reward.lstrip()[:1] in ("[", "{"):
+            spec: RubricSpec = json.loads(self.reward)
+            return spec
+        return self.reward
+
+
+def parse(config_class: type, argv: list[str] | None = None) -> tuple[SQLArguments, Any, Any]:
+    """Our arguments, TRL's training arguments and its model arguments.
+
+    ``--config file.yaml`` sets defaults, which the command line overrides. Without an accelerator
+    the defaults are those that a CPU can run; see `trainers.hardware.cpu_defaults`.
+    """
+    from trl import ModelConfig, TrlParser
+
+    parser = TrlParser((SQLArguments, config_class, ModelConfig))
+    if defaults := cpu_defaults():
+        log.warning("no accelerator: %s, unless told otherwise", defaults)
+        parser.set_defaults_with_config(**defaults)
+    ours, config, model = parser.parse_args_and_config(argv)
+    if not model.model_name_or_path:
+        parser.error("--model_name_or_path is missing: a folder, or a name on the Hugging Face hub")
+    return ours, config, model

@@ -1,0 +1,33 @@
+"""What this machine can run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def cpu_defaults() -> dict[str, Any]:
+    """Training arguments for a machine without an accelerator; nothing where there is one.
+
+    TRL's own defaults are bfloat16 and gradient checkpointing, which cost a CPU more than they save.
+    """
+    import torch
+
+    if torch.accelerator.is_available():
+        return {}
+    return {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
+
+
+def idle_cores(at_most: int = 4) -> int:
+    """How many cores are free: more threads than these slow torch down many times over."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
+    return max(1, min(at_most, cores - busy))
+
+
+def use_threads(threads: int) -> None:
+    """Let torch use this many threads; 0 leaves it to torch."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)

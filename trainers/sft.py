@@ -1,0 +1,70 @@
+"""The cold start: supervised fine-tuning on gold SQL, with its reasoning or without.
+
+``python -m trainers.sft --model_name_or_path runs/tiny --benchmark demo --output_dir runs/sft``
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sql_env import Scorer, Task
+from sql_env.errors import SQLEnvError
+from trainers.arguments import parse
+from trainers.dataset import Prompter, sft_dataset
+
+
+def sft_trainer(
+    model: Any,
+    tokenizer: Any,
+    tasks: Sequence[Task],
+    prompter: Prompter,
+    config: Any,
+    *,
+    strategy: str = "reasoning",
+    **others: Any,
+) -> Any:
+    """TRL's `SFTTrainer` on the tasks' own answers.
+
+    Args:
+        model: A model, or the path or name of one.
+        tokenizer: Its tokenizer.
+        tasks: What is taught.
+        prompter: How it is asked.
+        config: `trl.SFTConfig`. The loss covers the completion only, as is TRL's default here.
+        strategy: ``reasoning`` or ``sql``, the two of SQL-R1 (arXiv 2504.08600, section 3.2).
+        others: Further arguments of `SFTTrainer`, such as ``callbacks`` and ``peft_config``.
+    """
+    from trl import SFTTrainer
+
+    data = sft_dataset(tasks, prompter, strategy)
+    return SFTTrainer(model, args=config, train_dataset=data, processing_class=tokenizer, **others)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the cold start that the command line describes."""
+    from trl import SFTConfig
+
+    from trainers.setup import adapters, fit, prepare
+
+    args, config, model = parse(SFTConfig, argv)
+    try:
+        with Scorer(args.rubric, workers=args.workers) as scorer:
+            setup = prepare(args, config, model, scorer)
+            trainer = sft_trainer(
+                model.model_name_or_path,
+                setup.tokenizer,
+                setup.tasks,
+                setup.prompter,
+                config,
+                strategy=args.strategy,
+                **adapters(model),
+            )
+            fit(trainer, setup, args.max_new_tokens)
+    except SQLEnvError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

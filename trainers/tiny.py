@@ -1,0 +1,125 @@
+"""A tokenizer and a model from scratch, small enough to train on a laptop's processor.
+
+``python -m trainers.tiny --benchmark demo --output_dir runs/tiny``
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sql_env.parser import ResponseFormat, respond
+from trainers.arguments import option
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+
+@dataclass
+class TinyArguments:
+    """What the tokenizer is trained on, and how large the model is."""
+
+    output_dir: str = option("runs/tiny", "Where model and tokenizer are saved.")
+    benchmark: str = option("demo", "Benchmark whose prompts and answers make the vocabulary.")
+    data_dir: str | None = option(None, "Folder of the benchmark's files, where it needs one.")
+    split: str = option("train", "Split to read.")
+    prompt: str = option("compact", "Prompt template.")
+    reward: str = option("sql-r1", "Preset whose response format is kept.")
+    strategy: str = option("sql", "Whether answers have reasoning.")
+    vocabulary: int = option(2000, "Tokens.")
+    width: int = option(128, "Hidden size.")
+    layers: int = option(2, "Layers.")
+    heads: int = option(4, "Attention heads.")
+    positions: int = option(1024, "Longest prompt and completion together, in tokens.")
+    seed: int = option(0, "Seed of the weights.")
+
+
+def tokenizer(texts: Iterable[str], form: ResponseFormat, vocabulary: int = 2000) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer in which the frame of an answer is a token for each piece."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    learnt = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<pad>", "<eos>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, learnt)
+    made.add_tokens(frame(form))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        eos_token="<eos>",
+        pad_token="<pad>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def frame(form: ResponseFormat) -> list[str]:
+    """What stands before, between and after the reasoning and the SQL of a completion."""
+    return [piece for piece in re.split("[\0\1]", respond("\1", "\0", form)) if piece]
+
+
+def model(
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    width: int = 128,
+    layers: int = 2,
+    heads: int = 4,
+    positions: int = 1024,
+    seed: int = 0,
+) -> LlamaForCausalLM:
+    """A Llama with random weights: 0.6 M parameters as it stands.
+
+    The initial weights are four times as large as Llama's own: a model this small learns its task
+    several times faster from them.
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+    set_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=3 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            max_position_embeddings=positions,
+            tie_word_embeddings=True,
+            initializer_range=0.08,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Make and save them."""
+    from transformers import HfArgumentParser
+
+    from sql_env import Scorer, load_benchmark
+    from trainers.dataset import Prompter
+
+    (args,) = HfArgumentParser(TinyArguments).parse_args_into_dataclasses(argv)
+    with Scorer(args.reward) as scorer:
+        prompter = Prompter(scorer, args.prompt)
+        tasks = load_benchmark(args.benchmark, args.split, args.data_dir).tasks
+        texts = [str(prompter(task)) + prompter.answer(task, args.strategy) for task in tasks]
+        words = tokenizer(texts, scorer.rubric.form, args.vocabulary)
+    shape = {"width": args.width, "layers": args.layers, "heads": args.heads, "positions": args.positions}
+    made = model(words, **shape, seed=args.seed)
+    made.save_pretrained(args.output_dir)
+    words.save_pretrained(args.output_dir)
+    print(f"{made.num_parameters() / 1e6:.2f} M parameters, {len(words)} tokens: {args.output_dir}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""GRPO with TRL: every component of the reward is logged, and SQL runs once for all of them.
+
+``python -m trainers.trl_grpo --config trainers/configs/demo_grpo.yaml --max_steps 50``
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sql_env import Scorer, Task
+from sql_env.errors import SQLEnvError
+from trainers.arguments import parse
+from trainers.dataset import Prompter, grpo_dataset
+from trainers.trl_rewards import reward_functions, reward_weights
+
+
+def grpo_trainer(
+    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, config: Any, **others: Any
+) -> Any:
+    """TRL's `GRPOTrainer` with the scorer's rubric as its rewards.
+
+    Args:
+        model: A model, or the path or name of one. With ``beta`` above 0 it must be a path or a
+            name, because TRL loads the reference model from there.
+        tokenizer: Its tokenizer.
+        tasks: What is asked. Their gold SQL is only ever run, never shown.
+        prompter: How it is asked, and what scores the answers.
+        config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
+        others: Further arguments of `GRPOTrainer`, such as ``callbacks`` and ``peft_config``.
+    """
+    from trl import GRPOTrainer
+
+    config.reward_weights = reward_weights(prompter.scorer.rubric)
+    return GRPOTrainer(
+        model,
+        reward_funcs=reward_functions(prompter.scorer),
+        args=config,
+        train_dataset=grpo_dataset(tasks, prompter),
+        processing_class=tokenizer,
+        **others,
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the training that the command line describes."""
+    from trl import GRPOConfig
+
+    from trainers.setup import adapters, fit, prepare
+
+    args, config, model = parse(GRPOConfig, argv)
+    try:
+        with Scorer(args.rubric, workers=args.workers) as scorer:
+            setup = prepare(args, config, model, scorer)
+            trainer = grpo_trainer(
+                model.model_name_or_path,
+                setup.tokenizer,
+                setup.tasks,
+                setup.prompter,
+                config,
+                **adapters(model),
+            )
+            fit(trainer, setup, config.max_completion_length)
+    except SQLEnvError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

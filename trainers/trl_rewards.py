@@ -1,0 +1,114 @@
+"""The scorer as TRL's ``reward_funcs``: one function a component, one execution for all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from sql_env import Score, Scorer, Task
+from sql_env.rubric import Rubric
+
+Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
+"""A completion as TRL hands it over: a text, or the messages of a conversation."""
+
+Reward: TypeAlias = Callable[..., list[float | None]]
+
+KEPT = 4
+"""How many scored batches are remembered: TRL asks for each component in turn."""
+
+
+class BatchScores:
+    """Scores a batch once, however many reward functions ask for it, from whichever thread."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._lock = threading.Lock()
+        self._batches: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], list[Score]] = OrderedDict()
+
+    def __call__(self, completions: Sequence[Completion], tasks: Sequence[str]) -> list[Score]:
+        """The scores of a batch.
+
+        Args:
+            completions: As TRL hands them over.
+            tasks: The task of each, as JSON.
+
+        Raises:
+            RewardError: A reward is broken; training stops.
+        """
+        key = (tuple(text(completion) for completion in completions), tuple(tasks))
+        with self._lock:
+            if key not in self._batches:
+                self._batches[key] = self._scorer.score(key[0], [_task(task) for task in tasks])
+            self._batches.move_to_end(key)
+            while len(self._batches) > KEPT:
+                self._batches.popitem(last=False)
+            return self._batches[key]
+
+
+def reward_functions(scorer: Scorer) -> list[Reward]:
+    """One reward function for each component of the scorer's rubric, in its order.
+
+    Each returns the component before its weight, so pass `reward_weights` as the configuration's
+    ``reward_weights``. All of them return None for a masked sample, whose advantage TRL then sets
+    to 0. The dataset needs a column ``task`` with `Task.to_dict` as JSON; see `trainers.dataset`.
+
+    Example:
+        >>> with Scorer("sql-r1") as scorer:
+        ...     [function.__name__ for function in reward_functions(scorer)]
+        ['format', 'execution', 'result', 'length']
+    """
+    scores = BatchScores(scorer)
+    names = [reward.name for reward in scorer.rubric.rewards]
+    return [_function(name, scores, logs=name == names[0]) for name in names]
+
+
+def reward_weights(rubric: Rubric) -> list[float]:
+    """The weights of a rubric's components, in the order of `reward_functions`."""
+    return [reward.weight for reward in rubric.rewards]
+
+
+def text(completion: Completion) -> str:
+    """The text of a completion: itself, or what the assistant last said."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") if completion else ""
+    if isinstance(content, str) or content is None:
+        return content or ""
+    return "".join(part.get("text") or "" for part in content)
+
+
+def metrics(scores: Sequence[Score]) -> dict[str, float]:
+    """What a batch of scores says beside its rewards: shares of correct, masked, and each status."""
+    counted = [score.rollout for score in scores if not score.masked]
+    ended = Counter("malformed" if r.result is None else str(r.result.status) for r in counted)
+    found = {f"sql/{status}": ended[status] / len(counted) for status in sorted(ended)}
+    if counted:
+        found["sql/correct"] = sum(bool(rollout.correct) for rollout in counted) / len(counted)
+    return {**found, "sql/masked": 1 - len(counted) / max(1, len(scores))}
+
+
+def _function(name: str, scores: BatchScores, logs: bool) -> Reward:
+    def component(
+        completions: Sequence[Completion],
+        task: Sequence[str],
+        prompts: Sequence[Any] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **others: Any,
+    ) -> list[float | None]:
+        batch = scores(completions, task)
+        if logs and log_metric is not None:
+            for metric, value in metrics(batch).items():
+                log_metric(metric, value)
+        return [score.components[name] for score in batch]
+
+    component.__name__ = component.__qualname__ = name
+    return component
+
+
+@lru_cache(maxsize=8192)
+def _task(text: str) -> Task:
+    return Task.from_dict(json.loads(text))
