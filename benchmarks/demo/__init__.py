@@ -1,0 +1,59 @@
+"""A benchmark that needs no download: ten small databases and some 7,000 questions, made on first use.
+
+Nothing of it lies in the repository. A seeded generator draws the rows of ten domains (clinic,
+library, airline, football league, restaurant, company, film festival, power grid, museum,
+observatory), writes them as SQLite files and draws questions over them: 61 query shapes in
+SynSQL's four levels, from a plain projection to windows and set operations, each with reasoning.
+
+A query becomes a task only when the data prove it sound (`benchmarks.demo.proof`): it returns
+something, every clause changes its result, and no LIMIT cuts through a tie.
+
+======  =====  ====================================================================
+split   tasks  what for
+======  =====  ====================================================================
+train   6,541  training; `benchmarks.demo.mislabel` spoils labels on purpose
+dev     200    choosing settings
+test    400    measuring: no SQL of it occurs in training on the same database
+======  =====  ====================================================================
+
+Sizes are those of seed 0. Both held-out splits have the same number of every shape. The same seed
+makes the same rows and questions everywhere; another seed makes other contents and constants over
+the same schemas. Files go below ``data_dir``, else ``$SQL_ENV_CACHE``, else ``~/.cache/sql-env``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from benchmarks.demo import cache
+from benchmarks.demo.split import SPLITS
+from sql_env.errors import DataError
+from sql_env.types import Benchmark, Task
+
+
+def demo(*, split: str = "test", data_dir: str | None = None, seed: int = 0) -> Benchmark:
+    """Load a split of the demo benchmark; the first use generates it, in a few seconds.
+
+    Args:
+        split: ``train``, ``dev`` or ``test``.
+        data_dir: Where to keep the generated files, instead of the user's cache.
+        seed: Which of the benchmarks of this kind; results compare only under the same seed.
+
+    Returns:
+        The split, with absolute database paths.
+
+    Raises:
+        DataError: No split has this name, or the files cannot be written.
+
+    Example:
+        >>> tasks = demo(split="dev").tasks
+        >>> len(tasks), tasks[0].id
+        (200, 'demo-dev-0001')
+    """
+    if split not in SPLITS:
+        raise DataError(f"the demo benchmark has no split {split!r}; known: {', '.join(SPLITS)}")
+    folder = cache.folder(data_dir, seed)
+    lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    tasks = (Task.from_dict(json.loads(line)) for line in lines)
+    return Benchmark("demo", split, tuple(replace(t, database=str(folder / t.database)) for t in tasks))

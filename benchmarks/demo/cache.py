@@ -1,0 +1,128 @@
+"""The generated files: written once, whole, checked before they are used, and mended when damaged."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.demo import database
+from benchmarks.demo.domains import DOMAINS
+from benchmarks.demo.examples import Example, examples
+from benchmarks.demo.split import split
+from sql_env.errors import DataError
+from sql_env.types import Task
+
+VERSION = 1
+MANIFEST = "manifest.json"
+
+
+def folder(data_dir: str | None, seed: int) -> Path:
+    """The folder with the databases and tasks of this seed; makes it where it is missing or damaged.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    root = cache_root(data_dir)
+    target = root / f"demo-{VERSION}-{generator_hash()}-seed{seed}"
+    if intact(target):
+        return target
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _locked(root / ".demo.lock"):
+            if not intact(target):
+                _replace(target, seed)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the demo benchmark below {root}: {error}; pass data_dir or set SQL_ENV_CACHE"
+        ) from error
+    return target
+
+
+def cache_root(data_dir: str | None) -> Path:
+    """Where generated files go: ``data_dir``, else ``$SQL_ENV_CACHE``, else the user's cache."""
+    if chosen := data_dir or os.environ.get("SQL_ENV_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sql-env"
+
+
+def generator_hash() -> str:
+    """A short hash of the generator's own source, so that a changed generator starts afresh."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def intact(target: Path) -> bool:
+    """Whether every file is there and has the bytes that were written."""
+    try:
+        manifest = json.loads((target / MANIFEST).read_text())
+        return all(_hash(target / name) == value for name, value in manifest.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def generate(target: Path, seed: int) -> None:
+    """Write databases, tasks and manifest into an existing folder."""
+    found: list[Example] = []
+    for domain in DOMAINS:
+        path = target / f"{domain.name}.sqlite"
+        data = database.rows(domain, random.Random(f"{seed}/{domain.name}"))
+        database.write(path, domain, data)
+        found += examples(domain, data, path, seed)
+    for name, members in split(found, seed).items():
+        rng = random.Random(f"{seed}/questions/{name}")
+        lines = (_line(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members, 1))
+        (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    hashes = {path.name: _hash(path) for path in sorted(target.iterdir())}
+    (target / MANIFEST).write_text(json.dumps(hashes, indent=1))
+
+
+def _line(identity: str, example: Example, rng: random.Random) -> str:
+    """One task in JSON; its database is a file name, next to which it lies."""
+    sketch = example.sketch
+    task = Task(
+        id=identity,
+        question=rng.choice(sketch.questions),
+        gold_sql=sketch.sql,
+        database=f"{example.domain}.sqlite",
+        db_id=example.domain,
+        evidence=sketch.evidence,
+        difficulty=example.level,
+        reasoning=sketch.reasoning,
+    )
+    return json.dumps(task.to_dict(), ensure_ascii=False) + "\n"
+
+
+def _replace(target: Path, seed: int) -> None:
+    """Generate beside the target, then move there in one step."""
+    scratch = Path(tempfile.mkdtemp(prefix=".demo-", dir=target.parent))
+    try:
+        fresh, damaged = scratch / "fresh", scratch / "damaged"
+        fresh.mkdir()
+        generate(fresh, seed)
+        if target.exists():
+            target.rename(damaged)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file: one process generates, the others wait and find its work."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,45 @@
+"""Small English: lists, articles, and the names of aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.table import Column, Kind
+
+
+class Aggregate(NamedTuple):
+    """An aggregate function and the word for it."""
+
+    function: str
+    word: str
+
+    def of(self, column: str) -> str:
+        return f"{self.function}({column})"
+
+
+def labels(columns: Iterable[Column]) -> str:
+    """``name, city and weight``."""
+    *others, last = (c.label for c in columns)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def a(noun: str) -> str:
+    """The noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
+    """An aggregate that makes sense for the column."""
+    words = {"MAX": column.scale.most, "MIN": column.scale.least, "AVG": "average", "SUM": "total"}
+    if column.label.endswith("year") or column.kind is Kind.DATE:
+        functions = tuple(f for f in functions or words if f in ("MAX", "MIN"))
+    function = s.pick(functions or tuple(words))
+    return Aggregate(function, words[function])
+
+
+def extreme(s: Sampler, column: Column) -> tuple[bool, str]:
+    """Whether to sort in descending order, and the superlative for it."""
+    descending = s.pick((True, False))
+    return descending, column.scale.most if descending else column.scale.least

@@ -1,0 +1,68 @@
+"""All examples of a seed: every shape drawn from every database, and proven on its data."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.demo.database import Rows
+from benchmarks.demo.proof import sound
+from benchmarks.demo.sampler import Sampler, Unfit
+from benchmarks.demo.shapes import LEVELS
+from benchmarks.demo.sketch import Shape, Sketch
+from benchmarks.demo.table import Domain
+
+CAP = 13
+"""Distinct queries per shape and database."""
+DRAWS = 5
+"""Draws per wanted query, before a shape gives up on a database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A proven sketch, with where it comes from."""
+
+    domain: str
+    level: str
+    shape: str
+    sketch: Sketch
+
+
+def examples(domain: Domain, data: Rows, database: Path, seed: int) -> list[Example]:
+    """Draw the examples of one database; no two share their SQL or a question."""
+    found: list[Example] = []
+    taken: set[str] = set()
+    with closing(sqlite3.connect(database.absolute().as_uri() + "?mode=ro", uri=True)) as connection:
+        for level, shapes in LEVELS.items():
+            for name, shape in shapes.items():
+                sampler = Sampler(domain, data, random.Random(f"{seed}/{domain.name}/{name}"))
+                fresh = draw(shape, sampler, connection, taken)
+                found += (Example(domain.name, level, name, sketch) for sketch in fresh)
+    return found
+
+
+def draw(shape: Shape, sampler: Sampler, connection: sqlite3.Connection, taken: set[str]) -> Iterator[Sketch]:
+    """Sound sketches that are not yet taken, up to the cap."""
+    count = 0
+    for _ in range(CAP * DRAWS):
+        try:
+            sketch = shape(sampler)
+        except Unfit:
+            continue
+        marks = {normal(text) for text in (sketch.sql, *sketch.questions)}
+        if marks & taken or not sound(connection, sketch):
+            continue
+        taken |= marks
+        yield sketch
+        count += 1
+        if count == CAP:
+            return
+
+
+def normal(text: str) -> str:
+    """The text without what SQL does not see: case and runs of blanks."""
+    return " ".join(text.lower().split())

@@ -1,0 +1,107 @@
+"""The choices that a shape makes: tables, columns, links and values of one database."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from benchmarks.demo.database import Cell, Rows
+from benchmarks.demo.table import Column, Domain, Kind, Link, Table
+
+T = TypeVar("T")
+
+SHOWN = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
+"""Columns that a question asks for."""
+
+
+class Unfit(LookupError):
+    """This database has nothing that fits; draw again, or try another shape."""
+
+
+class Bridge(NamedTuple):
+    """Two tables and the table that links them."""
+
+    near: Link
+    far: Link
+
+
+class Sampler:
+    """Draws from one domain; the same ``rng`` state makes the same choices."""
+
+    def __init__(self, domain: Domain, data: Rows, rng: random.Random) -> None:
+        self.domain = domain
+        self.data = data
+        self.rng = rng
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of the items.
+
+        Raises:
+            Unfit: There is none.
+        """
+        if not items:
+            raise Unfit("nothing to pick from")
+        return self.rng.choice(items)
+
+    def some(self, items: Sequence[T], n: int) -> list[T]:
+        """``n`` different items."""
+        if len(items) < n:
+            raise Unfit(f"{len(items)} items, {n} wanted")
+        return self.rng.sample(items, n)
+
+    def table(self, *kinds: Kind) -> Table:
+        """A table with a column of each of these kinds."""
+        return self.pick([t for t in self.domain.tables if all(t.of(k) for k in kinds)])
+
+    def column(self, table: Table, *kinds: Kind, full: bool = False, but: Sequence[Column] = ()) -> Column:
+        """A column of one of these kinds; ``full``: without NULLs."""
+        return self.pick([c for c in table.of(*kinds) if c not in but and not (full and c.nulls)])
+
+    def shown(self, table: Table, n: int = 1, but: Sequence[Column] = ()) -> list[Column]:
+        """``n`` columns to ask for, in the table's order; the title is among them more often than not."""
+        columns = [c for c in table.of(*SHOWN) if c not in but] or [
+            c for c in table.of(Kind.KEY) if c not in but
+        ]
+        chosen = self.some(columns, n)
+        if table.title in columns and table.title not in chosen and self.rng.random() < 0.6:
+            chosen[0] = table.title
+        return [c for c in table.columns if c in chosen]
+
+    def link(self, *kinds: Kind) -> Link:
+        """A foreign key to another table, whose child has columns of these kinds."""
+        links = [k for k in self.domain.links if k.child is not k.parent]
+        return self.pick([k for k in links if all(k.child.of(kind) for kind in kinds)])
+
+    def own_link(self) -> Link:
+        """A foreign key of a table to itself."""
+        return self.pick([k for k in self.domain.links if k.child is k.parent])
+
+    def bridge(self) -> Bridge:
+        """Two different tables that a third one links."""
+        links = [k for k in self.domain.links if k.child is not k.parent]
+        pairs = ((a, b) for a in links for b in links if a.child is b.child and a.parent is not b.parent)
+        return self.pick([Bridge(a, b) for a, b in pairs])
+
+    def values(self, table: Table, column: Column) -> list[Cell]:
+        """All values of a column but NULL, sorted."""
+        cells = [row[column.name] for row in self.data[table.name]]
+        return sorted((c for c in cells if c is not None), key=_rank)
+
+    def value(self, table: Table, column: Column) -> Cell:
+        """A value of the column; of an ordered column, none from its far ends."""
+        values = self.values(table, column)
+        edge = 0 if isinstance(values[0], str) and column.kind is not Kind.DATE else len(values) // 10
+        return self.pick(values[edge : len(values) - edge])
+
+    def span(self, table: Table, column: Column) -> tuple[Cell, Cell]:
+        """Two values of the column, the lower one first."""
+        values = self.values(table, column)
+        low, high = sorted(self.some(range(len(values)), 2))
+        if high - low < len(values) // 6 or values[low] == values[high]:
+            raise Unfit("too narrow")
+        return values[low], values[high]
+
+
+def _rank(cell: Cell) -> tuple[float, str]:
+    return (0.0, cell) if isinstance(cell, str) else (cell or 0.0, "")
