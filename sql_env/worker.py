@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 
 from sql_env.engines import Engine, load_engine
 from sql_env.limits import Limits
-from sql_env.types import ExecutionResult
+from sql_env.types import ExecutionResult, Row
 
 PROGRESS = struct.Struct("dq")
 """The shared memory: when the running query began (`time.monotonic`), and its place in the chunk."""
@@ -30,7 +30,7 @@ PROGRESS = struct.Struct("dq")
 GATHER_SECONDS = 0.05
 GATHER_ROWS = 2_000
 
-Reply = tuple[str, tuple[str, ...], tuple[tuple[object, ...], ...], str]
+Reply = tuple[str, tuple[str, ...], tuple[Row, ...], str]
 
 
 def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> None:
@@ -51,13 +51,15 @@ def serve(connection: Connection, progress: mmap, limits: Limits) -> None:
             return
         if dialect not in engines:
             engines[dialect] = load_engine(dialect, limits)
-        results = _results(engines[dialect], database, queries, progress)
+        allowed = limits.cpu_seconds + engines[dialect].cpu_grace
+        results = _results(engines[dialect], database, queries, progress, allowed)
         _answer(connection, results, len(queries), 2 * limits.memory_bytes + 128 * 2**20)
 
 
-def _results(engine: Engine, database: str, queries: list[str], progress: mmap) -> Iterator[ExecutionResult]:
+def _results(
+    engine: Engine, database: str, queries: list[str], progress: mmap, allowed: float
+) -> Iterator[ExecutionResult]:
     """Run each query under a timer of the kernel, which kills this process when it runs out."""
-    allowed = engine.limits.cpu_seconds + engine.cpu_grace
     for place, sql in enumerate(queries):
         PROGRESS.pack_into(progress, 0, time.monotonic(), place)
         signal.setitimer(signal.ITIMER_PROF, allowed)

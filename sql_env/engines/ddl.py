@@ -11,6 +11,9 @@ from sql_env.types import Value
 SAMPLES = 3
 """Distinct values that are shown of a column, at most."""
 
+SCANNED = 1_000
+"""Rows that are searched for them, the table's first."""
+
 WIDTH = 40
 """Characters that are shown of one text value, at most."""
 
@@ -36,13 +39,20 @@ class ForeignKey:
 
 
 def create_table(
-    name: str,
+    table: str,
     columns: Sequence[Column],
     primary_key: Sequence[str] = (),
     foreign_keys: Iterable[ForeignKey] = (),
     keywords: Container[str] = (),
 ) -> str:
     """One table as DDL, each column followed by a comment with its values.
+
+    Args:
+        table: The table's name as SQL, quoted where it must be.
+        columns: Its columns in order.
+        primary_key: The names of its primary key's columns.
+        foreign_keys: Its references to other tables.
+        keywords: Words that must be quoted as names, in upper case.
 
     Example:
         >>> print(create_table("t", [Column("a", "int", (1, 2)), Column("b c", "")], ["a"]))
@@ -69,7 +79,7 @@ def create_table(
         f"  {text}{',' if i < len(lines) else ''}{f' -- values: {values}' if values else ''}"
         for i, (text, values) in enumerate(lines, 1)
     ]
-    return "\n".join([f"CREATE TABLE {quoted([name])} (", *body, ");"])
+    return "\n".join([f"CREATE TABLE {table} (", *body, ");"])
 
 
 def identifier(name: str, keywords: Container[str] = ()) -> str:

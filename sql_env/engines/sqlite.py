@@ -10,8 +10,10 @@ from random import Random
 
 import apsw
 
-from sql_env.engines.sqlite_file import Identity, decode, identify, lenient_select, open_readonly
+from sql_env.engines.file import Identity, identify
+from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly
 from sql_env.engines.sqlite_schema import schema
+from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Row, Status, Value
@@ -40,14 +42,6 @@ _STATUS: dict[type[Exception], Status] = {
     apsw.IOError: Status.UNAVAILABLE,
     DatabaseError: Status.UNAVAILABLE,
 }
-
-
-class _Stop(Exception):
-    """Ends a query with this status."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class SQLiteEngine:
@@ -79,7 +73,7 @@ class SQLiteEngine:
         except _OUT_OF_MEMORY:
             self.close()  # and once more, so that the verdict owes nothing to what ran before
             return self._run_again(database, sql)
-        except (_Stop, apsw.Error, DatabaseError) as error:
+        except (Stop, apsw.Error, DatabaseError) as error:
             return self._failure(error)
         finally:
             apsw.hard_heap_limit(previous)
@@ -96,13 +90,13 @@ class SQLiteEngine:
     def _run_again(self, database: str, sql: str) -> ExecutionResult:
         try:
             return self._run(database, sql)
-        except (_Stop, apsw.Error, DatabaseError, MemoryError) as error:
+        except (Stop, apsw.Error, DatabaseError, MemoryError) as error:
             self.close()
             return self._failure(error)
 
     def _run(self, database: str, sql: str) -> ExecutionResult:
         self._refusal = ""
-        _check_text(sql, self.limits.max_sql_bytes)
+        check_text(sql, self.limits.max_sql_bytes)
         connection = self._connection(database)
         try:
             rows = self._rows(connection, sql)
@@ -152,9 +146,9 @@ class SQLiteEngine:
                 rows.append(row if convert is None else convert(row))
                 room -= len(dumps(row, 2))  # the cheapest way to count
                 if room < 0:
-                    raise _Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
+                    raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
                 if len(rows) > most:
-                    raise _Stop(Status.TOO_LARGE, f"more than {most} rows")
+                    raise Stop(Status.TOO_LARGE, f"more than {most} rows")
         finally:
             cursor.close(True)
         return tuple(rows)
@@ -166,11 +160,11 @@ class SQLiteEngine:
         self._statement = statement
         self._columns = tuple([column[0] for column in cursor.get_description()])
         if len(statement) != len(self._sql) and not _is_blank(self._sql[len(statement) :]):
-            raise _Stop(Status.DENIED, "one statement only")
+            raise Stop(Status.DENIED, "one statement only")
         if not self._columns and _is_blank(statement):
-            raise _Stop(Status.ERROR, "there is no statement")
+            raise Stop(Status.ERROR, "there is no statement")
         if not self._columns or not cursor.is_readonly:
-            raise _Stop(Status.DENIED, "only queries are allowed")
+            raise Stop(Status.DENIED, "only queries are allowed")
         cursor.connection.set_progress_handler(_interrupt, self._steps)
         return True
 
@@ -184,7 +178,7 @@ class SQLiteEngine:
         return apsw.SQLITE_DENY
 
     def _failure(self, error: Exception) -> ExecutionResult:
-        if isinstance(error, _Stop):
+        if isinstance(error, Stop):
             return ExecutionResult(error.status, error=str(error))
         if self._refusal:
             return ExecutionResult(Status.DENIED, error=f"only reading is allowed: {self._refusal}")
@@ -214,14 +208,3 @@ def _interrupt() -> bool:
 
 def _is_blank(sql: str) -> bool:
     return not _BLANK.sub("", sql)
-
-
-def _check_text(sql: str, most: int) -> None:
-    try:
-        size = len(sql.encode())
-    except UnicodeEncodeError:
-        raise _Stop(Status.ERROR, "the SQL holds a lone surrogate") from None
-    if size > most:
-        raise _Stop(Status.TOO_LARGE, f"the SQL has more than {most} bytes")
-    if "\0" in sql:
-        raise _Stop(Status.ERROR, "the SQL holds a NUL character")

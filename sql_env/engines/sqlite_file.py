@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from stat import S_ISREG
 from urllib.parse import quote
 
 import apsw
 
+from sql_env.engines.file import refuse_unfinished
 from sql_env.errors import DatabaseError
 from sql_env.types import Row
 
 NOW_MS = 210_866_760_000_000 + 1_735_689_600_000
 """What ``'now'`` and CURRENT_TIMESTAMP say: 2025-01-01 00:00:00 UTC, in milliseconds of the Julian
 day. The clock stands still, so that a query returns the same on any day."""
-
-Identity = tuple[int, int, int, int]
 
 
 class _FrozenClock(apsw.VFS):
@@ -37,30 +35,13 @@ def _frozen_clock() -> str:
     return _FrozenClock.name
 
 
-def identify(database: str) -> Identity:
-    """What tells one state of a database file from another.
-
-    Raises:
-        DatabaseError: There is no such file, or it cannot be a database.
-    """
-    try:
-        info = os.stat(database)
-    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
-        raise DatabaseError(f"there is no database file {database!r}: {error}") from None
-    if not S_ISREG(info.st_mode):
-        raise DatabaseError(f"{database!r} is no file")
-    if not info.st_size:
-        raise DatabaseError(f"the database file {database!r} is empty (0 bytes): fetch or build it again")
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
-
-
 def open_readonly(database: str) -> apsw.Connection:
     """A connection that cannot write, reads the file as immutable, and has read its schema.
 
     Raises:
         DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
     """
-    _refuse_unfinished(database)
+    refuse_unfinished(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
     uri = f"file://{quote(os.path.abspath(database))}?mode=ro&immutable=1&vfs={_frozen_clock()}"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
@@ -77,17 +58,6 @@ def open_readonly(database: str) -> apsw.Connection:
     except (apsw.Error, UnicodeError) as error:
         raise DatabaseError(f"cannot read {database!r} as an SQLite database: {error}") from None
     return connection
-
-
-def _refuse_unfinished(database: str) -> None:
-    """An immutable connection ignores these files, and so would read stale or torn data."""
-    for suffix in ("-wal", "-journal"):
-        beside = database + suffix
-        if os.path.isfile(beside) and os.path.getsize(beside):
-            raise DatabaseError(
-                f"{beside!r} holds changes that are not in the database yet: close its writer, "
-                f'then run `sqlite3 {database} "PRAGMA wal_checkpoint(TRUNCATE)"`'
-            )
 
 
 def lenient_select(query: str, width: int) -> str:

@@ -7,12 +7,12 @@ from itertools import groupby
 
 import apsw
 
-from sql_env.engines.ddl import SAMPLES, Column, ForeignKey, create_table, identifier
-from sql_env.engines.sqlite_file import decode, identify, lenient_select, open_readonly
+from sql_env.engines.ddl import SAMPLES, SCANNED, Column, ForeignKey, create_table, identifier
+from sql_env.engines.file import identify
+from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly
 from sql_env.errors import DatabaseError
 from sql_env.types import Row
 
-_SCANNED = 1_000  # rows that are searched for samples
 _TABLES = r"""SELECT name FROM sqlite_schema AS s
 WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
 AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY s.rowid"""
@@ -57,12 +57,13 @@ def _table(connection: apsw.Connection, name: str) -> str:
     except apsw.SQLError:  # a virtual table whose module is missing: no query can read it either
         return ""
     primary = [column for column, _, pk in sorted(rows, key=lambda row: row[2]) if pk]
-    return create_table(name, columns, primary, keys, apsw.keywords) if columns else ""
+    table = identifier(name, apsw.keywords)
+    return create_table(table, columns, primary, keys, apsw.keywords) if columns else ""
 
 
 def _values(connection: apsw.Connection, table: str, column: str) -> Row:
     names = [identifier(name, apsw.keywords) for name in (column, table)]
-    query = _VALUES.format(*names, _SCANNED, SAMPLES)
+    query = _VALUES.format(*names, SCANNED, SAMPLES)
     return tuple(value for (value,) in _select(connection, query, 1))
 
 

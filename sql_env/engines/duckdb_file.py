@@ -1,0 +1,33 @@
+"""Opening a DuckDB file so that nothing can change it or reach beyond it."""
+
+from __future__ import annotations
+
+import duckdb
+
+from sql_env.engines.file import refuse_unfinished
+from sql_env.errors import DatabaseError
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",  # or SQL could name this program's own variables
+    "temp_directory": "",  # or a big sort would write files
+    "threads": "1",
+}
+
+
+def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnection:
+    """A connection that can only read this one database, with a configuration that is locked.
+
+    Raises:
+        DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
+    """
+    refuse_unfinished(database, [".wal"], "duckdb FILE CHECKPOINT")
+    config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
+    try:
+        connection = duckdb.connect(database, read_only=True, config=config)
+        connection.execute("SET lock_configuration = true")
+    except (duckdb.Error, UnicodeError) as error:
+        raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}") from None
+    return connection
