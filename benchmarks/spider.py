@@ -1,0 +1,105 @@
+"""Spider 1.0 (Yu et al. 2018, arXiv 1809.08887), and files of questions in its format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.hardness import hardness
+from benchmarks.layout import Databases, Folders, Source, assemble, further, rows, text
+from sql_env.errors import DataError
+from sql_env.types import Benchmark, Task
+
+SOURCE = Source(
+    name="spider",
+    origin="Spider 1.0 (spider_data.zip, from https://yale-lily.github.io/spider)",
+    layout="dev.json, train_spider.json and database/<db_id>/<db_id>.sqlite",
+    variable="SQL_ENV_SPIDER_DIR",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The files of a split, each by its possible names, and its folder of databases."""
+
+    files: tuple[tuple[str, ...], ...]
+    databases: str = "database"
+
+
+_SPLITS = {
+    "dev": _Split((("dev.json",),)),
+    "train": _Split((("train_spider.json", "train_spider_min.json"), ("train_others.json",))),
+    "test": _Split((("test.json",),), "test_database"),
+}
+
+
+def spider(
+    *,
+    split: str = "dev",
+    data_dir: str | None = None,
+    questions: str | None = None,
+    database_dir: Folders = (),
+) -> Benchmark:
+    """Load Spider.
+
+    A task's id ends in its place in the file, counted from 0; in ``train`` the questions of
+    ``train_others.json`` follow those of ``train_spider.json``. (The official ``train_gold.sql``
+    has another order.)
+
+    Args:
+        split: ``dev``, ``train`` or ``test``.
+        data_dir: Spider's folder; else the environment variable SQL_ENV_SPIDER_DIR says it.
+        questions: A file in Spider's format that is read in place of the split's own, such as
+            Spider-DK, Spider-Syn or Spider-Realistic. Its name becomes the name of the split.
+        database_dir: Further folders of databases, for those that Spider's own does not have.
+
+    Raises:
+        DataError: The folder, a file or all databases are missing, or a file is malformed.
+    """
+    files = _SPLITS[SOURCE.choose(split, _SPLITS)]
+    folder = SOURCE.folder(data_dir)
+    paths, left_out = [Path(questions)] if questions else [], list[str]()
+    for names in () if questions else files.files:
+        try:
+            paths.append(SOURCE.file(folder, names))
+        except DataError:
+            if not paths:
+                raise
+            left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
+    name = paths[0].stem if questions else split
+    databases = Databases([folder / files.databases, *further(database_dir)])
+    return assemble(SOURCE.name, name, _tasks(name, paths, databases), SOURCE.advice, left_out)
+
+
+def _tasks(split: str, paths: list[Path], databases: Databases) -> Iterator[Task]:
+    start = 0
+    for path in paths:
+        items = rows(path)
+        for place, row in enumerate(items):
+            yield _task(f"spider-{split}-{start + place:04d}", row, databases, f"{path}, item {place}")
+        start += len(items)
+
+
+def _task(task_id: str, row: Mapping[str, Any], databases: Databases, where: str) -> Task:
+    db_id = text(row, "db_id", where=where)
+    return Task(
+        id=task_id,
+        question=text(row, "question", "SpiderSynQuestion", where=where),
+        gold_sql=text(row, "query", where=where),
+        database=databases(db_id),
+        db_id=db_id,
+        difficulty=_difficulty(row.get("sql"), where),
+        comparison="spider",
+    )
+
+
+def _difficulty(parse: Any, where: str) -> str:
+    """The hardness class, which only files that carry the parse of the gold query tell."""
+    if not isinstance(parse, dict):
+        return ""
+    try:
+        return hardness(parse)
+    except (KeyError, IndexError, TypeError) as error:
+        raise DataError(f"{where}: 'sql' is no parse of a query: {type(error).__name__}: {error}") from None
