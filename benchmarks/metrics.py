@@ -1,0 +1,125 @@
+"""Averages over scores, and a vote among candidates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+
+from sql_env.types import Rollout, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of some predictions are right. Masked ones are in neither count.
+
+    Attributes:
+        n: How many were judged.
+        correct: How many of them are right.
+    """
+
+    n: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share that is right, 0 to 1; None of nothing."""
+        return self.correct / self.n if self.n else None
+
+
+def tally(scores: Sequence[Score]) -> Tally:
+    """Count the scores that are not masked, and those of them that are right."""
+    judged = [bool(score.rollout.correct) for score in scores if not score.masked]
+    return Tally(len(judged), sum(judged))
+
+
+def accuracy(scores: Sequence[Score]) -> float | None:
+    """Execution accuracy: the share of correct predictions, 0 to 1; None where all are masked.
+
+    Args:
+        scores: One for each prediction.
+
+    Example:
+        >>> accuracy([]) is None
+        True
+    """
+    return tally(scores).accuracy
+
+
+def by_difficulty(scores: Sequence[Score]) -> dict[str, Tally]:
+    """A tally for each difficulty, in the order in which they first occur."""
+    levels = dict.fromkeys(score.rollout.task.difficulty for score in scores)
+    return {
+        level: tally([score for score in scores if score.rollout.task.difficulty == level])
+        for level in levels
+    }
+
+
+def mean_at_1(correct: Sequence[Sequence[bool | None]]) -> float | None:
+    """What one sample scores on average: the mean over tasks of the share of samples that are right.
+
+    Args:
+        correct: For each task, whether each of its samples is right; None for a masked one, which
+            does not count. A task with no other is left out.
+
+    Example:
+        >>> mean_at_1([[True, False], [None, True]])
+        0.75
+    """
+    return pass_at_k(correct, 1)
+
+
+def pass_at_k(correct: Sequence[Sequence[bool | None]], k: int) -> float | None:
+    """The chance that at least one of ``k`` samples is right, 0 to 1, averaged over tasks.
+
+    The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, equation 1): with c of n samples
+    right, 1 - C(n - c, k) / C(n, k).
+
+    Args:
+        correct: For each task, whether each of its samples is right; None for a masked one, which
+            does not count. A task with no other is left out.
+        k: How many samples are drawn.
+
+    Returns:
+        The mean; None where every task is left out.
+
+    Raises:
+        ValueError: ``k`` is less than 1, or some task that counts has fewer samples than ``k``.
+
+    Example:
+        >>> pass_at_k([[True, False, False, False]], 2)
+        0.5
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    judged = [[right for right in samples if right is not None] for samples in correct]
+    judged = [samples for samples in judged if samples]
+    if fewest := min((len(samples) for samples in judged if len(samples) < k), default=0):
+        raise ValueError(f"pass@{k} needs {k} samples of each task; one has {fewest}")
+    chances = [1 - comb(len(s) - sum(s), k) / comb(len(s), k) for s in judged]
+    return sum(chances) / len(chances) if chances else None
+
+
+def vote(rollouts: Sequence[Rollout]) -> int | None:
+    """The candidate whose result occurs most often, as SQL-R1 selects one (arXiv 2504.08600).
+
+    Two results are the same if they are the same set of rows. The first candidate of the largest
+    group wins; of groups equally large, the one that is seen first. Candidates without SQL, or
+    whose SQL does not run, do not vote.
+
+    Args:
+        rollouts: The candidates for one task.
+
+    Returns:
+        The candidate's place, or None where nobody votes.
+    """
+    results = {
+        place: frozenset(rollout.result.rows)
+        for place, rollout in enumerate(rollouts)
+        if rollout.result is not None and rollout.result.ok
+    }
+    if not results:
+        return None
+    [(winner, _)] = Counter(results.values()).most_common(1)
+    return next(place for place, result in results.items() if result == winner)
