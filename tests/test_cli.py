@@ -1,0 +1,82 @@
+"""The ``sql-env`` command, run as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sql_env import Scorer, load_benchmark, respond
+
+COMMAND = Path(sys.executable).with_name("sql-env")
+
+
+def sql_env(*arguments):
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_list_shows_what_is_installed():
+    shown = sql_env("list").stdout
+    for word in ("SQLEnv-demo-v0", "execution", "sql-r1-legacy", "strict", "think-answer", "compact"):
+        assert word in shown
+
+
+def test_run_runs_a_query_and_refuses_a_write(concerts):
+    before = concerts.read_bytes()
+    done = sql_env("run", concerts, "SELECT name FROM singer ORDER BY id")
+    assert done.returncode == 0
+    assert "Sinéad O'Connor" in done.stdout
+    done = sql_env("run", concerts, "DROP TABLE singer")
+    assert done.returncode == 1
+    assert "denied" in done.stdout
+    assert concerts.read_bytes() == before
+
+
+def test_schema_shows_what_a_model_sees(concerts):
+    assert "CREATE TABLE singer" in sql_env("schema", concerts).stdout
+    done = sql_env("schema", concerts.with_name("missing.sqlite"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("DatabaseError")
+
+
+def test_score_prints_what_the_scorer_says(tmp_path):
+    tasks = load_benchmark("demo").tasks[:5]
+    texts = [respond(task.gold_sql, task.reasoning) for task in tasks[:4]] + ["\u2028 no idea"]
+    file = tmp_path / "completions.jsonl"
+    rows = [{"task_id": t.id, "completion": c} for t, c in zip(tasks, texts, strict=True)]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    done = sql_env("score", file, "--show")
+    with Scorer("sql-r1") as scorer:
+        expected = scorer.score(texts, tasks)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["total"] for line in lines] == [score.total for score in expected]
+    assert [line["components"] for line in lines] == [dict(score.components) for score in expected]
+    assert [line["correct"] for line in lines] == [True] * 4 + [False]
+    assert tasks[0].question.split()[0] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1: not of the form"),
+        ('{"task_id": "demo-test-0001"}', "line 1: not of the form"),
+        ('{"task_id": "x", "completion": ""}', "no task has the id 'x'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
+    file = tmp_path / "completions.jsonl"
+    file.write_text(line)
+    done = sql_env("score", file)
+    assert done.returncode == 2
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_check_reward():
+    assert "keeps the contract" in sql_env("check-reward", "length", "--params", '{"max_length": 9}').stdout
+    done = sql_env("check-reward", "operator:not_")
+    assert done.returncode in (0, 2)
+    done = sql_env("check-reward", "json:dumps")
+    assert done.returncode == 2
+    assert done.stderr.startswith("RewardError")
