@@ -11,6 +11,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "enable_external_access": "false",
+    "lock_configuration": "true",
     "python_enable_replacements": "false",  # or SQL could name this program's own variables
     "temp_directory": "",  # or a big sort would write files
     "threads": "1",
@@ -26,8 +27,6 @@ def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnecti
     refuse_unfinished(database, [".wal"], "duckdb FILE CHECKPOINT")
     config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
     try:
-        connection = duckdb.connect(database, read_only=True, config=config)
-        connection.execute("SET lock_configuration = true")
+        return duckdb.connect(database, read_only=True, config=config)
     except (duckdb.Error, UnicodeError) as error:
         raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}") from None
-    return connection

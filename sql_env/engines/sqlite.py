@@ -21,7 +21,6 @@ from sql_env.types import ExecutionResult, Row, Status, Value
 WARM = 64
 """Connections that are kept open; beyond it the least recently used one is closed."""
 
-_PREPARE_TICKS = 50_000  # the compiler's own count; real queries need a few dozen
 _MAX_OPCODES = 500_000  # of one compiled query; real ones have some hundreds
 _ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
@@ -128,6 +127,7 @@ class SQLiteEngine:
             connection.limit(limit, value)
         connection.create_scalar_function("random", self._random_int, 0)
         connection.create_scalar_function("randomblob", self._random_blob, 1)
+        connection.set_progress_handler(_interrupt, self._steps)  # SQLite counts each statement anew
         connection.exec_trace = self._before_first_step
         connection.authorizer = self._authorize
         return connection
@@ -137,7 +137,6 @@ class SQLiteEngine:
     ) -> tuple[Row, ...]:
         """The rows of one query, counted as they come."""
         self._sql, self._columns, self._random = sql, (), None
-        connection.set_progress_handler(_interrupt, _PREPARE_TICKS)
         rows: list[Row] = []
         room, most = self.limits.max_bytes, self.limits.max_rows
         cursor = connection.cursor()
@@ -165,7 +164,6 @@ class SQLiteEngine:
             raise Stop(Status.ERROR, "there is no statement")
         if not self._columns or not cursor.is_readonly:
             raise Stop(Status.DENIED, "only queries are allowed")
-        cursor.connection.set_progress_handler(_interrupt, self._steps)
         return True
 
     def _authorize(self, action: int, first: str | None, second: str | None, *_where: str | None) -> int:
