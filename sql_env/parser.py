@@ -46,7 +46,7 @@ FORMATS = {
 """Every response format by name.
 
 ``think-answer`` is SQL-R1's (arXiv 2504.08600): exactly one ``<think>`` block, then exactly one
-``<answer>`` block, in which the last ```` ```sql ```` fence counts. ``think-solution`` is
+``<answer>`` block, in which the last code block that is fenced as ``sql`` counts. ``think-solution`` is
 SkyRL-SQL's. ``fenced`` takes the last fence of any text, ``sql`` the text itself.
 """
 

@@ -1,0 +1,19 @@
+"""Sphinx configuration: MyST pages, autodoc for the reference, warnings as errors (see the Makefile)."""
+
+from importlib import metadata
+
+project = "sql-env"
+author = "the sql-env authors"
+release = metadata.version("sql-env")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = f"sql-env {release}"
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+napoleon_use_ivar = True
+default_role = "code"
+suppress_warnings = ["myst.xref_missing"]
