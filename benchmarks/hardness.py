@@ -48,9 +48,9 @@ def _clauses(parse: Mapping[str, Any]) -> int:
     """The official component 1: clauses, joins, ``or`` and LIKE."""
     present = sum(bool(parse[clause]) for clause in ("where", "groupBy", "orderBy"))
     joins = max(0, len(parse["from"]["table_units"]) - 1)
-    ors = sum(mark == "or" for conditions in _conditions(parse) for mark in conditions[1::2])
+    ors = sum(bool(mark == "or") for conditions in _conditions(parse) for mark in conditions[1::2])
     likes = sum(bool(unit[1] == _LIKE) for unit in _units(parse))
-    return present + int(parse["limit"] is not None) + joins + ors + likes
+    return present + (parse["limit"] is not None) + joins + ors + likes
 
 
 def _nested(parse: Mapping[str, Any]) -> int:

@@ -60,7 +60,7 @@ def read_predictions(path: str | Path, benchmark: Benchmark) -> list[str]:
 def _lines(content: str, places: list[int], benchmark: Benchmark, path: Path) -> list[str]:
     lines = content.removesuffix("\n").split("\n")
     _check(len(lines), "lines", places, benchmark, path)
-    return [lines[place].strip().split("\t")[0] for place in places]
+    return [lines[place].strip().split("\t")[0].rstrip() for place in places]
 
 
 def _entries(content: Any, places: list[int], benchmark: Benchmark, path: Path) -> list[str]:

@@ -1,0 +1,319 @@
+import json
+
+import gymnasium as gym
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sql_env
+from benchmarks.bird import bird
+from benchmarks.jsonl import jsonl
+from benchmarks.spider import spider
+from benchmarks.synsql import stream, synsql
+from sql_env import Scorer
+from sql_env.errors import DataError
+
+VARIABLES = {spider: "SQL_ENV_SPIDER_DIR", bird: "SQL_ENV_BIRD_DIR", synsql: "SQL_ENV_SYNSQL_DIR"}
+DUMP = {
+    spider: ("dev.json", "database", {"question": "How many?", "query": "SELECT count(*) FROM singer"}),
+    bird: ("dev.json", "dev_databases", {"question": "How many?", "SQL": "SELECT count(*) FROM singer"}),
+    synsql: ("data.json", "databases", {"question": "How many?", "sql": "SELECT count(*) FROM singer"}),
+}
+loaders = pytest.mark.parametrize("loader", DUMP, ids=lambda loader: loader.__name__)
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def lay_out(tmp_path, make_concerts):
+    """Write a benchmark's folder: a question about each db_id, a database for some."""
+
+    def lay(loader, db_ids=("concerts",), present=("concerts",), file=None, databases=None, **extra):
+        name, folder, row = DUMP[loader]
+        path = tmp_path / (file or name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([{**row, "db_id": db_id, **extra} for db_id in db_ids]))
+        for db_id in present:
+            place = tmp_path / (databases or folder) / db_id
+            place.mkdir(parents=True, exist_ok=True)
+            if not (place / f"{db_id}.sqlite").exists():
+                make_concerts(place / f"{db_id}.sqlite")
+        return str(tmp_path)
+
+    return lay
+
+
+@loaders
+def test_nothing_says_where_the_data_is(loader):
+    with pytest.raises(DataError, match=rf"(?s)Download .*data_dir.*{VARIABLES[loader]}.*db_id"):
+        loader()
+
+
+@loaders
+def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"data_dir is .*gone.*no folder.*Download"):
+        loader(data_dir=str(tmp_path / "gone"))
+    monkeypatch.setenv(VARIABLES[loader], str(tmp_path / "gone"))
+    with pytest.raises(DataError, match=f"{VARIABLES[loader]} is .*gone"):
+        loader()
+
+
+@loaders
+def test_a_folder_without_the_file(loader, tmp_path):
+    with pytest.raises(DataError, match=f"holds no {DUMP[loader][0]}.*Download"):
+        loader(data_dir=str(tmp_path))
+
+
+@loaders
+def test_no_database_at_all(loader, lay_out):
+    with pytest.raises(
+        DataError, match=r"no task .* has its database; looked for .*concerts\.sqlite.*Download"
+    ):
+        loader(data_dir=lay_out(loader, present=()))
+
+
+@loaders
+def test_some_databases_are_missing(loader, lay_out):
+    benchmark = loader(data_dir=lay_out(loader, ("gone", "concerts", "gone", "lost", "concerts")))
+    assert [int(task.id.rpartition("-")[2]) for task in benchmark.tasks] == [1, 4]
+    assert [line.split(", no database at ")[0] for line in benchmark.left_out] == [
+        "gone: 2 tasks",
+        "lost: 1 task",
+    ]
+
+
+@loaders
+def test_the_variable_points_to_the_folder(loader, lay_out, monkeypatch):
+    monkeypatch.setenv(VARIABLES[loader], lay_out(loader))
+    [task] = loader().tasks
+    assert task.db_id == "concerts"
+    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+        assert scorer.score([task.gold_sql], [task])[0].rollout.correct
+
+
+@loaders
+def test_further_folders_of_databases(loader, lay_out, make_concerts, tmp_path):
+    folder = lay_out(loader, ("concerts", "mine"))
+    extra = tmp_path / "extra" / "mine"
+    extra.mkdir(parents=True)
+    make_concerts(extra / "mine.sqlite")
+    assert len(loader(data_dir=folder).tasks) == 1
+    benchmark = loader(data_dir=folder, database_dir=str(tmp_path / "extra"))
+    assert [task.db_id for task in benchmark.tasks] == ["concerts", "mine"]
+    assert not benchmark.left_out
+    with pytest.raises(DataError, match="nowhere"):
+        loader(data_dir=folder, database_dir=[str(tmp_path / "nowhere")])
+
+
+@loaders
+@pytest.mark.parametrize("content", ["[", "{}", '["a"]', '[{"db_id": "concerts"}]', '[{"db_id": 3}]', "\xff"])
+def test_a_malformed_file(loader, content, lay_out, tmp_path):
+    lay_out(loader)
+    (tmp_path / DUMP[loader][0]).write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=DUMP[loader][0]):
+        loader(data_dir=str(tmp_path))
+
+
+@loaders
+def test_an_unknown_split(loader):
+    with pytest.raises(DataError, match="no split 'tset'"):
+        loader(split="tset")
+
+
+def test_spider_splits(lay_out, tmp_path):
+    lay_out(spider, file="train_spider.json")
+    assert spider(split="train", data_dir=str(tmp_path)).left_out == (
+        f"train_others.json: all its tasks, no such file in {tmp_path}",
+    )
+    lay_out(spider, file="train_others.json", db_ids=("concerts", "concerts"))
+    train = spider(split="train", data_dir=str(tmp_path))
+    assert [task.id for task in train.tasks] == [f"spider-train-000{place}" for place in range(3)]
+    lay_out(spider, file="test.json", databases="test_database")
+    [task] = spider(split="test", data_dir=str(tmp_path)).tasks
+    assert "test_database" in task.database
+
+
+def test_spider_variants(lay_out, tmp_path):
+    folder = lay_out(spider)
+    row = {"db_id": "concerts", "SpiderSynQuestion": "How many vocalists?", "query": "SELECT 1"}
+    (tmp_path / "syn.json").write_text(json.dumps([row]))
+    benchmark = spider(data_dir=folder, questions=str(tmp_path / "syn.json"))
+    assert benchmark.split == "syn"
+    assert [(task.id, task.question) for task in benchmark.tasks] == [
+        ("spider-syn-0000", "How many vocalists?")
+    ]
+
+
+@pytest.mark.parametrize("parse", [{}, {"from": {"conds": []}}, {"from": None}])
+def test_spider_with_a_broken_parse(parse, lay_out):
+    with pytest.raises(DataError, match="item 0: 'sql' is no parse"):
+        spider(data_dir=lay_out(spider, sql=parse))
+
+
+@pytest.mark.parametrize(
+    ("split", "file", "databases"),
+    [
+        ("dev", "dev_20240627/dev.json", "dev_20240627/dev_databases"),
+        ("dev", "dev.json", "dev_databases/dev_databases"),
+        ("train", "train/train.json", "train/train_databases/train_databases"),
+        ("train", "train.json", "train_databases"),
+        ("mini_dev", "minidev/MINIDEV/mini_dev_sqlite.json", "minidev/MINIDEV/dev_databases"),
+        ("mini_dev", "mini_dev/mini_dev_sqlite.json", "dev_databases"),
+        ("mini_dev", "mini_dev_sqlite.json", "dev_databases"),
+    ],
+)
+def test_bird_layouts(split, file, databases, lay_out):
+    fields = {"evidence": "a singer sings", "difficulty": "simple"}
+    [task] = bird(split=split, data_dir=lay_out(bird, file=file, databases=databases, **fields)).tasks
+    assert (task.evidence, task.difficulty, task.comparison) == ("a singer sings", "simple", "bird")
+
+
+def test_synsql_fields_and_first_tasks(lay_out):
+    fields = {
+        "sql_complexity": "Simple",
+        "external_knowledge": "e",
+        "cot": "count",
+        "question_style": "Formal",
+    }
+    folder = lay_out(synsql, ("concerts",) * 5, **fields)
+    tasks = synsql(data_dir=folder, max_tasks=3).tasks
+    assert len(tasks) == 3
+    assert (tasks[2].id, tasks[2].difficulty, tasks[2].evidence, tasks[2].reasoning, tasks[2].comparison) == (
+        "synsql-train-0000002", "Simple", "e", "count", "strict",
+    )  # fmt: skip
+    with pytest.raises(DataError, match="max_tasks"):
+        synsql(data_dir=folder, max_tasks=0)
+
+
+def test_synsql_reads_no_further_than_it_must(lay_out, tmp_path):
+    folder = lay_out(synsql, ("concerts",) * 3)
+    text = (tmp_path / "data.json").read_text()
+    (tmp_path / "data.json").write_text(text[:-1] + ", broken")
+    assert len(synsql(data_dir=folder, max_tasks=3).tasks) == 3
+    with pytest.raises(DataError, match="from item 3 on"):
+        synsql(data_dir=folder)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda v: st.lists(v) | st.dictionaries(st.text(), v),
+)
+
+
+@given(
+    st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=5),
+    st.integers(1, 40),
+    st.sampled_from([None, 1]),
+    st.booleans(),
+)
+def test_streaming_reads_what_json_reads(tmp_path_factory, rows, chunk, indent, ascii_only):
+    path = tmp_path_factory.mktemp("stream") / "data.json"
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=ascii_only), "utf-8")
+    assert list(stream(path, chunk)) == rows
+
+
+@pytest.mark.parametrize("text", ["", "  ", "[", "[1]", "[{}", "[{},]", "[{} {}]", "{}", '[{"a": ]', "[]"])
+def test_streaming_what_is_no_array_of_objects(text, tmp_path):
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="no JSON array"):
+        list(stream(path))
+
+
+@pytest.fixture
+def write_lines(tmp_path, concerts):
+    def write(*lines):
+        path = tmp_path / "questions.jsonl"
+        path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+        return str(path)
+
+    return write
+
+
+ROW = {"question": "How many singers?", "sql": "SELECT count(*) FROM singer", "database": "concerts.sqlite"}
+
+
+def test_jsonl_environment(write_lines):
+    env = gym.make("SQLEnv-jsonl-v0", path=write_lines({**ROW, "id": "mine"}, "", ROW))
+    observation, info = env.reset(seed=0, options={"task_id": "mine"})
+    assert "How many singers?" in observation
+    assert info["db_id"] == "concerts"
+    *_, info = env.step(sql_env.respond(ROW["sql"]))
+    assert info["correct"]
+    env.close()
+
+
+def test_jsonl_fields(write_lines):
+    more = {"evidence": "e", "difficulty": "d", "comparison": "bird", "reasoning": "r"}
+    first, second = jsonl(path=write_lines(ROW, {**ROW, **more})).tasks
+    assert (first.id, first.comparison, first.dialect) == ("jsonl-all-0000", "strict", "sqlite")
+    assert (second.id, second.evidence, second.difficulty, second.comparison, second.reasoning) == (
+        "jsonl-all-0001", "e", "d", "bird", "r",
+    )  # fmt: skip
+
+
+def test_jsonl_over_duckdb(write_lines, tmp_path):
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "pets.duckdb")) as connection:
+        connection.execute("CREATE TABLE pet AS SELECT 'Rex' AS name")
+    row = {"question": "Which pets?", "sql": "SELECT name FROM pet", "database": "pets.duckdb"}
+    [task] = jsonl(path=write_lines(row)).tasks
+    assert task.dialect == "duckdb"
+    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+        assert scorer.score([task.gold_sql], [task])[0].rollout.correct
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2 is no JSON"),
+        ("[]", "line 2 is no JSON object, such as"),
+        ({**ROW, "qestion": "?"}, "line 2: unknown field 'qestion'. Did you mean 'question'"),
+        (
+            {"question": "?", "database": "concerts.sqlite"},
+            "line 2: 'sql' must be a string that is not empty",
+        ),
+        ({**ROW, "sql": " "}, "line 2: 'sql' must be"),
+        ({**ROW, "id": 7}, "line 2: 'id' must be a string, not 7"),
+        ({**ROW, "comparison": "birds"}, "line 2: no comparison is called 'birds'. Did you mean 'bird'"),
+        ({**ROW, "dialect": "oracle"}, "line 2: no engine for the dialect 'oracle'"),
+        ({**ROW, "id": "first"}, "line 2: the id 'first' is already that of line 1"),
+    ],
+)
+def test_jsonl_mistakes(line, message, write_lines):
+    with pytest.raises(DataError) as caught:
+        jsonl(path=write_lines({**ROW, "id": "first"}, line))
+    assert message in str(caught.value)
+
+
+def test_jsonl_without_its_file_or_databases(write_lines, tmp_path):
+    with pytest.raises(DataError, match=r'give the argument path.*"question"'):
+        jsonl()
+    with pytest.raises(DataError, match=r"path is .*gone"):
+        jsonl(path=str(tmp_path / "gone.jsonl"))
+    with pytest.raises(DataError, match=r"looked for .*gone\.sqlite.*the file's own folder"):
+        jsonl(path=write_lines({**ROW, "database": "gone.sqlite"}))
+    with pytest.raises(DataError, match="no split 'dev'"):
+        jsonl(path=write_lines(ROW), split="dev")
+    benchmark = jsonl(path=write_lines({**ROW, "database": "gone.sqlite"}, ROW))
+    assert [task.id for task in benchmark.tasks] == ["jsonl-all-0001"]
+    assert benchmark.left_out == (f"gone: 1 task, no database at {tmp_path / 'gone.sqlite'}",)
+
+
+def test_real_data(shared_data):
+    dev = spider(data_dir=str(shared_data / "spider"))
+    assert len(dev.tasks) == 972
+    assert dev.left_out == (
+        f"wta_1: 62 tasks, no database at {shared_data.resolve()}/spider/database/wta_1/wta_1.sqlite",
+    )
+    train = spider(split="train", data_dir=str(shared_data / "spider"))
+    assert [line.split(":")[0] for line in train.left_out] == ["train_others.json", "soccer_1", "baseball_1"]
+    assert len(train.tasks) == 7000 - 14 - 82
+    assert {task.difficulty for task in train.tasks} == {""}
+    assert len(bird(data_dir=str(shared_data / "bird")).tasks) == 432
+    assert len(bird(split="mini_dev", data_dir=str(shared_data / "bird")).tasks) == 140

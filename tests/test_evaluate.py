@@ -1,0 +1,193 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from benchmarks.evaluate import app, evaluate
+from benchmarks.predictions import indices, read_predictions
+from benchmarks.report import items, summary
+from sql_env import Benchmark, Limits, Task
+from sql_env.errors import ComparisonError, DataError
+
+GOLDS = ("SELECT count(*) FROM singer", "SELECT name FROM singer ORDER BY id", "SELECT nothing FROM nowhere")
+
+
+def many(count, left_out=(), skip=()):
+    tasks = [Task(f"spider-dev-{i:04d}", "?", "SELECT 1", "d") for i in range(count) if i not in skip]
+    return Benchmark("spider", "dev", tuple(tasks), left_out)
+
+
+@pytest.fixture
+def small(ask):
+    """Three tasks; the gold of the last fails, and item 1 of the file was left out."""
+    levels = ("extra", "easy", "easy")
+    tasks = [
+        ask(gold, id=f"spider-dev-000{place}", difficulty=level)
+        for gold, level, place in zip(GOLDS, levels, (0, 2, 3), strict=True)
+    ]
+    return Benchmark("spider", "dev", tuple(tasks), ("gone: 1 task, no database at gone.sqlite",))
+
+
+def test_lines_up_by_place(tmp_path):
+    path = tmp_path / "p.txt"
+    path.write_text("SELECT 0\n\n SELECT 2 \tdb_id\nSELECT\u20283\n")
+    assert read_predictions(path, many(4)) == ["SELECT 0", "", "SELECT 2", "SELECT\u20283"]
+    assert read_predictions(path, many(4, ("x: 2 tasks",), skip=(0, 2))) == ["", "SELECT\u20283"]
+
+
+@pytest.mark.parametrize(("lines", "wanted"), [(3, "needs 4"), (5, "needs 4")])
+def test_another_number_of_lines(lines, wanted, tmp_path):
+    path = tmp_path / "p.txt"
+    path.write_text("SELECT 1\n" * lines)
+    with pytest.raises(DataError, match=f"have {lines} lines, but 'spider', 'dev' {wanted}"):
+        read_predictions(path, many(4))
+
+
+def test_the_items_left_out_may_be_the_last(tmp_path):
+    path = tmp_path / "p.txt"
+    path.write_text("SELECT 1\n" * 4)
+    assert len(read_predictions(path, many(4, ("x: 1 task",), skip=(3,)))) == 3
+    with pytest.raises(DataError, match="needs at least 5"):
+        read_predictions(path, many(5, ("x: 1 task",), skip=(3,)))
+
+
+def test_bird_files(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(
+        json.dumps({"0": "SELECT 0\t----- bird -----\tdb", "2": 0, "4": "\nSELECT\t4 ", "3": "SELECT 3"})
+    )
+    assert read_predictions(path, many(5)) == ["SELECT 0", "", "", "SELECT 3", "SELECT\t4"]
+    path.write_text(json.dumps(["SELECT 0", None]))
+    assert read_predictions(path, many(2)) == ["SELECT 0", ""]
+
+
+@pytest.mark.parametrize("content", ["{", "3", '{"a": "SELECT 1"}', '["SELECT 1"]', '{"9": "SELECT 1"}'])
+def test_malformed_files(content, tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"the predictions .*p\.json"):
+        read_predictions(path, many(2))
+
+
+@given(st.sets(st.integers(0, 30), max_size=30), st.integers(31, 40))
+def test_predictions_keep_their_places(tmp_path_factory, skip, count):
+    path = tmp_path_factory.mktemp("places") / "p.txt"
+    path.write_text("".join(f"SELECT {place}\n" for place in range(count)))
+    benchmark = many(count, ("x",) if skip else (), skip)
+    assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in indices(benchmark)]
+
+
+def test_ids_that_tell_no_place(small):
+    mine = replace(small, tasks=tuple(replace(task, id=f"mine-{i}") for i, task in enumerate(small.tasks)))
+    assert indices(replace(mine, left_out=())) == [0, 1, 2]
+    with pytest.raises(DataError, match=r"cannot be lined up with 'spider'.*gone: 1 task"):
+        indices(mine)
+
+
+def test_evaluate_and_report(small):
+    seen = []
+    scores = evaluate(small, [GOLDS[0], "", "SELECT 1"], workers=1, progress=seen.append)
+    assert sum(seen) == 3
+    assert list(items(small, scores)) == [
+        {"index": 0, "task_id": "spider-dev-0000", "correct": True, "status": "ok"},
+        {"index": 2, "task_id": "spider-dev-0002", "correct": False, "status": "error"},
+        {"index": 3, "task_id": "spider-dev-0003", "correct": None, "status": "ok"},
+    ]
+    report = summary(small, scores)
+    assert (report["tasks"], report["masked"], report["n"], report["accuracy"]) == (3, 1, 2, 0.5)
+    assert list(report["by_difficulty"]) == ["easy", "extra"]
+    assert report["by_difficulty"]["easy"] == {"n": 1, "correct": 0, "accuracy": 0.0}
+    assert report["left_out"] == list(small.left_out)
+    json.dumps(report)
+
+
+def test_evaluate_takes_other_semantics_and_limits(small):
+    [first, *_] = evaluate(small, ["SELECT 5.0", "", ""], comparison="bird", limits=Limits(max_steps=10**6))
+    assert first.rollout.correct
+    with pytest.raises(ComparisonError):
+        evaluate(small, ["", "", ""], comparison="none")
+    with pytest.raises(ValueError, match="2 predictions for 3 tasks"):
+        evaluate(small, ["", ""])
+
+
+@pytest.fixture
+def command(tmp_path, concerts):
+    """Run the command over a file of two questions."""
+    rows = [
+        {"question": "?", "sql": sql, "database": "concerts.sqlite", "difficulty": level}
+        for sql, level in zip(GOLDS, ("hard", "easy"), strict=False)
+    ]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "p.txt").write_text(f"{GOLDS[0]}\nSELECT 1\n")
+
+    def run(*more, benchmark="jsonl", predictions="p.txt"):
+        arguments = ["--benchmark", benchmark, "--predictions", str(tmp_path / predictions)]
+        return CliRunner().invoke(app, [*arguments, *more])
+
+    return run
+
+
+def test_command(command, tmp_path):
+    done = command("--param", f"path={tmp_path / 'q.jsonl'}", "--out", str(tmp_path / "out" / "deep"))
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│"] in lines
+    assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│"] in lines
+    assert "masked, and in no average: 0" in done.stdout
+    assert "left out: nothing" in done.stdout
+    assert "scoring" in done.stderr
+    written = [json.loads(line) for line in (tmp_path / "out/deep/items.jsonl").read_text().splitlines()]
+    assert [(line["index"], line["correct"]) for line in written] == [(0, True), (1, False)]
+    report = json.loads((tmp_path / "out/deep/summary.json").read_text())
+    digest = hashlib.sha256((tmp_path / "p.txt").read_bytes()).hexdigest()
+    assert report["predictions"] == {"file": "p.txt", "sha256": digest}
+    assert report["comparison"] == "strict"
+    assert report["limits"]["max_steps"] == Limits().max_steps
+
+
+def test_command_writes_the_same_files_again(command, tmp_path):
+    for folder, workers in (("a", "1"), ("b", "2")):
+        path = f"path={tmp_path / 'q.jsonl'}"
+        assert command("--param", path, "--workers", workers, "--out", str(tmp_path / folder)).exit_code == 0
+    for name in ("items.jsonl", "summary.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_command_says_what_is_left_out(command, tmp_path):
+    with (tmp_path / "q.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "?", "sql": "SELECT 1", "database": "gone.sqlite"}) + "\n")
+    (tmp_path / "p.txt").write_text("SELECT 1\n" * 3)
+    done = command("--param", f"path={tmp_path / 'q.jsonl'}")
+    assert f"left out: gone: 1 task, no database at {tmp_path / 'gone.sqlite'}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"benchmark": "spidr"}, "Did you mean 'spider'"),
+        ({"benchmark": "jsonl"}, "--param path=FILE"),
+        ({"predictions": "gone.txt"}, "gone.txt"),
+        ({"predictions": "q.jsonl", "more": ("--comparison", "brid")}, "Did you mean 'bird'"),
+        ({"more": ("--param", "colour=blue")}, "colour"),
+        ({"more": ("--split", "dev")}, "no split 'dev'"),
+        ({"more": ("--out", "{tmp}/p.txt")}, "cannot write the report"),
+    ],
+)
+def test_command_mistakes(arguments, message, command, tmp_path):
+    more = [text.replace("{tmp}", str(tmp_path)) for text in arguments.pop("more", ())]
+    path = [] if arguments.get("benchmark") else ["--param", f"path={tmp_path / 'q.jsonl'}"]
+    done = command(*path, *more, **arguments)
+    assert done.exit_code == 2
+    [line] = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert message in line
+    assert "Traceback" not in done.output
+
+
+def test_command_with_a_malformed_param(command):
+    done = command("--param", "path")
+    assert done.exit_code == 2
+    assert "NAME=VALUE" in done.stderr

@@ -1,0 +1,86 @@
+from itertools import combinations
+from statistics import mean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.metrics import accuracy, by_difficulty, mean_at_1, pass_at_k, tally, vote
+from sql_env import Action, ExecutionResult, Rollout, Score, Status, Task
+
+GOLD = ExecutionResult(Status.OK, ("a",), ((1,),))
+FAILED = ExecutionResult(Status.ERROR, error="no such table")
+
+
+def rollout(result, correct=None, gold=GOLD, difficulty=""):
+    task = Task("t", "?", "SELECT 1", "d.sqlite", difficulty=difficulty)
+    return Rollout(task, "", Action("SELECT 1" if result else None), result, gold, correct)
+
+
+def rows(*values):
+    return rollout(ExecutionResult(Status.OK, ("a",), tuple((value,) for value in values)))
+
+
+def score(correct, difficulty=""):
+    judged = rollout(GOLD, correct, FAILED if correct is None else GOLD, difficulty)
+    return Score(None if correct is None else float(correct), {}, judged)
+
+
+def test_accuracy_leaves_masked_ones_out():
+    assert accuracy([score(True), score(False), score(None), score(True)]) == pytest.approx(2 / 3)
+    assert accuracy([score(None)]) is None
+    assert tally([score(None), score(False)]).n == 1
+
+
+def test_accuracy_by_difficulty():
+    found = by_difficulty(
+        [score(True, "hard"), score(False, "easy"), score(None, "easy"), score(True, "easy")]
+    )
+    assert {level: (part.n, part.correct) for level, part in found.items()} == {
+        "hard": (1, 1),
+        "easy": (2, 1),
+    }
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=6), min_size=1, max_size=4), st.integers(1, 3))
+def test_pass_at_k_is_the_mean_over_all_draws(correct, k):
+    drawn = mean(mean(any(draw) for draw in combinations(samples, k)) for samples in correct)
+    assert pass_at_k(correct, k) == pytest.approx(drawn)
+
+
+def test_pass_at_k_leaves_masked_ones_out():
+    assert pass_at_k([[True, None, False], [None, None]], 2) == 1.0
+    assert mean_at_1([[True, None, False], [None], [False]]) == 0.25
+    assert pass_at_k([[None]], 5) is None
+    with pytest.raises(ValueError, match="pass@2 needs 2 samples of each task; one has 1"):
+        pass_at_k([[True, None], [True, False]], 2)
+    with pytest.raises(ValueError, match="at least 1"):
+        pass_at_k([], 0)
+
+
+def test_vote_picks_the_commonest_result():
+    assert vote([rows(1), rows(2, 3), rows(3, 2, 2)]) == 1
+
+
+def test_vote_gives_ties_to_the_first_seen():
+    assert vote([rows(1), rows(2), rows(2), rows(1)]) == 0
+
+
+def test_vote_hears_only_results():
+    assert vote([rollout(None), rollout(FAILED), rollout(FAILED), rows(7)]) == 3
+    assert vote([rollout(None), rollout(FAILED)]) is None
+    assert vote([]) is None
+    assert vote([rollout(FAILED), rows(), rows(), rows(1)]) == 1
+
+
+@given(st.lists(st.none() | st.lists(st.integers(0, 2), max_size=2), max_size=8))
+def test_vote_wins_or_nobody_votes(candidates):
+    rollouts = [rollout(None) if values is None else rows(*values) for values in candidates]
+    groups = [None if values is None else frozenset(values) for values in candidates]
+    winner = vote(rollouts)
+    votes = [groups.count(group) for group in groups if group is not None]
+    if winner is None:
+        assert not votes
+    else:
+        assert groups.count(groups[winner]) == max(votes)
+        assert groups.index(groups[winner]) == winner
