@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import isfinite
 
 from sql_env.errors import LimitError
 
@@ -13,6 +14,11 @@ class Limits:
 
     The first limit decides in practice: it counts work, not time, so its verdict is the same on
     every machine and under any load. The others stand behind it.
+
+    The default was chosen by counting: of Spider's 9,594 gold queries that can run the dearest takes
+    16 million steps, of 432 of BIRD's 13 million, and of 11,867 distinct gold and predicted queries
+    three take more than 100 million (153 million, 458 million and 2 billion). 100 million steps are
+    0.5 to 0.8 seconds of CPU. BIRD's large databases need more: give them ``max_steps=10**9``.
 
     Attributes:
         max_steps: SQLite virtual-machine instructions; beyond it the query is a ``timeout``.
@@ -37,5 +43,7 @@ class Limits:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise LimitError(f"limit {f.name!r} must be a positive number, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise LimitError(f"limit {f.name!r} must be a number, not {value!r}")
+            if not (isfinite(value) and value > 0):
+                raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")

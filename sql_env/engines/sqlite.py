@@ -21,6 +21,7 @@ from sql_env.types import ExecutionResult, Row, Status, Value
 WARM = 64
 """Connections that are kept open; beyond it the least recently used one is closed."""
 
+_MAX_INT = 2**31 - 1  # of C
 _MAX_OPCODES = 500_000  # of one compiled query; real ones have some hundreds
 _ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
@@ -58,7 +59,7 @@ class SQLiteEngine:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._steps = min(int(limits.max_steps), 2**31 - 1)
+        self._steps = min(int(limits.max_steps), _MAX_INT)
         self._warm: OrderedDict[str, tuple[Identity, apsw.Connection]] = OrderedDict()
         self._sql = self._statement = self._refusal = ""
         self._columns: tuple[str, ...] = ()
@@ -118,7 +119,7 @@ class SQLiteEngine:
     def _open(self, database: str) -> apsw.Connection:
         connection = open_readonly(database)
         for limit, value in (
-            (apsw.SQLITE_LIMIT_LENGTH, int(self.limits.max_bytes)),
+            (apsw.SQLITE_LIMIT_LENGTH, min(int(self.limits.max_bytes), _MAX_INT)),
             (apsw.SQLITE_LIMIT_ATTACHED, 0),
             (apsw.SQLITE_LIMIT_TRIGGER_DEPTH, 0),
             (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
@@ -170,6 +171,8 @@ class SQLiteEngine:
         if action in _ALLOWED and first not in _FORBIDDEN:
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_FUNCTION and str(second).lower() not in _FORBIDDEN:
+            return apsw.SQLITE_OK
+        if (action, first, second) == (apsw.SQLITE_PRAGMA, "data_version", None):  # FTS5 asks for it
             return apsw.SQLITE_OK
         name = str(apsw.mapping_authorizer_function.get(action, action)).removeprefix("SQLITE_")
         self._refusal = " ".join(filter(None, (name, first, second)))

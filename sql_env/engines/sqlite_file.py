@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from urllib.parse import quote
 
@@ -52,12 +53,21 @@ def open_readonly(database: str) -> apsw.Connection:
             (apsw.SQLITE_DBCONFIG_DQS_DML, 1),  # Spider's gold queries write "text"
         ):
             connection.config(switch, value)
-        connection.execute("PRAGMA temp_store=MEMORY; SELECT count(*) FROM sqlite_schema").fetchall()
+        connection.execute("PRAGMA temp_store=MEMORY").fetchall()
+        _connect_virtual_tables(connection)
     except apsw.NoMemError:
         raise
     except (apsw.Error, UnicodeError) as error:
         raise DatabaseError(f"cannot read {database!r} as an SQLite database: {error}") from None
     return connection
+
+
+def _connect_virtual_tables(connection: apsw.Connection) -> None:
+    """Read the schema and make its R-trees prepare the writing that no authorizer would let pass."""
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")
+    for (name,) in tables.fetchall():
+        with suppress(apsw.SQLError):  # its module is missing, and so no query can read it
+            connection.execute(f"SELECT 1 FROM {apsw.format_sql_value(name)} LIMIT 0").fetchall()
 
 
 def lenient_select(query: str, width: int) -> str:

@@ -18,7 +18,7 @@ WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
 AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY s.rowid"""
 _COLUMNS = "SELECT name, type, pk FROM pragma_table_xinfo({}) WHERE hidden <> 1 ORDER BY cid"
 _KEYS = 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list({}) ORDER BY id DESC, seq'
-_VALUES = """SELECT DISTINCT {0} FROM (SELECT {0} FROM {1} LIMIT {2})
+_VALUES = """SELECT DISTINCT {0} FROM (SELECT {0} FROM {1} NOT INDEXED LIMIT {2})
 WHERE typeof({0}) NOT IN ('null', 'blob') LIMIT {3}"""
 
 
@@ -64,7 +64,10 @@ def _table(connection: apsw.Connection, name: str) -> str:
 def _values(connection: apsw.Connection, table: str, column: str) -> Row:
     names = [identifier(name, apsw.keywords) for name in (column, table)]
     query = _VALUES.format(*names, SCANNED, SAMPLES)
-    return tuple(value for (value,) in _select(connection, query, 1))
+    try:
+        return tuple(value for (value,) in _select(connection, query, 1))
+    except apsw.SQLError:  # a name that is not UTF-8: it can be shown, not asked for
+        return ()
 
 
 def _foreign_keys(rows: Iterator[Row]) -> list[ForeignKey]:
