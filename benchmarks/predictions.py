@@ -42,7 +42,9 @@ def read_predictions(path: str | Path, benchmark: Benchmark) -> list[str]:
     to ``SQL\t----- bird -----\tdb_id`` or to bare SQL. What is no string is a blank prediction,
     and so is a place that is not there. An array of SQL texts will do as well. Any other file holds
     one SQL a line, which ends at the first tab (a db_id may follow, as in Spider's files), one line
-    for each item of the benchmark's file, left out or not.
+    for each item of the benchmark's file, left out or not. For Spider, the letters ``value``
+    become ``1`` wherever they stand in a line, names included: that is how the official evaluator
+    (taoyds/test-suite-sql-eval e97acc5) reads the placeholders of models that predict no values.
 
     Raises:
         DataError: The file cannot be read, or its length is not the benchmark's.
@@ -60,7 +62,9 @@ def read_predictions(path: str | Path, benchmark: Benchmark) -> list[str]:
 def _lines(content: str, places: list[int], benchmark: Benchmark, path: Path) -> list[str]:
     lines = content.removesuffix("\n").split("\n")
     _check(len(lines), "lines", places, benchmark, path)
-    return [lines[place].strip().split("\t")[0].rstrip() for place in places]
+    sql = [lines[place].strip().split("\t")[0].rstrip() for place in places]
+    spider = any(task.comparison == "spider" for task in benchmark.tasks)
+    return [text.replace("value", "1") for text in sql] if spider else sql
 
 
 def _entries(content: Any, places: list[int], benchmark: Benchmark, path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sql_env.comparison import COMPARISONS, Gold, Order, comparison, gold
 from sql_env.comparison.ordering import order_of
-from sql_env.comparison.spider import prediction, without_distinct
+from sql_env.comparison.spider import without_distinct
 from sql_env.errors import ComparisonError
 from sql_env.types import ExecutionResult, Status
 
@@ -197,10 +197,6 @@ def test_only_the_outermost_order_by_orders(sql, order):
 )
 def test_what_spider_runs_in_place_of_a_query(sql, run):
     assert without_distinct(sql) == run
-
-
-def test_spider_reads_predictions_by_its_files_rules():
-    assert prediction("SELECT value FROM t\tdb_1") == "SELECT 1 FROM t"
 
 
 @pytest.mark.parametrize("piece", ["'", '"', "[", "`", "/*", "/**", "--", "distinct ", "''", "(", "\n"])

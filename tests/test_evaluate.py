@@ -39,6 +39,16 @@ def test_lines_up_by_place(tmp_path):
     assert read_predictions(path, many(4, ("x: 2 tasks",), skip=(0, 2))) == ["", "SELECT\u20283"]
 
 
+def test_spiders_lines_hold_placeholders(tmp_path):
+    """The letters ``value`` become 1, inside names too; of other benchmarks they are kept."""
+    path = tmp_path / "p.txt"
+    path.write_text("SELECT market_value FROM t WHERE a = value\n")
+    tasks = many(1).tasks
+    spider = Benchmark("spider", "dev", tuple(replace(task, comparison="spider") for task in tasks))
+    assert read_predictions(path, spider) == ["SELECT market_1 FROM t WHERE a = 1"]
+    assert read_predictions(path, many(1)) == ["SELECT market_value FROM t WHERE a = value"]
+
+
 @pytest.mark.parametrize(("lines", "wanted"), [(3, "needs 4"), (5, "needs 4")])
 def test_another_number_of_lines(lines, wanted, tmp_path):
     path = tmp_path / "p.txt"

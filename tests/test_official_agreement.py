@@ -147,10 +147,12 @@ def test_text_that_is_not_utf8(scorer, tmp_path):
 class TestDeliberateDifferences:
     """Where the official evaluators are wrong or unsafe, and we are not."""
 
-    def test_value_inside_a_name(self, scorer, ask):
-        """Officially ``value`` becomes 1 inside names too, so that ``market_value`` is never right."""
+    def test_value_and_tabs_outside_a_file_of_predictions(self, scorer, ask):
+        """Officially ``value`` becomes 1, and a tab ends the query. That is a rule about files of
+        predictions; what a model in training writes is run to the letter.
+        """
         task = ask("SELECT count(*) AS market_value FROM singer ORDER BY market_value", comparison="spider")
-        [score] = scorer.score([task.gold_sql], [task])
+        [score] = scorer.score([task.gold_sql.replace(" ", "\t")], [task])
         assert score.rollout.correct
 
     def test_a_blank_prediction(self, scorer, ask):

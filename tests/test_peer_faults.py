@@ -257,7 +257,7 @@ def test_27_no_sql_is_not_replaced_by_sql(scorer, ask):
 
 def test_28_identifiers_are_not_rewritten(correct):
     gold = "SELECT value FROM (SELECT 7 AS value)"
-    for comparison in ("strict", "bird", "sql-r1"):
+    for comparison in ("strict", "spider", "bird", "sql-r1"):
         assert correct(gold, gold, comparison)
         assert not correct("SELECT 1", gold, comparison)
 

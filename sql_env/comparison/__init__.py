@@ -57,7 +57,7 @@ COMPARISONS = {
     for c in (
         Comparison("strict", strict.equal, order=_parsed),
         Comparison("bird", bird.equal),
-        Comparison("spider", spider.equal, spider.prediction, spider.without_distinct, spider.order_of),
+        Comparison("spider", spider.equal, spider.without_distinct, spider.without_distinct, spider.order_of),
         Comparison("sql-r1", spider.equal, spider.without_distinct, spider.without_distinct, spider.order_of),
     )
 }

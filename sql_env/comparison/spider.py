@@ -25,8 +25,6 @@ _PIECES = re.compile(
 )
 """Quoted text and comments, so as to step over them, and DISTINCT. Never backtracks."""
 
-_PLACEHOLDER = re.compile(r"\bvalue\b")
-
 _CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 
 
@@ -36,16 +34,6 @@ def without_distinct(sql: str) -> str:
         sql = sql.replace(split, whole)
     sql = _CURRENT_YEAR.sub("2020", sql)
     return _PIECES.sub(lambda piece: "" if piece[0].lower() == "distinct" else piece[0], sql)
-
-
-def prediction(line: str) -> str:
-    """A line of a prediction file: its first tab-separated field, each ``value`` a 1.
-
-    That is a placeholder of models that predict no values. The official evaluator replaces the
-    letters inside words as well, and so breaks the names of columns such as ``market_value``, with
-    which right answers to 20 questions of Spider's training set would be wrong.
-    """
-    return without_distinct(_PLACEHOLDER.sub("1", line.split("\t")[0]))
 
 
 def order_of(gold_sql: str, dialect: str) -> Order | None:
