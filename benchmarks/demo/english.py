@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from benchmarks.demo.sampler import Sampler
-from benchmarks.demo.table import Column, Kind
+from benchmarks.demo.table import TIME, Column
 
 
 class Aggregate(NamedTuple):
@@ -33,8 +33,10 @@ def a(noun: str) -> str:
 def aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
     """An aggregate that makes sense for the column."""
     words = {"MAX": column.scale.most, "MIN": column.scale.least, "AVG": "average", "SUM": "total"}
-    if column.label.endswith("year") or column.kind is Kind.DATE:
-        functions = tuple(f for f in functions or words if f in ("MAX", "MIN"))
+    if column.scale is TIME:
+        del words["AVG"]
+    if not column.scale.adds:
+        del words["SUM"]
     function = s.pick(functions or tuple(words))
     return Aggregate(function, words[function])
 

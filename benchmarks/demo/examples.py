@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.demo.database import Rows
-from benchmarks.demo.proof import sound
+from benchmarks.demo.proof import Bench, bench, sound
 from benchmarks.demo.sampler import Sampler, Unfit
 from benchmarks.demo.shapes import LEVELS
 from benchmarks.demo.sketch import Shape, Sketch
@@ -36,16 +34,16 @@ def examples(domain: Domain, data: Rows, database: Path, seed: int) -> list[Exam
     """Draw the examples of one database; no two share their SQL or a question."""
     found: list[Example] = []
     taken: set[str] = set()
-    with closing(sqlite3.connect(database.absolute().as_uri() + "?mode=ro", uri=True)) as connection:
+    with bench(database) as on:
         for level, shapes in LEVELS.items():
             for name, shape in shapes.items():
                 sampler = Sampler(domain, data, random.Random(f"{seed}/{domain.name}/{name}"))
-                fresh = draw(shape, sampler, connection, taken)
+                fresh = draw(shape, sampler, on, taken)
                 found += (Example(domain.name, level, name, sketch) for sketch in fresh)
     return found
 
 
-def draw(shape: Shape, sampler: Sampler, connection: sqlite3.Connection, taken: set[str]) -> Iterator[Sketch]:
+def draw(shape: Shape, sampler: Sampler, on: Bench, taken: set[str]) -> Iterator[Sketch]:
     """Sound sketches that are not yet taken, up to the cap."""
     count = 0
     for _ in range(CAP * DRAWS):
@@ -54,7 +52,7 @@ def draw(shape: Shape, sampler: Sampler, connection: sqlite3.Connection, taken: 
         except Unfit:
             continue
         marks = {normal(text) for text in (sketch.sql, *sketch.questions)}
-        if marks & taken or not sound(connection, sketch):
+        if marks & taken or not sound(on, sketch):
             continue
         taken |= marks
         yield sketch

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from benchmarks.demo.english import a
 from benchmarks.demo.query import Condition
 from benchmarks.demo.sampler import Sampler, Unfit
-from benchmarks.demo.table import ORDERED, Column, Kind, Table
+from benchmarks.demo.table import MEASURES, ORDERED, Column, Kind, Table
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -23,29 +24,35 @@ class Predicate:
     Attributes:
         column: The column.
         test: The SQL, with ``{}`` where the column goes.
-        says: The English verb phrase: ``is above 40``.
-        evidence: What one must know to turn the one into the other.
+        says: The English verb phrase of the column: ``is above 40``.
+        clause: The verb phrase of the row instead: ``has a cost above 40``, ``was hired in 2019``.
+        evidence: What one must know to turn the English into the SQL.
     """
 
     column: Column
     test: str
     says: str
+    clause: str = ""
     evidence: str = ""
 
-    def on(self, table: Table | str = "") -> Condition:
-        """The condition, on the column as it is or qualified by its table."""
-        owner = table.name if isinstance(table, Table) else table
+    def on(self, owner: str = "") -> Condition:
+        """The condition, on the column as it is or qualified by a table or alias."""
         column = f"{owner}.{self.column.name}" if owner else self.column.name
         return Condition(self.test.replace("{}", column), column)
 
-    def phrase(self, role: str = "") -> str:
-        """The English for a row, or for the row that plays ``role`` to it."""
-        if self.column.kind is Kind.FLAG:
-            return f"whose {role} is {self.says}" if role else self.says
+    def phrase(self) -> str:
+        """The English that follows the noun of a row."""
+        if not self.clause:
+            return f"whose {self.column.label} {self.says}"
+        verb, _, rest = self.clause.partition(" ")
+        return {"is": rest, "was": rest, "has": f"with {rest}"}.get(verb, f"that {self.clause}")
+
+    def of(self, role: str) -> str:
+        """The English that follows the noun of a row when another, its ``role``, must satisfy it."""
         return (
-            f"whose {role}'s {self.column.label} {self.says}"
-            if role
-            else f"whose {self.column.label} {self.says}"
+            f"whose {role} {self.clause}"
+            if self.clause
+            else f"whose {role}'s {self.column.label} {self.says}"
         )
 
 
@@ -59,41 +66,52 @@ def literal(value: object) -> str:
 
 def equal(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.CATEGORY)
-    value = s.value(table, column)
-    return Predicate(column, f"{{}} = {literal(value)}", f"is {value}")
+    return equal_to(s, column, s.value(table, column))
 
 
-def named(s: Sampler, table: Table) -> Predicate:
-    column = s.column(table, Kind.NAME)
-    value = s.value(table, column)
-    return Predicate(column, f"{{}} = {literal(value)}", f"is {value}")
+def equal_to(s: Sampler, column: Column, value: object) -> Predicate:
+    return Predicate(column, f"{{}} = {literal(value)}", f"is {value}", fluent(s, column, str(value)))
 
 
 def flagged(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.FLAG)
-    value = s.pick((1, 0))
-    return Predicate(column, f"{{}} = {value}", f"{'' if value else 'not '}marked as {column.label}")
+    value, verb = s.pick(((1, "is"), (0, "is not")))
+    return Predicate(column, f"{{}} = {value}", "", f"{verb} marked as {column.label}")
 
 
 def compare(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, *ORDERED)
     sign, words = s.pick(tuple(zip((">", "<", ">=", "<="), column.scale[:4], strict=True)))
     value = s.value(table, column)
-    return Predicate(column, f"{{}} {sign} {literal(value)}", f"is {words} {value}")
+    says = f"{words} {value}"
+    return Predicate(column, f"{{}} {sign} {literal(value)}", f"is {says}", fluent(s, column, says))
 
 
 def between(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, *ORDERED)
     low, high = s.span(table, column)
+    says = f"between {low} and {high}"
     test = f"{{}} BETWEEN {literal(low)} AND {literal(high)}"
-    return Predicate(column, test, f"is between {low} and {high}")
+    return Predicate(column, test, f"is {says}", fluent(s, column, says))
 
 
 def member(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.CATEGORY)
     values = s.some(sorted(set(map(str, s.values(table, column)))), s.pick((2, 3)))
-    spoken = ", ".join(values[:-1]) + f" or {values[-1]}"
-    return Predicate(column, f"{{}} IN ({', '.join(map(literal, values))})", f"is {spoken}")
+    says = ", ".join(values[:-1]) + f" or {values[-1]}"
+    return Predicate(
+        column, f"{{}} IN ({', '.join(map(literal, values))})", f"is {says}", fluent(s, column, says)
+    )
+
+
+def fluent(s: Sampler, column: Column, says: str) -> str:
+    """The row's own verb phrase, every other time; else none, and the column is named."""
+    if s.rng.random() < 0.5:
+        return ""
+    if column.verb:
+        return f"{column.verb} {says}"
+    of = "of " if says.startswith("at ") else ""
+    return f"has {a(column.label)} {of}{says}" if column.kind in MEASURES else ""
 
 
 def like(s: Sampler, table: Table) -> Predicate:
@@ -118,20 +136,22 @@ def null(s: Sampler, table: Table) -> Predicate:
 def year(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[:4]
-    return Predicate(column, f"strftime('%Y', {{}}) = '{value}'", f"falls in {value}")
+    clause = fluent(s, column, f"in {value}")
+    return Predicate(column, f"strftime('%Y', {{}}) = '{value}'", f"falls in {value}", clause)
 
 
 def month(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[5:7]
     spoken = MONTHS[int(value) - 1]
+    clause = fluent(s, column, f"in {spoken}")
     evidence = f"{spoken} is month '{value}' of strftime('%m')."
-    return Predicate(column, f"strftime('%m', {{}}) = '{value}'", f"falls in {spoken}", evidence)
+    return Predicate(column, f"strftime('%m', {{}}) = '{value}'", f"falls in {spoken}", clause, evidence)
 
 
 def dated(s: Sampler, table: Table) -> Predicate:
     """Any test of a date."""
-    dates = Table(table.name, table.one, table.many, table.size, tuple(table.of(Kind.DATE)), table.key)
+    dates = replace(table, columns=tuple(table.of(Kind.DATE)))
     return s.pick((year, month, compare, between))(s, dates)
 
 

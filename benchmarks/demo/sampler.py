@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from benchmarks.demo.database import Cell, Rows
-from benchmarks.demo.table import Column, Domain, Kind, Link, Table
+from benchmarks.demo.table import MEASURES, TIME, Column, Domain, Kind, Link, Table
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ class Sampler:
         self.domain = domain
         self.data = data
         self.rng = rng
+        self._sorted: dict[tuple[str, str], list[Cell]] = {}
 
     def pick(self, items: Sequence[T]) -> T:
         """One of the items.
@@ -57,6 +58,11 @@ class Sampler:
     def column(self, table: Table, *kinds: Kind, full: bool = False, but: Sequence[Column] = ()) -> Column:
         """A column of one of these kinds; ``full``: without NULLs."""
         return self.pick([c for c in table.of(*kinds) if c not in but and not (full and c.nulls)])
+
+    def measure(self, table: Table, full: bool = False) -> Column:
+        """A number whose average means something."""
+        years = [c for c in table.columns if c.scale is TIME]
+        return self.column(table, *MEASURES, full=full, but=years)
 
     def shown(self, table: Table, n: int = 1, but: Sequence[Column] = ()) -> list[Column]:
         """``n`` columns to ask for, in the table's order; the title is among them more often than not."""
@@ -85,8 +91,11 @@ class Sampler:
 
     def values(self, table: Table, column: Column) -> list[Cell]:
         """All values of a column but NULL, sorted."""
-        cells = [row[column.name] for row in self.data[table.name]]
-        return sorted((c for c in cells if c is not None), key=_rank)
+        place = table.name, column.name
+        if place not in self._sorted:
+            cells = (row[column.name] for row in self.data[table.name])
+            self._sorted[place] = sorted((c for c in cells if c is not None), key=_rank)
+        return self._sorted[place]
 
     def value(self, table: Table, column: Column) -> Cell:
         """A value of the column; of an ordered column, none from its far ends."""

@@ -40,19 +40,18 @@ def sketch(
     select: Select,
     *questions: str,
     first: str = "",
+    reasoning: str = "",
     evidence: str = "",
     unlike: tuple[str, ...] = (),
-    alike: tuple[str, ...] = (),
     limited: tuple[Select, ...] = (),
 ) -> Sketch:
-    """The sketch of one select; ``first`` opens its reasoning."""
+    """The sketch of one select; ``first`` opens its own reasoning, ``reasoning`` replaces it."""
     return Sketch(
         sql=select.sql,
         questions=questions,
-        reasoning=f"{first} {select.reasoning}".strip(),
+        reasoning=reasoning or f"{first} {select.reasoning}".strip(),
         evidence=evidence,
         unlike=(*unlike, *(weaker.sql for weaker in select.weaker())),
-        alike=alike,
         limited=(*limited, select) if select.limit else limited,
     )
 
@@ -64,5 +63,4 @@ def nested(outer: Callable[[Select], Select], inner: Select, *questions: str, fi
         *questions,
         first=first,
         unlike=tuple(outer(weaker).sql for weaker in inner.weaker()),
-        limited=(inner,) if inner.limit else (),
     )

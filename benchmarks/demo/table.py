@@ -26,7 +26,7 @@ ORDERED = (Kind.NUMBER, Kind.REAL, Kind.DATE)
 
 
 class Scale(NamedTuple):
-    """The English words for comparing the values of a column."""
+    """The English words for comparing the values of a column, and whether they add up to anything."""
 
     above: str
     below: str
@@ -34,11 +34,13 @@ class Scale(NamedTuple):
     at_most: str
     most: str
     least: str
+    adds: bool = True
 
 
 AMOUNT = Scale("above", "below", "at least", "at most", "highest", "lowest")
 LENGTH = Scale("above", "below", "at least", "at most", "longest", "shortest")
-TIME = Scale("after", "before", "no earlier than", "no later than", "latest", "earliest")
+LEVEL = AMOUNT._replace(adds=False)
+TIME = Scale("after", "before", "no earlier than", "no later than", "latest", "earliest", adds=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Column:
         values: The words to draw from, or the lowest and the highest value.
         nulls: The share of NULLs.
         scale: Its comparing words.
+        verb: How a row comes by its value: ``is from`` (a city), ``was hired`` (on a day), ``joined``.
         target: The table that a reference points to.
         inverse: What the target has many of, in English.
         after: The date column of the same table that this date never precedes.
@@ -63,6 +66,7 @@ class Column:
     values: tuple[str | float, ...] = ()
     nulls: float = 0.0
     scale: Scale = AMOUNT
+    verb: str = ""
     target: str = ""
     inverse: str = ""
     after: str = ""
@@ -70,7 +74,9 @@ class Column:
     @property
     def plural(self) -> str:
         """The label, in the plural."""
-        return self.label[:-1] + "ies" if self.label.endswith("y") else self.label + "s"
+        if self.label.endswith("y"):
+            return self.label[:-1] + "ies"
+        return self.label + ("es" if self.label.endswith("s") else "s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,31 +143,40 @@ def key(name: str = "id", values: Sequence[str] = ()) -> Column:
     return Column(name, Kind.KEY, name, tuple(values))
 
 
-def name(name: str, values: Sequence[str]) -> Column:
+def name(name: str, values: Sequence[str], label: str = "") -> Column:
     """A text by which a row is called; no two rows share one."""
-    return Column(name, Kind.NAME, name, tuple(values))
+    return Column(name, Kind.NAME, label or name, tuple(values))
 
 
-def category(name: str, values: str, label: str = "", nulls: float = 0.0) -> Column:
+def category(name: str, values: str, label: str = "", verb: str = "", nulls: float = 0.0) -> Column:
     """One of a few words, given with commas between them."""
-    return Column(name, Kind.CATEGORY, label or name, tuple(v.strip() for v in values.split(",")), nulls)
+    words = tuple(value.strip() for value in values.split(","))
+    return Column(name, Kind.CATEGORY, label or name, words, nulls, verb=verb)
 
 
 def number(
-    name: str, low: int, high: int, label: str = "", scale: Scale = AMOUNT, nulls: float = 0.0
+    name: str,
+    low: int,
+    high: int,
+    label: str = "",
+    scale: Scale = AMOUNT,
+    verb: str = "",
+    nulls: float = 0.0,
 ) -> Column:
     """A whole number."""
-    return Column(name, Kind.NUMBER, label or name, (low, high), nulls, scale)
+    return Column(name, Kind.NUMBER, label or name, (low, high), nulls, scale, verb)
 
 
-def real(name: str, low: float, high: float, label: str = "", nulls: float = 0.0) -> Column:
+def real(name: str, low: float, high: float, scale: Scale = AMOUNT, nulls: float = 0.0) -> Column:
     """A number with one decimal."""
-    return Column(name, Kind.REAL, label or name, (low, high), nulls)
+    return Column(name, Kind.REAL, name, (low, high), nulls, scale)
 
 
-def date(name: str, first: str, last: str, label: str = "", nulls: float = 0.0, after: str = "") -> Column:
+def date(
+    name: str, first: str, last: str, label: str, verb: str, nulls: float = 0.0, after: str = ""
+) -> Column:
     """A day, as ISO text."""
-    return Column(name, Kind.DATE, label or name, (first, last), nulls, TIME, after=after)
+    return Column(name, Kind.DATE, label, (first, last), nulls, TIME, verb, after=after)
 
 
 def flag(name: str, label: str = "") -> Column:

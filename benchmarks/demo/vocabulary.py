@@ -40,7 +40,8 @@ FILMS = pairs(
 ARTWORKS = pairs(
     "Blue Sleeping Red Standing Dancing Broken White Seated Fallen",
     "Horse Woman Moon Figure Shepherd Tree Bird Saint Fisherman",
-    "Still Life with \"Pears\"", "Vénus", "Child's Head", "Mère et Fils", "The Miller's Daughter", "Großstadt",
+    'Still Life with "Pears"', "Vénus", "Child's Head", "Mère et Fils", "The Miller's Daughter",
+    "Großstadt",
 )  # fmt: skip
 EXHIBITS = pairs(
     "Light Modern Ancient Forgotten", "Bodies Shores Masters Cities Gods",
@@ -59,8 +60,9 @@ DISHES = (
     "Corn chowder", "Veggie burger", "Pea risotto", "Baked apple", "Tuna tartare",
 )  # fmt: skip
 TEAMS = (
-    "Rovers", "Łódź United", "Harbour Boys", "Eintracht Süd", "St. Mary's", "Dynamo", "Königsadler", "Athletic",
-    "Wanderers", "Red Lions", "Río Club", "Old Town FC", "Sailors", "Miners' Union", "Northern Stars", "Olympia",
+    "Rovers", "Łódź United", "Harbour Boys", "Eintracht Süd", "St. Mary's", "Dynamo", "Königsadler",
+    "Athletic", "Wanderers", "Red Lions", "Río Club", "Old Town FC", "Sailors", "Miners' Union",
+    "Northern Stars", "Olympia",
 )  # fmt: skip
 AIRPORTS = {
     "LCJ": "Łódź", "GRU": "São Paulo", "ZRH": "Zürich", "ORY": "Paris", "OSL": "Oslo", "CAI": "Cairo",

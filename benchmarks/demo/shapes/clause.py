@@ -1,23 +1,54 @@
-"""Clauses that many shapes share, each with its English."""
+"""Clauses that many shapes share, with their English."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from benchmarks.demo import predicates
+from benchmarks.demo.predicates import Predicate
 from benchmarks.demo.query import Condition, Join
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.sampler import Sampler, Unfit
 from benchmarks.demo.table import Column, Link, Table
 
-
-def up(link: Link, how: str = "JOIN") -> Join:
-    """The join from a child to its parent."""
-    return Join(link.parent.name, link.on, how)
+COUNTS = ((">", "more than"), ("<", "fewer than"), (">=", "at least"), ("<=", "at most"))
+"""Comparisons of a count, in SQL and in English."""
 
 
-def down(link: Link, how: str = "JOIN") -> Join:
-    """The join from a parent to its children."""
-    return Join(link.child.name, link.on, how)
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition that a shape may draw or not.
+
+    Attributes:
+        where: Its condition, or nothing.
+        among: Its English with a blank before it: `` hired in 2019``.
+        also: The English that ties a further relative clause to it: `` and``.
+        by: Its part in the reasoning: `` by hired``.
+    """
+
+    where: tuple[Condition, ...] = ()
+    among: str = ""
+    also: str = ""
+    by: str = ""
+
+
+def maybe(s: Sampler, table: Table, chance: float, but: Sequence[Column] = (), owner: str = "") -> Filter:
+    """With this chance a filter on a column other than ``but``, qualified by ``owner``."""
+    if s.rng.random() >= chance:
+        return Filter()
+    p = predicates.common(s, table)
+    if p.column in but:
+        return Filter()
+    condition = p.on(owner)
+    return Filter((condition,), f" {p.phrase()}", " and", f" by {condition.about}")
+
+
+def two(s: Sampler, table: Table) -> tuple[Predicate, Predicate]:
+    """Two predicates on different columns, in the order in which they read well."""
+    p, q = predicates.common(s, table), predicates.common(s, table)
+    if p.column is q.column:
+        raise Unfit("twice the same column")
+    return (q, p) if q.clause and not p.clause else (p, q)
 
 
 def names(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
@@ -30,27 +61,16 @@ def qualified(table: Table, column: Column | None = None) -> str:
     return f"{table.name}.{column.name if column else table.key[0]}"
 
 
-def optional(
-    s: Sampler, table: Table, chance: float, but: Column | None = None, owner: str = ""
-) -> tuple[tuple[Condition, ...], str]:
-    """With this chance a predicate on a column other than ``but``, qualified by ``owner``.
-
-    Returns:
-        Its condition, and its English with a blank before it; nothing of both where it was not drawn.
-    """
-    if s.rng.random() >= chance:
-        return (), ""
-    p = predicates.common(s, table)
-    return ((), "") if p.column is but else ((p.on(owner),), f" {p.phrase()}")
+def up(link: Link) -> Join:
+    """The join from a child to its parent."""
+    return Join(link.parent.name, link.on)
 
 
-def guard(column: Column, descending: bool) -> tuple[Condition, ...]:
-    """NULLs sort first in SQLite: an ascending superlative must leave them out."""
-    if descending or not column.nulls:
-        return ()
-    return (Condition(f"{column.name} IS NOT NULL", f"known {column.name}"),)
+def down(link: Link, how: str = "JOIN") -> Join:
+    """The join from a parent to its children."""
+    return Join(link.child.name, link.on, how)
 
 
-def of_those(table: Table, among: str) -> str:
-    """The predicate, tied to the table's rows, for the end of a question."""
-    return f" among the {table.many}{among}" if among else ""
+def known(column: Column) -> tuple[Condition, ...]:
+    """That a column is not NULL, where it may be."""
+    return (Condition(f"{column.name} IS NOT NULL", f"known {column.name}"),) if column.nulls else ()

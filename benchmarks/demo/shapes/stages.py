@@ -1,0 +1,178 @@
+"""Queries in stages: set operations, and results that are queried again."""
+
+from __future__ import annotations
+
+from benchmarks.demo import predicates
+from benchmarks.demo.english import extreme
+from benchmarks.demo.predicates import Predicate
+from benchmarks.demo.query import Condition, Select
+from benchmarks.demo.sampler import Sampler, Unfit
+from benchmarks.demo.shapes.clause import down, known, maybe, qualified, up
+from benchmarks.demo.shapes.groups import year_of
+from benchmarks.demo.sketch import Sketch
+from benchmarks.demo.table import MEASURES, Kind, Link
+
+Conditions = tuple[Condition, ...]
+
+
+def with_child(link: Link, p: Predicate) -> Select:
+    """The titles of the parents that have such a child."""
+    t = link.parent
+    return Select((qualified(t, t.title),), t.name, (down(link),), (p.on(link.child.name),))
+
+
+def compound(left: Select, operator: str, right: Select, *questions: str, reasoning: str) -> Sketch:
+    """Two selects and a set operator: neither side, nor another operator, may give the same."""
+    others = {"UNION", "INTERSECT", "EXCEPT"} - {operator}
+    return Sketch(
+        sql=f"{left.sql} {operator} {right.sql}",
+        questions=questions,
+        reasoning=reasoning,
+        unlike=(left.sql, right.sql, *(f"{left.sql} {other} {right.sql}" for other in sorted(others))),
+    )
+
+
+def union(s: Sampler) -> Sketch:
+    link = s.link()
+    t, child, title = link.parent, link.child, link.parent.title
+    p, q = predicates.common(s, t), predicates.common(s, child)
+    who = f"{p.phrase()} or that have any {link.inverse} {q.phrase()}"
+    return compound(
+        Select((title.name,), t.name, where=(p.on(),)),
+        "UNION",
+        with_child(link, q),
+        f"List, once each, the {title.label} of the {t.many} {who}.",
+        f"Which {t.many} are {t.many} {who}? Give each {title.label} once.",
+        f"Show the distinct {title.label} of all {t.many} {who}.",
+        reasoning=f"First {t.name} by {p.column.name}. Then {t.name} with {child.name} by {q.column.name}. "
+        f"Unite both; return {title.name}.",
+    )
+
+
+def both_children(s: Sampler, operator: str, words: str, how: str) -> Sketch:
+    link = s.link()
+    t, child, title = link.parent, link.child, link.parent.title
+    p, q = predicates.common(s, child), predicates.common(s, child)
+    if p.test == q.test and p.column is q.column:
+        raise Unfit("twice the same predicate")
+    who = f"any {link.inverse} {p.phrase()} {words} any {q.phrase()}"
+    return compound(
+        with_child(link, p),
+        operator,
+        with_child(link, q),
+        f"Which {t.many} have {who}? Give each {title.label} once.",
+        f"List, once each, the {title.label} of the {t.many} that have {who}.",
+        f"Show the distinct {title.label} of all {t.many} with {who}.",
+        reasoning=f"First {t.name} with {child.name} by {p.column.name}. Then {t.name} with {child.name} "
+        f"by {q.column.name}. {how}; return {title.name}.",
+    )
+
+
+def counts_above_average(s: Sampler) -> Sketch:
+    link = s.link()
+    t, title = link.parent, link.parent.title
+    f = maybe(s, link.child, 0.75, owner=link.child.name)
+    theirs = f"{link.inverse}{f.among}"
+
+    def text(where: Conditions, keep: str = " WHERE n > (SELECT AVG(n) FROM counts)") -> str:
+        columns = (f"{qualified(t, title)} AS {title.name}", "COUNT(*) AS n")
+        counts = Select(columns, link.child.name, (up(link),), where, group=qualified(t))
+        return f"WITH counts AS ({counts.sql}) SELECT {title.name}, n FROM counts{keep}"
+
+    return Sketch(
+        text(f.where),
+        (
+            f"Count the {theirs} of each {t.one} that has any. Which counts are above their average? "
+            f"Give {title.label} and count.",
+            f"List {title.label} and number of {theirs} of each {t.one} whose number of these is above "
+            f"the average over all {t.many} that have some.",
+            f"Of all {t.many} with {theirs}, show {title.label} and number for those that have more of them "
+            "than average.",
+        ),
+        f"Count {link.child.name}{f.by} per {t.name} as counts. Average n. "
+        f"Return {title.name} and n above it.",
+        unlike=(text(f.where, ""), *unfiltered(text(()), f.where)),
+    )
+
+
+def unfiltered(sql: str, where: Conditions) -> tuple[str, ...]:
+    """The query without its conditions, where it has some."""
+    return (sql,) if where else ()
+
+
+def best_of_group(s: Sampler) -> Sketch:
+    t = s.table(Kind.CATEGORY)
+    group = s.column(t, Kind.CATEGORY, full=True)
+    column = s.column(t, *MEASURES, full=True)
+    descending, word = extreme(s, column)
+    (shown,) = s.shown(t, 1, but=(group, column))
+    f = maybe(s, t, 0.7, but=(group, column))
+    of = f" among the {t.many}{f.among}" if f.among else ""
+
+    def text(where: Conditions, descending: bool, function: str = "RANK") -> str:
+        order = f"PARTITION BY {group.name} ORDER BY {column.name} {'DESC' if descending else 'ASC'}"
+        inner = Select((group.name, shown.name, f"{function}() OVER ({order}) AS place"), t.name, where=where)
+        return f"SELECT {group.name}, {shown.name} FROM ({inner.sql}) WHERE place = 1"
+
+    return Sketch(
+        text(f.where, descending),
+        (
+            f"For each {group.label}, which of its {t.many}{f.among} has the {word} {column.label}? "
+            f"Give {group.label} and {shown.label}.",
+            f"List every {group.label} with the {shown.label} of the {t.one} that has the {word} "
+            f"{column.label} among its {t.many}{f.among}.",
+            f"Within each {group.label}, find the {t.one} with the {word} {column.label}{of}; "
+            f"show {group.label} and {shown.label}.",
+        ),
+        f"Rank {t.name}{f.by} within {group.name} by {column.name} "
+        f"{'descending' if descending else 'ascending'}. Keep place 1. "
+        f"Return {group.name} and {shown.name}.",
+        unlike=(text(f.where, not descending), *unfiltered(text((), descending), f.where)),
+        alike=(text(f.where, descending, "ROW_NUMBER"),),
+    )
+
+
+def running_count(s: Sampler) -> Sketch:
+    t = s.table(Kind.DATE)
+    column = s.column(t, Kind.DATE, full=True)
+    f = maybe(s, t, 0.85, but=(column,))
+    which = f"{t.many}{f.among}"
+
+    def text(where: Conditions, total: str = "SUM(n) OVER (ORDER BY year)") -> str:
+        columns = (f"strftime('%Y', {column.name}) AS year", "COUNT(*) AS n")
+        return f"SELECT year, {total} FROM ({Select(columns, t.name, where=where, group='year').sql})"
+
+    return Sketch(
+        text(f.where),
+        (
+            f"Show the running total of {which} by {year_of(column)}, as year and total.",
+            f"For each {year_of(column)}, how many {which} are there up to and including that year?",
+            f"Give every {year_of(column)} with the cumulative number of {which}.",
+        ),
+        f"Count {t.name}{f.by} per year of {column.name}. Sum the counts over the years. "
+        "Return year and total.",
+        unlike=(text(f.where, "n"), *unfiltered(text(()), f.where)),
+    )
+
+
+def aggregate_of_counts(s: Sampler) -> Sketch:
+    link = s.link()
+    t, child, fk = link.parent, link.child, link.column
+    function, word = s.pick((("AVG", "average"), ("MAX", "highest"), ("MIN", "lowest")))
+    f = maybe(s, child, 0.85)
+    theirs = f"{link.inverse}{f.among}"
+
+    def text(where: Conditions, function: str) -> str:
+        inner = Select(("COUNT(*) AS n",), child.name, where=(*where, *known(fk)), group=fk.name)
+        return f"SELECT {function}(n) FROM ({inner.sql})"
+
+    return Sketch(
+        text(f.where, function),
+        (
+            f"Over the {t.many} with any {theirs}, what is the {word} number of these per {t.one}?",
+            f"Count the {theirs} of every {t.one} that has some. What is the {word} count?",
+            f"Give the {word} number of {theirs} that {t.many} have, leaving out {t.many} without any.",
+        ),
+        f"Count {child.name}{f.by} per {fk.name}. Return {function} of the counts.",
+        unlike=(*unfiltered(text((), function), f.where), text(f.where, "SUM")),
+    )
