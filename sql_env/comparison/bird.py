@@ -12,4 +12,4 @@ from sql_env.types import ExecutionResult
 
 def equal(result: ExecutionResult, gold: Gold) -> bool:
     """Whether two results are equal under BIRD's semantics."""
-    return set(result.rows) == set(gold.result.rows)
+    return result.rows == gold.result.rows or set(result.rows) == set(gold.result.rows)

@@ -44,7 +44,7 @@ def order_of(gold_sql: str, dialect: str) -> Order | None:
 def equal(result: ExecutionResult, gold: Gold) -> bool:
     """Whether two results are equal under Spider's semantics."""
     ours, theirs = result.rows, gold.result.rows
-    if not ours and not theirs:
+    if ours == theirs:
         return True
     if len(ours) != len(theirs) or len(ours[0]) != len(theirs[0]):
         return False
