@@ -31,6 +31,9 @@ from sql_env.worker import main
 main({socket}, {memory}, {parent}, {limits!r})
 """
 
+_TIMER_RANG = "most recent call first"
+"""What faulthandler writes, unlike Python, when the kernel's CPU timer kills a worker."""
+
 
 class Worker:
     """A worker process and the line to it; `sql_env.worker` is what runs at the other end.
@@ -125,11 +128,16 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self.last_words = self._read_last_words(code)
+        said = self._read_errors()
+        self.last_words = (
+            f"killed by {signal.Signals(-code).name}"
+            if code < 0
+            else said.rpartition("\n")[2] or "its exit status is lost"
+        )
         self.failed_to_start = code > 0 and self.place < 0
         if self._overdue:
             return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
-        if code == -signal.SIGPROF:
+        if code == -signal.SIGPROF or _TIMER_RANG in said:  # a handler of SIGCHLD may have taken the code
             return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
         return None
 
@@ -148,8 +156,10 @@ class Worker:
         if self._process.returncode is None:
             self._process.returncode = 0  # another process's child: nothing to wait for
 
-    def _read_last_words(self, code: int) -> str:
-        if code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        error = self._process.stderr.read() if self._process.stderr is not None else b""
-        return error.decode(errors="replace").strip().rpartition("\n")[2] or f"exit status {code}"
+    def _read_errors(self) -> str:
+        """What the dead worker wrote to its standard error."""
+        if self._process.stderr is None:
+            return ""
+        os.set_blocking(self._process.stderr.fileno(), False)  # some fork may hold the other end open
+        text = self._process.stderr.read(1 << 16) or b""
+        return text.decode(errors="replace").strip()

@@ -8,6 +8,7 @@ memory says which query is being run and since when, so a killed worker loses no
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import select
@@ -95,6 +96,7 @@ def _settle(parent: int, socket: int) -> None:
     """Be killable by the timer, deaf to Ctrl-C, unable to write files, and gone when the parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    faulthandler.register(signal.SIGPROF, all_threads=False, chain=True)  # a line, then the default: death
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -16,7 +16,7 @@ DROP TABLE|DELETE FROM|INSERT INTO|VALUES (1)|UPDATE|SET|CREATE TEMP TABLE|CREAT
 DETACH|VACUUM|INTO|PRAGMA|user_version = 3|journal_mode = WAL|writable_schema = 1|BEGIN|COMMIT|ROLLBACK|
 SAVEPOINT s|REINDEX|ANALYZE|ALTER TABLE|RENAME TO y|ADD COLUMN z|CREATE TRIGGER|CREATE VIEW|CREATE INDEX|ON|
 EXPLAIN|WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r)|r|ORDER BY|LIMIT 3|zeroblob(900000)|
-hex(|load_extension('x')|sqlite_schema|pragma_table_list|RETURNING *|UNION|CROSS JOIN|\0|é|\ufeff|\\""".replace(
+hex(|LOAD_EXTENSION('x')|sqlite_schema|pragma_table_list|RETURNING *|UNION|CROSS JOIN|\0|é|\\""".replace(
     "\n", ""
 ).split("|")
 sql_text = st.one_of(
