@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.demo import cache, demo, proof
+from benchmarks.demo import cache, database, demo, proof
 from benchmarks.demo.domains import DOMAINS
-from benchmarks.demo.examples import normal
+from benchmarks.demo.examples import examples, normal
 from benchmarks.demo.mislabel import HABITS, confusions, mislabel
 from benchmarks.demo.query import Condition, Select
 from benchmarks.demo.shapes import LEVELS
@@ -67,6 +67,14 @@ def test_sizes(splits: Splits, tasks: list[Task]) -> None:
     assert {t.difficulty for t in tasks} == set(LEVELS)
     assert len(tasks) >= 6000
     assert {split: len(splits[split]) for split in HELD_OUT} == HELD_OUT
+
+
+def test_every_shape_asks_in_three_ways(root: Path) -> None:
+    domain = next(d for d in DOMAINS if d.name == "company")
+    data = database.rows(domain, random.Random(f"0/{domain.name}"))
+    drawn = examples(domain, data, cache.folder(str(root), seed=0) / f"{domain.name}.sqlite", seed=0)
+    assert {e.shape for e in drawn} == {name for shapes in LEVELS.values() for name in shapes}
+    assert all(len(set(e.sketch.questions)) >= 3 for e in drawn)
 
 
 def test_every_split_has_every_database_and_level(splits: Splits) -> None:

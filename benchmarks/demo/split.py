@@ -1,4 +1,4 @@
-"""Which example goes where: the same number of every shape is held out, and each query is in one split."""
+"""Which example goes where: as many of every shape are held out, and each query is in one split."""
 
 from __future__ import annotations
 

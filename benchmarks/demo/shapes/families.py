@@ -41,9 +41,10 @@ def join_group_aggregate(s: Sampler) -> Sketch:
     theirs, value = f"{link.inverse}{f.among}", f"{agg.word} {column.label}"
     return sketch(
         replace(per_parent(link, agg.of(qualified(link.child, column))), where=f.where),
-        f"What is the {value} of the {theirs} of each {t.one}? Show the {t.one}'s {title}, then the value.",
+        f"What is the {value} of the {theirs} of each {t.one} that has any? "
+        f"Show the {title}, then the value.",
         f"For every {t.one} with {theirs}, give the {title} and their {value}.",
-        f"List each {t.one}'s {title} with the {value} of the {theirs}.",
+        f"List the {title} and the {value} of the {theirs} for each {t.one} that has some.",
     )
 
 
@@ -90,7 +91,8 @@ def left_join_count(s: Sampler) -> Sketch:
     return sketch(
         counted,
         f"How many {link.inverse} does each {t.one}{f.among} have? Show {title} and count, zeros included.",
-        f"For every {t.one}{f.among}, even without any, show the {title} and how many {link.inverse} it has.",
+        f"For every {t.one}{f.among}, even those without any, show the {title} and the number of "
+        f"{link.inverse}.",
         f"List the {title} and the number of {link.inverse}, possibly 0, of each {t.one}{f.among}.",
         unlike=(replace(counted, joins=(down(link),)).sql,),
     )

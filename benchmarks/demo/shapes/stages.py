@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.demo import predicates
 from benchmarks.demo.english import extreme
 from benchmarks.demo.predicates import Predicate
@@ -23,12 +25,13 @@ def with_child(link: Link, p: Predicate) -> Select:
 
 def compound(left: Select, operator: str, right: Select, *questions: str, reasoning: str) -> Sketch:
     """Two selects and a set operator: neither side, nor another operator, may give the same."""
-    others = {"UNION", "INTERSECT", "EXCEPT"} - {operator}
+    others = sorted({"UNION", "INTERSECT", "EXCEPT"} - {operator})
+    sides = (replace(side, distinct=True).sql for side in (left, right))
     return Sketch(
         sql=f"{left.sql} {operator} {right.sql}",
         questions=questions,
         reasoning=reasoning,
-        unlike=(left.sql, right.sql, *(f"{left.sql} {other} {right.sql}" for other in sorted(others))),
+        unlike=(*sides, *(f"{left.sql} {other} {right.sql}" for other in others)),
     )
 
 
@@ -124,7 +127,7 @@ def best_of_group(s: Sampler) -> Sketch:
             f"Within each {group.label}, find the {t.one} with the {word} {column.label}{of}; "
             f"show {group.label} and {shown.label}.",
         ),
-        f"Rank {t.name}{f.by} within {group.name} by {column.name} "
+        f"{f'Keep {t.name}{f.by}. ' if f.by else ''}Rank {t.name} within {group.name} by {column.name} "
         f"{'descending' if descending else 'ascending'}. Keep place 1. "
         f"Return {group.name} and {shown.name}.",
         unlike=(text(f.where, not descending), *unfiltered(text((), descending), f.where)),

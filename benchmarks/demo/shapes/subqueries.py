@@ -125,7 +125,7 @@ def above_group_average(s: Sampler) -> Sketch:
         f"Which {t.many}{f.among} are {word} the average {column.label} of all {t.many} of their "
         f"{group.label}? Give their {show}.",
         f"Show the {show} of each {t.one}{f.among}{f.also} whose {column.label} is {word} the average "
-        f"within its own {group.label}.",
+        f"within the same {group.label}.",
         first=f"Compute AVG({column.name}) per {group.name}.",
     )
 
@@ -168,9 +168,9 @@ def children_of_busiest(s: Sampler) -> Sketch:
     return sketch(
         Select(names(columns), t.name, where=(*f.where, theirs)),
         f"Take the {parent} with the most {link.inverse} overall: what is the {show} "
-        f"of each of its {link.inverse}{f.among}?",
+        f"of each of those {link.inverse}{f.among}?",
         f"Find the {parent} with the highest number of {link.inverse} and list the {show} "
-        f"of its {link.inverse}{f.among}.",
+        f"of those {link.inverse}{f.among}.",
         f"For the {parent} that has the most {link.inverse}, show the {show} of the {link.inverse}{f.among}.",
         first=f"Find the {fk.name} with most {t.name}.",
         limited=(top,),
