@@ -6,6 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 
 from sql_env.errors import ClosedError, SQLEnvError
@@ -14,8 +15,9 @@ from sql_env.process import Worker
 from sql_env.types import ExecutionResult, Query, Status
 from sql_env.worker import Reply
 
-CHUNK = 64
-"""Queries that are sent to a worker at once, at most."""
+CHUNK = 32
+"""Queries that are sent to a worker at once, at most. More would leave a worker alone with many
+slow ones; fewer cost more messages."""
 
 _LOOK_AGAIN = 0.05  # seconds after which to ask again for a worker that another thread has
 _STATUS = {status.value: status for status in Status}
@@ -23,9 +25,8 @@ _STATUS = {status.value: status for status in Status}
 
 @dataclass(slots=True)
 class Chunk:
-    """Queries on one database, by their places in the batch, and how many are answered."""
+    """Queries for one worker, by their places in the batch, and how many of them are answered."""
 
-    key: tuple[str, str]
     places: Sequence[int]
     answered: int = 0
 
@@ -38,7 +39,7 @@ class Batch:
         self._queries = queries
         self._results: list[ExecutionResult | None] = [None] * len(queries)
         self._retried: set[int] = set()
-        self._waiting = deque(_chunks(queries, pool.size))
+        self._waiting = deque(self._chunks())
         self._running: dict[Connection, tuple[Worker, Chunk]] = {}
 
     def run(self) -> list[ExecutionResult]:
@@ -57,25 +58,38 @@ class Batch:
                 self._pool.discard(worker)
         return [result for result in self._results if result is not None]
 
+    def _chunks(self) -> list[Chunk]:
+        """All queries, those on one database together, in chunks small enough to keep all workers busy."""
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for place, query in enumerate(self._queries):
+            groups[_key(query)].append(place)
+        places = list(chain.from_iterable(groups.values()))
+        size = max(1, min(CHUNK, len(places) // (4 * self._pool.size)))
+        return [Chunk(places[start : start + size]) for start in range(0, len(places), size)]
+
     def _dispatch(self) -> None:
         while self._waiting and (worker := self._pool.acquire(patient=not self._running)):
-            chunk = next((chunk for chunk in self._waiting if chunk.key == worker.last), self._waiting[0])
+            chunk = self._next_for(worker)
             self._waiting.remove(chunk)
             self._running[worker.connection] = worker, chunk
-            worker.send(*chunk.key, [self._queries[place].sql for place in chunk.places])
+            worker.send([self._queries[place] for place in chunk.places])
+
+    def _next_for(self, worker: Worker) -> Chunk:
+        """The first chunk that begins with the database that the worker has just used, or the first."""
+        warm = (chunk for chunk in self._waiting if _key(self._queries[chunk.places[0]]) == worker.last)
+        return next(warm, self._waiting[0])
 
     def _collect(self) -> None:
         now = time.monotonic()
         patience = min(worker.deadline for worker, _ in self._running.values()) - now
-        if self._waiting:
+        if self._waiting and len(self._running) < self._pool.size:
             patience = min(patience, _LOOK_AGAIN)
         ready = wait(list(self._running), max(0.0, patience) if patience < float("inf") else None)
         for connection in ready:
             self._receive(*self._running[connection])  # type: ignore[index]
-        if not ready:
-            for worker, _ in self._running.values():
-                if worker.deadline <= time.monotonic():
-                    worker.kill(overdue=True)
+        for worker, _ in self._running.values():
+            if worker.deadline <= time.monotonic():
+                worker.kill(overdue=True)
 
     def _receive(self, worker: Worker, chunk: Chunk) -> None:
         try:
@@ -97,31 +111,22 @@ class Batch:
         verdict, began = worker.verdict(), worker.place
         if worker.failed_to_start:
             raise SQLEnvError(f"a worker process could not start: {worker.last_words}")
-        del self._running[worker.connection]
         self._pool.discard(worker)
+        del self._running[worker.connection]
         culprit = chunk.places[max(began, chunk.answered)]
         rest = [place for place in chunk.places[chunk.answered :] if place != culprit]
         if rest:
-            self._waiting.appendleft(Chunk(chunk.key, rest))
+            self._waiting.appendleft(Chunk(rest))
         if verdict is None and culprit in self._retried:
             verdict = ExecutionResult(Status.UNAVAILABLE, error=f"its worker died twice: {worker.last_words}")
         if verdict is None:
             self._retried.add(culprit)
-            self._waiting.append(Chunk(chunk.key, [culprit]))
+            self._waiting.append(Chunk([culprit]))
         self._results[culprit] = verdict
 
 
-def _chunks(queries: Sequence[Query], workers: int) -> list[Chunk]:
-    """The queries grouped by database, in groups small enough to keep all workers busy."""
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, query in enumerate(queries):
-        groups[query.dialect, query.database].append(place)
-    size = max(1, min(CHUNK, len(queries) // (4 * workers)))
-    return [
-        Chunk(key, places[start : start + size])
-        for key, places in groups.items()
-        for start in range(0, len(places), size)
-    ]
+def _key(query: Query) -> tuple[str, str]:
+    return query.dialect, query.database
 
 
 def _result(reply: Reply) -> ExecutionResult:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 
 import sql_env
 from sql_env.limits import Limits
-from sql_env.types import ExecutionResult, Status
+from sql_env.types import ExecutionResult, Query, Status
 from sql_env.worker import PROGRESS, Reply
 
 _BOOT = """
@@ -43,7 +43,7 @@ class Worker:
 
     Attributes:
         connection: Where its frames arrive.
-        last: The dialect and database of its last chunk, whose connection is warm.
+        last: The dialect and database of its last query, whose connection is warm.
         last_words: After its death, how it died.
         failed_to_start: After its death, whether it was by a Python error before any query.
     """
@@ -92,12 +92,14 @@ class Worker:
         place: int = PROGRESS.unpack_from(self._progress)[1]
         return place
 
-    def send(self, dialect: str, database: str, queries: Sequence[str]) -> None:
+    def send(self, queries: Sequence[Query]) -> None:
         """Give it a chunk. Where it is dead already, `receive` will tell."""
-        self.last = dialect, database
+        self.last = queries[-1].dialect, queries[-1].database
         PROGRESS.pack_into(self._progress, 0, time.monotonic(), -1)
         try:
-            self.connection.send_bytes(dumps((dialect, database, list(queries))))
+            self.connection.send_bytes(
+                dumps([(query.dialect, query.database, query.sql) for query in queries])
+            )
         except OSError:
             self._process.kill()
 

@@ -1,7 +1,7 @@
 """The program inside a worker process: it answers chunks of queries until its parent is gone.
 
-It talks marshal over a socket. A request is ``(dialect, database, [sql, ...])``; the answer is one
-or more frames ``(replies, last, retire)``, where a reply is the fields of an `ExecutionResult`.
+It talks marshal over a socket. A request is ``[(dialect, database, sql), ...]``; the answer is one or
+more frames ``(replies, last, retire)``, where a reply is the fields of an `ExecutionResult`.
 Replies are gathered for a moment, because a message for each costs more than a small query. Shared
 memory says which query is being run and since when, so a killed worker loses nothing but that one.
 """
@@ -16,7 +16,7 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from marshal import dumps, loads
 from mmap import mmap
 from multiprocessing.connection import Connection
@@ -47,27 +47,26 @@ def serve(connection: Connection, progress: mmap, limits: Limits) -> None:
     engines: dict[str, Engine] = {}
     while True:
         try:
-            dialect, database, queries = loads(connection.recv_bytes())
+            queries = loads(connection.recv_bytes())
         except EOFError:
             return
-        if dialect not in engines:
-            engines[dialect] = load_engine(dialect, limits)
-        allowed = limits.cpu_seconds + engines[dialect].cpu_grace
-        results = _results(engines[dialect], database, queries, progress, allowed)
+        for dialect in {dialect for dialect, _, _ in queries} - set(engines):
+            engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
+        results = _results(engines, queries, progress)
         _answer(connection, results, len(queries), 2 * limits.memory_bytes + 128 * 2**20)
 
 
 def _results(
-    engine: Engine, database: str, queries: list[str], progress: mmap, allowed: float
+    engines: Mapping[str, Engine], queries: list[tuple[str, str, str]], progress: mmap
 ) -> Iterator[ExecutionResult]:
     """Run each query under a timer of the kernel, which kills this process when it runs out."""
-    for place, sql in enumerate(queries):
+    for place, (dialect, database, sql) in enumerate(queries):
+        engine = engines[dialect]
         PROGRESS.pack_into(progress, 0, time.monotonic(), place)
-        signal.setitimer(signal.ITIMER_PROF, allowed)
-        try:
-            yield engine.run(database, sql)
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
+        result = engine.run(database, sql)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        yield result
 
 
 def _answer(connection: Connection, results: Iterator[ExecutionResult], count: int, memory: float) -> None:
@@ -84,10 +83,11 @@ def _answer(connection: Connection, results: Iterator[ExecutionResult], count: i
 
 
 def resident_bytes() -> int:
-    """The memory that this process holds now; its peak where the system does not tell."""
+    """The memory that this process holds now without mapped files; its peak where that is unknown."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+            _, resident, shared, *_ = map(int, file.read().split())
+        return (resident - shared) * resource.getpagesize()
     except FileNotFoundError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes
 

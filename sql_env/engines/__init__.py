@@ -22,10 +22,12 @@ class Engine(Protocol):
     What a query does must not show in any later one, and nothing it does may be written anywhere.
 
     Attributes:
+        limits: What one query may cost.
         cpu_grace: Seconds past ``limits.cpu_seconds`` after which the kernel kills the process: time
             for an engine that can stop the query by itself.
     """
 
+    limits: Limits
     cpu_grace: float
 
     def __init__(self, limits: Limits) -> None: ...

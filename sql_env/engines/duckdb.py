@@ -25,9 +25,11 @@ WARM = 8
 """Databases that are kept open; beyond it the least recently used one is closed."""
 
 _FETCH = 256  # rows at a time
-_PLAIN = frozenset({"FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "BLOB", "INTEGER", "UINTEGER"}) | {
-    sign + size + "INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")
-}
+_PLAIN = (
+    frozenset({"FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "BLOB", "INTEGER", "UINTEGER"})
+    | {sign + size + "INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")}
+    | {"NUMBER", "STRING", "BINARY", "bool"}  # what DuckDB 1 calls them
+)
 _CHANCE = ("rand", "uuid", "sample")  # what in a query may draw random numbers
 _STATUS: dict[type[Exception], Status] = {
     duckdb.PermissionException: Status.DENIED,

@@ -11,14 +11,14 @@ from random import Random
 import apsw
 
 from sql_env.engines.file import Identity, identify
-from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly
+from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly
 from sql_env.engines.sqlite_schema import schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Row, Status, Value
 
-WARM = 64
+WARM = 192
 """Connections that are kept open; beyond it the least recently used one is closed."""
 
 _MAX_INT = 2**31 - 1  # of C
@@ -44,6 +44,10 @@ _STATUS: dict[type[Exception], Status] = {
 }
 
 
+class _AsksTheTime(Exception):
+    """A query calls a function that may read the clock; only a frozen connection may run it."""
+
+
 class SQLiteEngine:
     """Runs SQLite queries under limits; see `sql_env.engines.Engine`. Not thread-safe.
 
@@ -60,7 +64,8 @@ class SQLiteEngine:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._steps = min(int(limits.max_steps), _MAX_INT)
-        self._warm: OrderedDict[str, tuple[Identity, apsw.Connection]] = OrderedDict()
+        self._warm: OrderedDict[tuple[str, bool], tuple[Identity, apsw.Connection]] = OrderedDict()
+        self._frozen = False
         self._sql = self._statement = self._refusal = ""
         self._columns: tuple[str, ...] = ()
         self._random: Random | None = None
@@ -95,9 +100,14 @@ class SQLiteEngine:
             return self._failure(error)
 
     def _run(self, database: str, sql: str) -> ExecutionResult:
-        self._refusal = ""
         check_text(sql, self.limits.max_sql_bytes)
-        connection = self._connection(database)
+        try:
+            return self._query(self._connection(database, frozen=False), sql)
+        except _AsksTheTime:
+            return self._query(self._connection(database, frozen=True), sql)
+
+    def _query(self, connection: apsw.Connection, sql: str) -> ExecutionResult:
+        self._refusal = ""
         try:
             rows = self._rows(connection, sql)
         except UnicodeDecodeError:
@@ -106,18 +116,19 @@ class SQLiteEngine:
             return ExecutionResult(Status.OK, columns, rows)
         return ExecutionResult(Status.OK, self._columns, rows)
 
-    def _connection(self, database: str) -> apsw.Connection:
-        identity = identify(database)
-        warm = self._warm.pop(database, None)
+    def _connection(self, database: str, frozen: bool) -> apsw.Connection:
+        key, identity = (database, frozen), identify(database)
+        warm = self._warm.pop(key, None)
         if warm is None or warm[0] != identity:
             if len(self._warm) >= WARM:
                 self._warm.popitem(last=False)[1][1].close(True)
-            warm = identity, self._open(database)
-        self._warm[database] = warm
+            warm = identity, self._open(database, frozen)
+        self._warm[key] = warm
+        self._frozen = frozen
         return warm[1]
 
-    def _open(self, database: str) -> apsw.Connection:
-        connection = open_readonly(database)
+    def _open(self, database: str, frozen: bool) -> apsw.Connection:
+        connection = open_readonly(database, frozen)
         for limit, value in (
             (apsw.SQLITE_LIMIT_LENGTH, min(int(self.limits.max_bytes), _MAX_INT)),
             (apsw.SQLITE_LIMIT_ATTACHED, 0),
@@ -171,6 +182,8 @@ class SQLiteEngine:
         if action in _ALLOWED and first not in _FORBIDDEN:
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_FUNCTION and str(second).lower() not in _FORBIDDEN:
+            if not self._frozen and str(second).lower() in CLOCK_FUNCTIONS:
+                raise _AsksTheTime
             return apsw.SQLITE_OK
         if (action, first, second) == (apsw.SQLITE_PRAGMA, "data_version", None):  # FTS5 asks for it
             return apsw.SQLITE_OK

@@ -31,7 +31,7 @@ def schema(database: str) -> str:
         DatabaseError: The file is missing, or is no database.
     """
     identify(database)
-    connection = open_readonly(database)
+    connection = open_readonly(database, frozen=True)
     try:
         names = [str(name) for (name,) in _select(connection, _TABLES, 1)]
         return "\n\n".join(filter(None, [_table(connection, name) for name in names]))
