@@ -134,7 +134,7 @@ def test_mistakes_at_reset_and_at_making(env, jsonl, concerts, tmp_path):
         env.reset(options={"task_id": "broken"})
     with pytest.raises(LimitError, match="Did you mean 'max_rows'"):
         gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, limits={"max_row": 3})
-    with pytest.raises(LimitError, match="positive number"):
+    with pytest.raises(LimitError, match="must be positive"):
         gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, limits={"max_rows": -3})
     with pytest.raises(PluginError, match="Did you mean 'sql-r1'"):
         gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, reward="sqlr1")

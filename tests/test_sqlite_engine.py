@@ -73,6 +73,17 @@ def test_odd_paths(engine, concerts, tmp_path, name):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted({"concerts.sqlite", name})
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT count(*) FROM singer", "SELECT count(*), date('now') > '' FROM singer"]
+)
+def test_a_symbolic_link(engine, concerts, tmp_path, sql):
+    """Of the file, or of a folder on the way to it; whether or not the query asks for the time."""
+    (tmp_path / "file.sqlite").symlink_to(concerts)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for path in (tmp_path / "file.sqlite", tmp_path / "folder" / concerts.name):
+        assert engine.run(str(path), sql).rows[0][0] == 5
+
+
 def test_a_path_relative_to_the_working_directory(engine, concerts, monkeypatch):
     monkeypatch.chdir(concerts.parent)
     assert engine.run(concerts.name, "SELECT count(*) FROM singer").rows == ((5,),)

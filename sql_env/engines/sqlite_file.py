@@ -57,8 +57,9 @@ def open_readonly(database: str, frozen: bool) -> apsw.Connection:
     Raises:
         DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
     """
-    refuse_unfinished(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
-    uri = f"file://{quote(os.path.abspath(database))}?mode=ro&immutable=1"
+    file = os.path.realpath(database)  # a VFS that is made in Python cannot follow symbolic links
+    refuse_unfinished(file, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
+    uri = f"file://{quote(file)}?mode=ro&immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
         connection = apsw.Connection(uri, flags, _frozen_clock() if frozen else None, statementcachesize=0)
