@@ -43,7 +43,6 @@ class Limits:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise LimitError(f"limit {f.name!r} must be a number, not {value!r}")
-            if not (isfinite(value) and value > 0):
-                raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and isfinite(value) and value > 0):
+                raise LimitError(f"limit {f.name!r} must be a positive number, not {value!r}")
