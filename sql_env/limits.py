@@ -45,4 +45,4 @@ class Limits:
             value = getattr(self, f.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and isfinite(value) and value > 0):
-                raise LimitError(f"limit {f.name!r} must be a positive number, not {value!r}")
+                raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")
