@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.metrics import mean_at_1, pass_at_k, vote
 from sql_env import Rollout, Task
 from trainers.dataset import Prompter
 from trainers.generate import generate
@@ -13,7 +15,7 @@ from trainers.generate import generate
 def rollouts(
     model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, *, samples: int = 1, **how: Any
 ) -> list[list[Rollout]]:
-    """What a model answers to each task, run and compared; masked ones are left out.
+    """What a model answers to each task, run and compared.
 
     Args:
         model: A causal language model of transformers.
@@ -24,17 +26,59 @@ def rollouts(
         how: Further arguments of `trainers.generate.generate`.
 
     Returns:
-        ``n`` lists of at most ``samples`` rollouts.
+        ``n`` lists of ``samples`` rollouts.
     """
     prompts = [prompter(task) for task in tasks]
     answers = generate(model, tokenizer, prompts, samples=samples, **how)
     flat = [answer for group in answers for answer in group]
     judged = prompter.scorer.rollouts(flat, [task for task in tasks for _ in range(samples)])
-    groups = [judged[i : i + samples] for i in range(0, len(judged), samples)]
-    return [[rollout for rollout in group if not rollout.masked] for group in groups]
+    return [judged[i : i + samples] for i in range(0, len(judged), samples)]
 
 
 def greedy(model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, **how: Any) -> float:
-    """Execution accuracy of greedy decoding."""
-    judged = [group[0] for group in rollouts(model, tokenizer, tasks, prompter, **how) if group]
-    return sum(bool(rollout.correct) for rollout in judged) / max(1, len(judged))
+    """Execution accuracy of greedy decoding; masked tasks do not count."""
+    return mean_at_1(_verdicts(rollouts(model, tokenizer, tasks, prompter, **how))) or 0.0
+
+
+def measure(
+    model: Any,
+    tokenizer: Any,
+    tasks: Sequence[Task],
+    prompter: Prompter,
+    *,
+    k: int = 8,
+    temperature: float = 1.0,
+    **how: Any,
+) -> dict[str, float]:
+    """The four figures of a model; masked answers do not count.
+
+    Returns:
+        ``greedy``: execution accuracy of greedy decoding. ``mean@1``: of one sample, on average.
+        ``pass@k``: the chance that one of k samples is right. ``vote@k``: of the sample whose
+        result most of the k have.
+    """
+    sampled = rollouts(model, tokenizer, tasks, prompter, samples=k, temperature=temperature, **how)
+    right = _verdicts(sampled)
+    return {
+        "greedy": greedy(model, tokenizer, tasks, prompter, **how),
+        "mean@1": mean_at_1(right) or 0.0,
+        f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
+        f"vote@{k}": mean_at_1([[_voted(group)] for group in sampled]) or 0.0,
+    }
+
+
+def standard_error(share: float, n: int) -> float:
+    """The standard error of a share of ``n`` tasks."""
+    return math.sqrt(share * (1 - share) / n) if n else 0.0
+
+
+def _verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:
+    return [[None if r.masked else bool(r.correct) for r in group] for group in groups]
+
+
+def _voted(group: Sequence[Rollout]) -> bool | None:
+    counted = [rollout for rollout in group if not rollout.masked]
+    if not counted:
+        return None
+    winner = vote(counted)
+    return winner is not None and bool(counted[winner].correct)

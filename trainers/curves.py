@@ -1,0 +1,56 @@
+"""Pictures of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Log = Sequence[Mapping[str, Any]]
+"""What a trainer logged, a mapping for each time."""
+
+
+def draw(path: Path, cold: Log, clean: Log, grpo: Log, bars: Mapping[str, Mapping[str, float]]) -> None:
+    """Draw the losses of the cold starts, the rewards of GRPO, and the figures on held-out tasks.
+
+    Args:
+        path: The PNG file.
+        cold: Log of the cold start.
+        clean: Log of the cold start on clean labels.
+        grpo: Log of GRPO.
+        bars: Figures by name, for each model by name.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    (losses, reward), (components, shares) = figure.subplots(2, 2)
+    lines(losses, {"mislabelled data": (cold, "loss"), "clean labels": (clean, "loss")}, "cold start: loss")
+    shown = {"correct answers": (grpo, "sql/correct"), "entropy of a token": (grpo, "entropy")}
+    lines(reward, shown, "GRPO: sampled answers")
+    names = [
+        name for name in (grpo[0] if grpo else {}) if name.startswith("rewards/") and name.endswith("/mean")
+    ]
+    total = {"total": (grpo, "reward")}
+    lines(components, total | {name.split("/")[1]: (grpo, name) for name in names}, "GRPO: mean reward")
+    _bars(shares, bars)
+    figure.savefig(path, dpi=110)
+
+
+def lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
+    """One line a series: a logged name over the steps."""
+    for label, (log, name) in series.items():
+        points = [(row["step"], float(row[name])) for row in log if name in row]
+        axes.plot([step for step, _ in points], [value for _, value in points], label=label, marker=".")
+    axes.set(title=title, xlabel="step")
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def _bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:
+    width = 0.8 / max(1, len(bars))
+    for i, (label, figures) in enumerate(bars.items()):
+        places = [place + i * width for place in range(len(figures))]
+        axes.bar_label(axes.bar(places, list(figures.values()), width, label=label), fmt="%.2f", fontsize=8)
+        axes.set_xticks([place + width * (len(bars) - 1) / 2 for place in range(len(figures))], list(figures))
+    axes.set(title="held-out questions: execution accuracy", ylim=(0, 1.05))
+    axes.legend()
