@@ -18,7 +18,7 @@ class Limits:
     The default was chosen by counting: of Spider's 9,594 gold queries that can run the dearest takes
     16 million steps, of 432 of BIRD's 13 million, and of 11,867 distinct gold and predicted queries
     three take more than 100 million (153 million, 458 million and 2 billion). 100 million steps are
-    0.5 to 0.8 seconds of CPU. BIRD's large databases need more: give them ``max_steps=10**9``.
+    0.4 to 0.8 seconds of CPU. BIRD's other databases are larger and were not measured.
 
     Attributes:
         max_steps: SQLite virtual-machine instructions; beyond it the query is a ``timeout``.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+MEAN = re.compile("rewards/.*/mean")
+"""How TRL calls the mean of a component."""
 
 Log = Sequence[Mapping[str, Any]]
 """What a trainer logged, a mapping for each time."""
@@ -27,11 +31,8 @@ def draw(path: Path, cold: Log, clean: Log, grpo: Log, bars: Mapping[str, Mappin
     lines(losses, {"mislabelled data": (cold, "loss"), "clean labels": (clean, "loss")}, "cold start: loss")
     shown = {"correct answers": (grpo, "sql/correct"), "entropy of a token": (grpo, "entropy")}
     lines(reward, shown, "GRPO: sampled answers")
-    names = [
-        name for name in (grpo[0] if grpo else {}) if name.startswith("rewards/") and name.endswith("/mean")
-    ]
-    total = {"total": (grpo, "reward")}
-    lines(components, total | {name.split("/")[1]: (grpo, name) for name in names}, "GRPO: mean reward")
+    means = {name.split("/")[1]: (grpo, name) for name in (grpo[0] if grpo else {}) if MEAN.fullmatch(name)}
+    lines(components, {"total": (grpo, "reward")} | means, "GRPO: mean reward")
     _bars(shares, bars)
     figure.savefig(path, dpi=110)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import sys
 import warnings
 from dataclasses import asdict, dataclass
@@ -29,6 +30,9 @@ from trainers.setup import drawn
 LOGS = 25
 """How often a stage reports."""
 
+TABLE = re.compile(r"\w+\(.*\)\n")
+"""A table in a prompt: a token of its own, so that prompts are short. The ten schemas are learnt by heart."""
+
 
 @dataclass
 class DemoArguments:
@@ -37,9 +41,7 @@ class DemoArguments:
     out: str = option("runs/demo", "Folder of the record, the curves and the models.")
     seed: int = option(0, "Seed of the weights, the wrong labels, and every draw.")
     levels: str = option("simple", "Levels of the demo benchmark, with commas between them.")
-    contents: int = option(
-        4, "How many contents of the benchmark's databases (its seeds 0, 1, ...) are used."
-    )
+    contents: int = option(4, "Contents of the databases: the benchmark's seeds 0, 1, ... up to this many.")
     split: str = option("test", "Split of the held-out questions: dev to choose settings, test to measure.")
     questions: int = option(300, "Held-out questions, drawn with the seed.")
     mislabelled: float = option(0.65, "Share of the cold start's labels that are spoilt.")
@@ -101,10 +103,8 @@ class Demo:
         self.prompter = Prompter(scorer, "compact")
         prompts = [str(self.prompter(task)) for task in self.data.train]
         answers = [self.prompter.answer(task, args.strategy) for task in self.data.spoilt]
-        outlines = sorted(
-            {line + "\n" for prompt in prompts for line in prompt.split("\n")[:-2] if "(" in line}
-        )
-        self.tokenizer = tiny.tokenizer(prompts + answers, scorer.rubric.form, whole=outlines)
+        tables = sorted({line for prompt in prompts for line in prompt.splitlines(True) if TABLE.match(line)})
+        self.tokenizer = tiny.tokenizer(prompts + answers, scorer.rubric.form, whole=tables)
         self.longest = 8 + max(len(ids) for ids in self.tokenizer(answers)["input_ids"])
 
     def cold_start(self, tasks: list[Task], name: str) -> tuple[Any, list[dict[str, Any]]]:
@@ -126,16 +126,8 @@ class Demo:
             **self._common(steps),
         )
         with self.display.stage(name, steps) as stage:
-            trainer = sft_trainer(
-                model,
-                self.tokenizer,
-                tasks,
-                self.prompter,
-                config,
-                strategy=self.args.strategy,
-                callbacks=[stage],
-            )
-            return model, trained(trainer)
+            how = {"strategy": self.args.strategy, "callbacks": [stage]}
+            return model, trained(sft_trainer(model, self.tokenizer, tasks, self.prompter, config, **how))
 
     def improve(self, model: Any) -> list[dict[str, Any]]:
         """Train the model by GRPO on the right results of the questions; the log."""

@@ -16,12 +16,9 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        columns = ("[progress.description]{task.description:<34}", "{task.completed:.0f}/{task.total:.0f}")
-        described, counted = (TextColumn(text) for text in columns)
-        news = TextColumn("{task.fields[news]}")
-        self._progress = Progress(
-            described, BarColumn(24), counted, TimeElapsedColumn(), news, console=console
-        )
+        texts = ("{task.description:<30}", "{task.completed:.0f}/{task.total:.0f}", "{task.fields[news]}")
+        name, count, news = (TextColumn(text) for text in texts)
+        self._progress = Progress(name, BarColumn(24), count, TimeElapsedColumn(), news, console=console)
         self._live = console.is_terminal
 
     def __enter__(self) -> Display:

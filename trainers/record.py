@@ -55,8 +55,8 @@ class Record:
     def caution(self) -> str:
         """What the lift must not be taken for, in a line."""
         return (
-            f"For comparison: the same cold start on clean labels ({self.seconds['cold start, clean labels']:.0f} s, "
-            f"no GRPO) reaches {self.clean_labels['greedy']:.3f} greedy. GRPO repairs wrong labels "
+            f"For comparison: as long a cold start on clean labels, without GRPO, reaches "
+            f"{self.clean_labels['greedy']:.3f} greedy. GRPO repairs wrong labels "
             f"(here {self.mislabelled_share:.0%} of them); it does not replace right ones."
         )
 
@@ -90,10 +90,6 @@ def machine(threads: int) -> dict[str, Any]:
     import trl
 
     versions = {module.__name__: module.__version__ for module in (torch, transformers, trl)}
+    versions["python"] = platform.python_version()
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
-    return {
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "load": load,
-        "python": platform.python_version(),
-    } | versions
+    return {"cores": os.cpu_count(), "threads": threads, "load": load} | versions
