@@ -1,0 +1,65 @@
+"""Tasks become prompts, answers and datasets, the same way for every trainer."""
+
+import json
+import logging
+
+import pytest
+
+from sql_env import Scorer, Task, parse
+from trainers.dataset import Prompter, grpo_dataset, sft_dataset, usable
+
+GOLD = "SELECT name FROM singer WHERE age = 30"
+
+
+@pytest.fixture
+def scorer():
+    with Scorer("sql-r1") as made:
+        yield made
+
+
+def test_tasks_that_teach_nothing_are_left_out_and_counted(scorer, ask, caplog):
+    good, empty, broken = ask(GOLD), ask("SELECT name FROM singer WHERE age = 1"), ask("SELECT x FROM y")
+    with caplog.at_level(logging.WARNING):
+        assert usable([good, empty, broken], scorer) == [good]
+    assert "1 of 3 tasks left out: gold result is empty" in caplog.text
+    assert "1 of 3 tasks left out: gold query fails (error)" in caplog.text
+    assert usable([good, empty], scorer, keep_empty=True) == [good, empty]
+
+
+def test_both_strategies_say_the_gold_sql(scorer, ask):
+    task = ask(GOLD, reasoning="Filter by age.")
+    prompter = Prompter(scorer, "compact")
+    for strategy, reasoning in (("reasoning", "Filter by age."), ("sql", "")):
+        [row] = sft_dataset([task], prompter, strategy)
+        said = parse(row["completion"])
+        assert (said.sql, said.reasoning) == (GOLD, reasoning)
+        assert row["prompt"] == prompter(task)
+        assert scorer.score([row["completion"]], [task])[0].rollout.correct
+
+
+def test_reasoning_that_is_not_there_cannot_be_taught(scorer, ask):
+    with pytest.raises(ValueError, match="task 't' has no reasoning"):
+        sft_dataset([ask(GOLD)], Prompter(scorer), "reasoning")
+
+
+@pytest.mark.parametrize("template", ["full", "compact"])
+def test_a_plain_prompt_is_a_text_that_ends_its_line(scorer, ask, template):
+    prompt = Prompter(scorer, template)(ask(GOLD))
+    assert isinstance(prompt, str)
+    assert prompt.endswith("\n")
+    assert not prompt.endswith("\n\n")
+    assert "singer" in prompt
+    assert GOLD not in prompt
+
+
+def test_a_chat_prompt_and_its_completion_are_messages(scorer, ask):
+    [row] = sft_dataset([ask(GOLD)], Prompter(scorer, chat=True), "sql")
+    assert [message["role"] for message in row["prompt"]] == ["system", "user"]
+    assert [message["role"] for message in row["completion"]] == ["assistant"]
+
+
+def test_the_task_comes_back_from_its_column(scorer, ask):
+    task = ask(GOLD, evidence="x", difficulty="simple")
+    [row] = grpo_dataset([task], Prompter(scorer))
+    assert Task.from_dict(json.loads(row["task"])) == task
+    assert set(row) == {"prompt", "task"}

@@ -1,0 +1,137 @@
+"""The scorer as TRL's reward functions: the same numbers, one execution, and None where nothing is known."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sql_env import Scorer, respond
+from sql_env.errors import RewardError
+from sql_env.rubric import Rubric, WeightedReward
+from trainers.trl_rewards import metrics, reward_functions, reward_weights, text
+
+SPEC = ["format", "execution", {"reward": "result", "weight": 2.0}, "length"]
+RIGHT = "SELECT name FROM singer WHERE country = 'France'"
+COMPLETIONS = [
+    respond(RIGHT, "Look for French singers."),
+    respond("SELECT name FROM singer"),
+    respond("SELECT nothing FROM nowhere"),
+    respond("DROP TABLE singer"),
+    "no idea",
+    "",
+]
+
+
+class CountingScorer(Scorer):
+    """A scorer that counts its batches."""
+
+    batches = 0
+
+    def score(self, completions, tasks):
+        self.batches += 1
+        return super().score(completions, tasks)
+
+
+def column(tasks):
+    return [json.dumps(task.to_dict()) for task in tasks]
+
+
+def rewards(scorer, completions, tasks, **others):
+    """All components, as TRL asks for them: name -> values."""
+    asked = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
+    return {
+        function.__name__: function(completions=completions, task=column(tasks), **asked, **others)
+        for function in reward_functions(scorer)
+    }
+
+
+@pytest.fixture
+def scorer():
+    with CountingScorer(SPEC) as made:
+        yield made
+
+
+def test_the_weighted_sum_of_the_components_is_the_total(scorer, ask):
+    tasks = [ask(RIGHT)] * len(COMPLETIONS)
+    values = rewards(scorer, COMPLETIONS, tasks)
+    assert list(values) == ["format", "execution", "result", "length"]
+    assert reward_weights(scorer.rubric) == [1.0, 1.0, 2.0, 1.0]
+    for i, score in enumerate(scorer.score(COMPLETIONS, tasks)):
+        assert {name: column[i] for name, column in values.items()} == score.components
+        weights = zip(values.values(), reward_weights(scorer.rubric), strict=True)
+        assert sum(weight * column[i] for column, weight in weights) == pytest.approx(score.total)
+
+
+def test_a_batch_is_scored_once_for_all_components(scorer, ask):
+    tasks = [ask(RIGHT)] * len(COMPLETIONS)
+    functions = reward_functions(scorer)
+    for function in functions:
+        function(completions=COMPLETIONS, task=column(tasks))
+    assert scorer.batches == 1
+    for function in functions:
+        function(completions=COMPLETIONS[::-1], task=column(tasks))
+    assert scorer.batches == 2
+
+
+def test_a_masked_sample_is_none_for_every_component(scorer, ask):
+    tasks = [ask("SELECT broken FROM nowhere"), ask(RIGHT)]
+    values = rewards(scorer, [COMPLETIONS[0]] * 2, tasks)
+    assert all(column[0] is None and column[1] is not None for column in values.values())
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: [{"role": "assistant", "content": text}],
+        lambda text: [{"role": "assistant", "content": [{"type": "text", "text": text}]}],
+        lambda text: [{"role": "user", "content": "go on"}, {"role": "assistant", "content": text}],
+    ],
+)
+def test_conversations_are_paid_like_plain_texts(scorer, ask, wrap):
+    tasks = [ask(RIGHT)] * len(COMPLETIONS)
+    plain = rewards(scorer, COMPLETIONS, tasks)
+    assert rewards(scorer, [wrap(completion) for completion in COMPLETIONS], tasks) == plain
+
+
+def test_a_conversation_without_text_is_empty():
+    assert text([]) == ""
+    assert text([{"role": "assistant", "content": None}]) == ""
+
+
+def test_many_threads_get_their_own_batches(scorer, ask):
+    batches = [([COMPLETIONS[i % 6], COMPLETIONS[i % 5]], [ask(RIGHT), ask("SELECT 1")]) for i in range(24)]
+    functions = reward_functions(scorer)
+
+    def paid(batch):
+        return [function(completions=batch[0], task=column(batch[1])) for function in functions]
+
+    alone = [paid(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(paid, batches)) == alone
+
+
+def test_metrics_are_logged_once_a_batch(scorer, ask):
+    logged = []
+    tasks = [ask(RIGHT), ask(RIGHT), ask(RIGHT), ask("SELECT broken FROM nowhere")]
+    rewards(scorer, COMPLETIONS[:4], tasks, log_metric=lambda name, value: logged.append((name, value)))
+    assert dict(logged) == {
+        "sql/correct": pytest.approx(1 / 3),
+        "sql/masked": 0.25,
+        "sql/ok": pytest.approx(2 / 3),
+        "sql/error": pytest.approx(1 / 3),
+    }
+    assert len(logged) == 4
+
+
+def test_nothing_but_masked_samples_has_no_share_of_correct_ones(scorer, ask):
+    assert metrics(scorer.score(["x"], [ask("SELECT broken FROM nowhere")])) == {"sql/masked": 1.0}
+
+
+def test_a_broken_reward_raises_and_is_not_remembered(ask):
+    broken = Rubric("broken", (WeightedReward("broken", lambda rollout: 1 / 0),))
+    with CountingScorer(broken) as scorer:
+        [function] = reward_functions(scorer)
+        for _ in range(2):
+            with pytest.raises(RewardError, match="'broken' raised ZeroDivisionError"):
+                function(completions=["x"], task=column([ask(RIGHT)]))
+        assert scorer.batches == 2
