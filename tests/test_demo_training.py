@@ -1,0 +1,45 @@
+"""The demo, in a miniature and at a size at which it learns."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+KEYS = {"greedy", "mean@1", "pass@8", "vote@8"}
+
+
+def demo(out, *arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "trainers.demo",
+        "--out",
+        str(out),
+        "--threads",
+        "1",
+        *map(str, arguments),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, json.loads((out / "record.json").read_text())
+
+
+def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
+    said, record = demo(
+        tmp_path, "--sft-steps", 5, "--grpo-steps", 2, "--contents", 1, "--questions", 16, "--seed", 7
+    )
+    for name in ("before", "after", "clean_labels"):
+        assert set(record[name]) == KEYS
+        assert all(0 <= value <= 1 for value in record[name].values())
+    assert record["settings"]["seed"] == 7
+    assert record["held_out_questions"] == 16
+    assert 0.5 < record["mislabelled_share"] < 0.8
+    assert 0.5e6 < record["parameters"] < 5e6
+    assert record["seconds"]["total"] > record["seconds"]["grpo"] > 0
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert {"cold_start", "grpo"} <= {path.name for path in tmp_path.iterdir()}
+    for told in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
+        assert told in " ".join(said.split())

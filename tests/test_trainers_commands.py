@@ -1,0 +1,91 @@
+"""The command lines, for real: a tiny model, both cold starts, GRPO, a kill, and going on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TASKS = ["--benchmark", "demo", "--tasks", "24", "--prompt", "compact", "--threads", "1"]
+BATCH = ["--per_device_train_batch_size", "4", "--logging_steps", "1", "--disable_tqdm", "True"]
+
+
+def run(module, *arguments, fails=False):
+    command = [sys.executable, "-m", f"trainers.{module}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def state(checkpoint: Path) -> dict:
+    return json.loads((checkpoint / "trainer_state.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("tiny")
+    assert "M parameters" in run("tiny", "--output_dir", place, "--vocabulary", 600)
+    return place
+
+
+@pytest.mark.parametrize("strategy", ["sql", "reasoning"])
+def test_the_cold_start_learns_and_saves_a_model(tiny_model, tmp_path, strategy):
+    said = run(
+        "sft", "--model_name_or_path", tiny_model, *TASKS, *BATCH, "--strategy", strategy,
+        "--max_steps", 6, "--learning_rate", "3e-3", "--lr_scheduler_type", "constant",
+        "--output_dir", tmp_path, "--eval-tasks", 4, "--max-new-tokens", 8, "--save_steps", 6,
+    )  # fmt: skip
+    log = state(tmp_path / "checkpoint-6")["log_history"]
+    losses = [row["loss"] for row in log if "loss" in row]
+    assert losses[-1] < losses[0] - 0.5
+    assert (tmp_path / "model.safetensors").exists()
+    held_out = json.loads((tmp_path / "held_out.json").read_text())
+    assert set(held_out) == {"tasks", "before", "after"}
+    assert "greedy execution accuracy on 4 held-out tasks" in said
+
+
+def grpo(model, out, *more, fails=False):
+    return run(
+        "trl_grpo", "--model_name_or_path", model, *TASKS, *BATCH, "--num_generations", 2,
+        "--max_completion_length", 16, "--output_dir", out, "--save_steps", 2, *more, fails=fails,
+    )  # fmt: skip
+
+
+def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp_path):
+    config = tmp_path / "grpo.yaml"
+    config.write_text(
+        "learning_rate: 1.0e-3\nlr_scheduler_type: constant\nmax_steps: 99\n"
+        "reward: [format, {reward: result, weight: 2.0}, {reward: result, name: extra, weight: 0.5}]\n"
+    )
+    grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 3)
+    log = [row for row in state(tmp_path / "checkpoint-3")["log_history"] if "reward" in row]
+    assert [row["step"] for row in log] == [1, 2, 3]
+    for row in log:
+        format, result, extra = (row[f"rewards/{name}/mean"] for name in ("format", "result", "extra"))
+        assert row["reward"] == pytest.approx(format + 2.0 * result + 0.5 * extra, abs=1e-4)
+        assert {"sql/correct", "sql/masked"} <= set(row)
+        assert row["learning_rate"] == 1e-3
+
+    for leftover in (tmp_path / "checkpoint-3").iterdir():  # as after a kill between steps 2 and 3
+        leftover.unlink()
+    (tmp_path / "checkpoint-3").rmdir()
+    grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 4, "--resume-from-checkpoint", "last")
+    resumed = [row for row in state(tmp_path / "checkpoint-4")["log_history"] if "reward" in row]
+    assert [row["step"] for row in resumed] == [1, 2, 3, 4]
+    assert resumed[:2] == log[:2]
+
+
+def test_a_mistake_on_the_command_line_is_said_in_a_line(tiny_model, tmp_path):
+    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", "sql-r2", fails=True)
+    assert "error: no preset or reward is called 'sql-r2'. Did you mean 'sql-r1'?" in said
+    assert "Traceback" not in said
+    assert "--model_name_or_path is missing" in run("trl_grpo", "--max_steps", 1, fails=True)
+
+
+def test_a_broken_reward_stops_training(tiny_model, tmp_path):
+    reward = '[{"reward": "os.path:join", "name": "broken"}]'
+    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", reward, fails=True)
+    assert "error: reward 'broken' raised TypeError" in said
