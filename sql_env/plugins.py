@@ -18,6 +18,7 @@ from sql_env.errors import PluginError
 REWARDS = "sql_env.rewards"
 PRESETS = "sql_env.presets"
 BENCHMARKS = "sql_env.benchmarks"
+ALGORITHMS = "sql_env.algorithms"
 
 _SIBLINGS = ("rewards", "trainers", "benchmarks")
 """Packages of this distribution whose generic names a user's own file can shadow."""
@@ -68,7 +69,7 @@ def _unknown(group: str, spec: str) -> str:
     kind = group.rpartition(".")[2].removesuffix("s")
     return (
         f"no {kind} is called {spec!r}.{suggest(spec, names(group))} "
-        f"A {kind} of your own is 'package.module:name', or an entry point of the group {group!r}."
+        f"One of your own is 'package.module:name', or an entry point of the group {group!r}."
     )
 
 
