@@ -40,7 +40,7 @@ def test_a_back_end_that_cannot_says_which_can():
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("gpro", "Did you mean 'grpo'"), ("math:pi", "not an Algorithm")]
+    ("name", "message"), [("dr-grpo", "Did you mean 'dr_grpo'"), ("math:pi", "not an Algorithm")]
 )
 def test_a_mistake_says_how_to_mend_it(name, message):
     with pytest.raises(PluginError, match=message):
