@@ -10,17 +10,19 @@ __all__: list[str] = []
 if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and needs none of this
     from sql_env.benchmark import load_benchmark
     from sql_env.env import SQLEnv
+    from sql_env.episode import Episode
     from sql_env.executor import Executor
     from sql_env.limits import Limits
     from sql_env.parser import parse, respond
     from sql_env.registration import register_environments
     from sql_env.rubric import Rubric, rubric
     from sql_env.scorer import Scorer
-    from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task
+    from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 
     __all__ = [
         "Action",
         "Benchmark",
+        "Episode",
         "ExecutionResult",
         "Executor",
         "Limits",
@@ -32,6 +34,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
         "Scorer",
         "Status",
         "Task",
+        "Turn",
         "load_benchmark",
         "parse",
         "respond",

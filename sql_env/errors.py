@@ -44,5 +44,9 @@ class LimitError(SQLEnvError):
     """A limit is unknown or out of range."""
 
 
+class EpisodeError(SQLEnvError):
+    """An episode was continued after its end."""
+
+
 class ClosedError(SQLEnvError):
     """An executor, scorer or environment was used after it was closed."""

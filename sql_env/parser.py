@@ -24,6 +24,7 @@ class ResponseFormat:
         fence: The Markdown language of the code block inside the answer, or empty where the
             answer itself is the SQL.
         prefill: Text with which the prompt already began the completion.
+        tool: Tag of a query that only explores, where an episode has several turns.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ResponseFormat:
     answer: str = ""
     fence: str = ""
     prefill: str = ""
+    tool: str = "sql"
 
 
 FORMATS = {
@@ -62,16 +64,25 @@ def response_format(name: str) -> ResponseFormat:
     return FORMATS[name]
 
 
-def parse(completion: str, form: ResponseFormat = FORMATS["think-answer"]) -> Action:
+def parse(completion: str, form: ResponseFormat = FORMATS["think-answer"], *, tools: bool = False) -> Action:
     """Take a completion apart. Never raises; ``sql`` is None where the format is not kept.
 
     Text outside the tags is allowed, as in SQL-R1's code. A tag that occurs twice, or out of
     order, breaks the format: nothing is guessed, so nothing but a well-formed answer ever runs.
+
+    Args:
+        completion: The model's text.
+        form: The response format.
+        tools: Whether the model may explore. The format's tool tag then makes a completion a query
+            and never an answer: `Action.query`, if the reasoning block and this tag are there once
+            and in order and no answer is; else malformed, so that nobody is paid for both at once.
     """
     text = form.prefill + completion
+    if tools and (f"<{form.tool}>" in text or f"</{form.tool}>" in text):
+        return _exploration(text, form)
     reasoning, rest = "", text
     if form.think:
-        blocks = _blocks(text, form)
+        blocks = _blocks(text, (form.think, form.answer))
         if blocks is None:
             return Action(None)
         reasoning, rest = blocks
@@ -87,9 +98,25 @@ def respond(sql: str, reasoning: str = "", form: ResponseFormat = FORMATS["think
     return (think + answer).removeprefix(form.prefill)
 
 
-def _blocks(text: str, form: ResponseFormat) -> tuple[str, str] | None:
-    """The insides of the reasoning and answer blocks, if each tag occurs once and in order."""
-    tags = (f"<{form.think}>", f"</{form.think}>", f"<{form.answer}>", f"</{form.answer}>")
+def _exploration(text: str, form: ResponseFormat) -> Action:
+    """A completion with the tool tag: a query to run and read, or malformed."""
+    blocks = _blocks(text, tuple(tag for tag in (form.think, form.tool) if tag))
+    if blocks is None or _answers(text, form):
+        return Action(None)
+    reasoning = blocks[0].strip() if form.think else ""
+    return Action(None, reasoning, query=blocks[-1].strip() or None)
+
+
+def _answers(text: str, form: ResponseFormat) -> bool:
+    """Whether an answer, or a part of one, stands beside a query."""
+    if form.answer:
+        return f"<{form.answer}>" in text or f"</{form.answer}>" in text
+    return bool(form.fence) and "```" in text
+
+
+def _blocks(text: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The insides of the blocks of these names, if each tag occurs once and in order."""
+    tags = [tag for name in names for tag in (f"<{name}>", f"</{name}>")]
     at = []
     for tag in tags:
         place = text.find(tag)
@@ -98,7 +125,7 @@ def _blocks(text: str, form: ResponseFormat) -> tuple[str, str] | None:
         at.append(place)
     if at != sorted(at):
         return None
-    return text[at[0] + len(tags[0]) : at[1]], text[at[2] + len(tags[2]) : at[3]]
+    return tuple(text[at[i] + len(tags[i]) : at[i + 1]] for i in range(0, len(tags), 2))
 
 
 def _last_fence(text: str, language: str) -> str:

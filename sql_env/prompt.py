@@ -21,7 +21,9 @@ class Message(TypedDict):
     content: str
 
 
-def messages(task: Task, schema: str, form: ResponseFormat, template: str = "full") -> list[Message]:
+def messages(
+    task: Task, schema: str, form: ResponseFormat, template: str = "full", turns: int = 1
+) -> list[Message]:
     """The chat messages that ask a task.
 
     Args:
@@ -29,14 +31,15 @@ def messages(task: Task, schema: str, form: ResponseFormat, template: str = "ful
         schema: The database's schema, from `sql_env.executor.Executor.schema`.
         form: The response format that the model is told to keep.
         template: ``full`` for language models; ``compact`` for tiny models that are trained from
-            scratch, who get the bare names of tables and columns.
+            scratch, who get the bare names of tables and columns, and no instruction.
+        turns: How many turns the episode has. Of exploring the model is told where it is above 1.
 
     Raises:
         FormatError: No template has this name.
     """
     if template not in TEMPLATES:
         raise FormatError(f"no prompt template is called {template!r}.{suggest(template, list(TEMPLATES))}")
-    return TEMPLATES[template](task, schema, form)
+    return TEMPLATES[template](task, schema, _instruction(form, turns))
 
 
 def text(chat: list[Message]) -> str:
@@ -44,9 +47,9 @@ def text(chat: list[Message]) -> str:
     return "\n\n".join(message["content"] for message in chat)
 
 
-def _full(task: Task, schema: str, form: ResponseFormat) -> list[Message]:
+def _full(task: Task, schema: str, instruction: str) -> list[Message]:
     engine = ENGINES.get(task.dialect, task.dialect)
-    system = f"You turn questions about a {engine} database into one SQL query. {_instruction(form)}"
+    system = f"You turn questions about a {engine} database into one SQL query. {instruction}"
     parts = [f"Schema:\n{schema.strip()}"]
     if task.evidence:
         parts.append(f"Evidence: {task.evidence}")
@@ -54,24 +57,35 @@ def _full(task: Task, schema: str, form: ResponseFormat) -> list[Message]:
     return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
 
 
-def _compact(task: Task, schema: str, form: ResponseFormat) -> list[Message]:
+def _compact(task: Task, schema: str, instruction: str) -> list[Message]:
     lines = [outline(schema), task.evidence, task.question]
     return [Message(role="user", content="\n".join(line for line in lines if line) + "\n")]
 
 
-TEMPLATES: dict[str, Callable[[Task, str, ResponseFormat], list[Message]]] = {
+TEMPLATES: dict[str, Callable[[Task, str, str], list[Message]]] = {
     "full": _full,
     "compact": _compact,
 }
 """Every prompt template by name."""
 
 
-def _instruction(form: ResponseFormat) -> str:
+def _instruction(form: ResponseFormat, turns: int) -> str:
     place = f"in a ```{form.fence} code block" if form.fence else "as plain text"
     if form.answer:
         place = f"between <{form.answer}> and </{form.answer}>, {place}"
     think = f"First reason between <{form.think}> and </{form.think}>. Then g" if form.think else "G"
+    if turns > 1:
+        return _exploring(form, place, turns)
     return f"{think}ive the query {place}. Write each tag exactly once."
+
+
+def _exploring(form: ResponseFormat, place: str, turns: int) -> str:
+    think = f", first reason between <{form.think}> and </{form.think}>. Then" if form.think else " you"
+    return (
+        f"You have {turns} turns. In each{think} do one of two things. Either look around: write one query "
+        f"between <{form.tool}> and </{form.tool}>, end your turn, and read its result. Or answer: give the "
+        f"query {place}, which ends the task. Write each tag exactly once a turn. The last turn must answer."
+    )
 
 
 @lru_cache(maxsize=1024)

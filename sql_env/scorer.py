@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import TypeAlias
 
 from sql_env.comparison import Comparison, Gold, Order, comparison, gold
 from sql_env.executor import Executor
@@ -12,7 +13,10 @@ from sql_env.gold_cache import GoldCache, GoldKey, signature
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
-from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Task
+from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Task, Turn
+
+Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
+"""For each completion the turns before it, maybe none; None where the model could not explore."""
 
 
 class Scorer:
@@ -53,33 +57,42 @@ class Scorer:
         self._comparison = comparison or self.rubric.comparison
         self._golds = GoldCache(gold_cache)
 
-    def score(self, completions: Sequence[str], tasks: Sequence[Task]) -> list[Score]:
+    def score(
+        self, completions: Sequence[str], tasks: Sequence[Task], histories: Histories | None = None
+    ) -> list[Score]:
         """Score completions, each against the task at the same place.
 
         Args:
             completions: The model's texts, ``n`` of them.
             tasks: ``n`` tasks; a task occurs as often as it has completions.
+            histories: ``n`` histories, where the completions end an `sql_env.episode.Episode`.
 
         Returns:
             ``n`` scores, in the same order.
 
         Raises:
-            ValueError: The two differ in length.
+            ValueError: They differ in length.
             RewardError: A reward is broken. What a completion says never raises.
         """
-        return [self.rubric(rollout) for rollout in self.rollouts(completions, tasks)]
+        return [self.rubric(rollout) for rollout in self.rollouts(completions, tasks, histories)]
 
-    def rollouts(self, completions: Sequence[str], tasks: Sequence[Task]) -> list[Rollout]:
+    def rollouts(
+        self, completions: Sequence[str], tasks: Sequence[Task], histories: Histories | None = None
+    ) -> list[Rollout]:
         """What `score` judges: each completion parsed, run and compared with its gold."""
         if len(completions) != len(tasks):
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
-        actions = [parse(completion, self.rubric.form) for completion in completions]
+        past = [None] * len(tasks) if histories is None else histories
+        actions = [
+            parse(completion, self.rubric.form, tools=turns is not None)
+            for completion, turns in zip(completions, past, strict=True)
+        ]
         asked = [self._asked(action, task) for action, task in zip(actions, tasks, strict=True)]
         golds, results = self._run(tasks, asked)
         return [
-            self._rollout(task, completion, action, results[query] if query else None, gold)
-            for task, completion, action, query, gold in zip(
-                tasks, completions, actions, asked, golds, strict=True
+            self._rollout(task, completion, action, results[query] if query else None, gold, turns or ())
+            for task, completion, action, query, gold, turns in zip(
+                tasks, completions, actions, asked, golds, past, strict=True
             )
         ]
 
@@ -131,9 +144,15 @@ class Scorer:
         return GoldKey(query, semantics.name, file)
 
     def _rollout(
-        self, task: Task, completion: str, action: Action, result: ExecutionResult | None, known: Gold
+        self,
+        task: Task,
+        completion: str,
+        action: Action,
+        result: ExecutionResult | None,
+        known: Gold,
+        turns: tuple[Turn, ...],
     ) -> Rollout:
-        blank = Rollout(task, completion, action, result, known.result, correct=None)
+        blank = Rollout(task, completion, action, result, known.result, None, turns)
         if blank.masked:
             return blank
         right = result is not None and result.ok and self._semantics(task).equal(result, known)

@@ -86,18 +86,21 @@ class Action:
     """What a completion says, taken apart by `sql_env.parser.parse`.
 
     Attributes:
-        sql: The query, or None where the completion does not follow its response format.
+        sql: The query that answers, or None where the completion does not follow its response format.
         reasoning: The text of the reasoning block.
         answer: The text of the answer block, fences included.
+        query: The query that only explores, which an episode of several turns runs for the model
+            to read; None where the completion explores nothing. Never beside ``sql``.
     """
 
     sql: str | None
     reasoning: str = ""
     answer: str = ""
+    query: str | None = None
 
     @property
     def well_formed(self) -> bool:
-        """Whether the completion follows its response format."""
+        """Whether the completion answers in its response format."""
         return self.sql is not None
 
 
@@ -148,6 +151,26 @@ class ExecutionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One step of an episode before its answer: a query that the model ran to look around.
+
+    Attributes:
+        completion: The model's text, unchanged; empty where the query came as a tool call.
+        query: The SQL.
+        result: What it returned, with no more rows than the model was shown; None where it was not
+            run, because no queries were left.
+        observation: What the model was told.
+        row_count: How many rows there were.
+    """
+
+    completion: str
+    query: str
+    result: ExecutionResult | None
+    observation: str
+    row_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """A completion, what it did, and what it should have done: all that a reward may look at.
 
@@ -159,6 +182,7 @@ class Rollout:
         gold: What the gold SQL returned.
         correct: Whether ``result`` equals ``gold`` under the task's comparison. None where
             nobody can tell, because the gold query or the machinery failed.
+        turns: What the model looked at before this completion, where it could.
     """
 
     task: Task
@@ -167,14 +191,16 @@ class Rollout:
     result: ExecutionResult | None
     gold: ExecutionResult
     correct: bool | None
+    turns: tuple[Turn, ...] = ()
 
     @property
     def masked(self) -> str:
         """Why this rollout must neither be paid nor punished; empty where it counts."""
         if not self.gold.ok:
             return f"the gold query fails ({self.gold.status}): {self.gold.error}"
-        if self.result is not None and self.result.status is Status.UNAVAILABLE:
-            return f"the query could not be run: {self.result.error}"
+        for result in (*(turn.result for turn in self.turns), self.result):
+            if result is not None and result.status is Status.UNAVAILABLE:
+                return f"the query could not be run: {result.error}"
         return ""
 
 

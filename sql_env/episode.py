@@ -1,0 +1,208 @@
+"""One task asked and answered: the same for gymnasium, TRL and verl, which are thin around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from sql_env import prompt
+from sql_env.errors import EpisodeError, LimitError
+from sql_env.observation import View, observation
+from sql_env.parser import parse
+from sql_env.prompt import Message
+from sql_env.scorer import Scorer
+from sql_env.types import Query, Score, Task, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one completion.
+
+    Attributes:
+        observation: What the model is told; empty at the end.
+        score: What the episode is paid; None before its end.
+    """
+
+    observation: str
+    score: Score | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the episode is over."""
+        return self.score is not None
+
+
+class Episode:
+    """One task, a few queries to look around, and the answer.
+
+    A completion that explores (see `sql_env.parser.parse`) is run, and its result told. Any other
+    completion is the answer, and ends the episode; so does whatever is said in the last turn, and a
+    query there is no answer: it is scored as malformed, and not run.
+
+    Queries run under the scorer's limits. One that fails, is denied or takes too long is told to the
+    model and costs a turn. Where the database or a worker fails, the score is masked.
+
+    Args:
+        scorer: Runs the queries and scores the answer.
+        task: What is asked.
+        max_turns: Completions at most, the answer among them; 1 leaves nothing to explore.
+        max_queries: Queries at most; those beyond cost a turn too, and are not run. No limit of
+            its own where None.
+        template: The prompt template; see `sql_env.prompt.TEMPLATES`.
+        view: How much of a result is told.
+
+    Raises:
+        LimitError: ``max_turns`` or ``max_queries`` is out of range.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> with Scorer("sql-r1") as scorer:
+        ...     episode = Episode(scorer, demo(split="test").tasks[0], max_turns=3)
+        ...     print(episode.step("<think>A look.</think><sql>SELECT 1 AS one</sql>").observation)
+        ...     episode.step("I give up.").score.components["format"]
+        <observation>
+        one
+        1
+        (1 row)
+        Turns left: 2.
+        </observation>
+        -1.0
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        task: Task,
+        *,
+        max_turns: int = 1,
+        max_queries: int | None = None,
+        template: str = "full",
+        view: View = View(),  # noqa: B008 - frozen
+    ) -> None:
+        self.scorer = scorer
+        self.task = task
+        self.max_turns = _at_least(1, "max_turns", max_turns)
+        self.max_queries = max_turns - 1 if max_queries is None else _at_least(0, "max_queries", max_queries)
+        self.view = view
+        self.turns: tuple[Turn, ...] = ()
+        self.score: Score | None = None
+        self._template = template
+
+    @cached_property
+    def opening(self) -> list[Message]:
+        """The chat messages that ask the task.
+
+        Raises:
+            DatabaseError: The database cannot be read.
+        """
+        schema = self.scorer.executor.schema(self.task.database, self.task.dialect)
+        form = self.scorer.rubric.form
+        return prompt.messages(self.task, schema, form, self._template, self.max_turns)
+
+    @property
+    def prompt(self) -> str:
+        """`opening` as one text."""
+        return prompt.text(self.opening)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The chat so far: `opening`, and what was said and told in each turn that had a text."""
+        chat = list(self.opening)
+        for turn in self.turns:
+            if turn.completion:
+                chat.append(Message(role="assistant", content=turn.completion))
+                chat.append(Message(role="user", content=turn.observation))
+        return chat
+
+    @property
+    def done(self) -> bool:
+        """Whether the episode is over."""
+        return self.score is not None
+
+    @property
+    def turns_left(self) -> int:
+        """How many completions are left, the answer among them."""
+        return 0 if self.done else max(1, self.max_turns - len(self.turns))
+
+    @property
+    def queries_left(self) -> int:
+        """How many queries will still be run."""
+        ran = sum(turn.result is not None for turn in self.turns)
+        return max(0, min(self.max_queries - ran, self.turns_left - 1))
+
+    def step(self, completion: str) -> Step:
+        """Take what the model says, whatever it says.
+
+        Raises:
+            EpisodeError: The episode is over.
+            RewardError: A reward is broken.
+        """
+        self._check_open()
+        action = parse(completion, self.scorer.rubric.form, tools=self.max_turns > 1)
+        if action.query is None or self.turns_left == 1:
+            return Step("", self.answer(completion))
+        return Step(self._explore(action.query, completion))
+
+    def query(self, sql: str) -> str:
+        """Run a query that came as a tool call, and tell its result. It costs a turn.
+
+        It never ends the episode: once no turn is left for it, nothing runs.
+
+        Raises:
+            EpisodeError: The episode is over.
+        """
+        self._check_open()
+        return self._explore(sql, "")
+
+    def answer(self, completion: str) -> Score:
+        """End the episode with this completion, however many turns are left.
+
+        Raises:
+            EpisodeError: The episode is over.
+            RewardError: A reward is broken.
+        """
+        return answer([self], [completion])[0]
+
+    def _explore(self, sql: str, completion: str) -> str:
+        turns_left, queries_left = max(1, self.turns_left - 1), max(0, self.queries_left - 1)
+        if self.queries_left == 0:
+            told = observation("Not run: no queries are left.", turns_left, queries_left)
+            self.turns += (Turn(completion, sql, None, told),)
+            return told
+        result = self.scorer.executor.run(Query(self.task.database, sql, self.task.dialect))
+        told = observation(self.view(result), turns_left, queries_left)
+        kept = replace(result, rows=result.rows[: self.view.rows])  # all rows would pile up in memory
+        self.turns += (Turn(completion, sql, kept, told, len(result.rows)),)
+        return told
+
+    def _check_open(self) -> None:
+        if self.done:
+            raise EpisodeError("the episode is over: begin another")
+
+
+def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Score]:
+    """End episodes that share a scorer, each with its completion, in one batch.
+
+    Raises:
+        EpisodeError: One of them is over.
+        RewardError: A reward is broken.
+    """
+    for episode in episodes:
+        episode._check_open()
+    if not episodes:
+        return []
+    scores = episodes[0].scorer.score(
+        completions,
+        [episode.task for episode in episodes],
+        [episode.turns if episode.max_turns > 1 else None for episode in episodes],
+    )
+    for episode, score in zip(episodes, scores, strict=True):
+        episode.score = score
+    return scores
+
+
+def _at_least(least: int, name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise LimitError(f"{name} must be an integer of at least {least}, not {value!r}")
+    return value
