@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import gymnasium
 from gymnasium.error import ResetNeeded
 
 from sql_env.benchmark import load_benchmark
+from sql_env.episode import Episode, check_turns
 from sql_env.errors import GoldError, LimitError, TaskError
 from sql_env.limits import Limits
+from sql_env.observation import View
 from sql_env.panel import panel
 from sql_env.plugins import suggest
-from sql_env.prompt import Message, messages, text
 from sql_env.rubric import RubricSpec
 from sql_env.scorer import Scorer
 from sql_env.space import TextSpace
-from sql_env.types import Score, Task
+from sql_env.types import ExecutionResult, Task
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T", Limits, View)
 
 
 class SQLEnv(gymnasium.Env[str, str]):
     """One question an episode: the observation is the prompt, the action is the completion.
 
     The reward is the total of `sql_env.scorer.Scorer`; ``info`` has its components. An episode
-    ends with its first step. Make it by name: ``gymnasium.make("SQLEnv-demo-v0")``.
+    ends with its first step, unless there are more turns: then the model may run SQL and read what
+    it returns before it answers; see `sql_env.episode.Episode`. Make it by name:
+    ``gymnasium.make("SQLEnv-demo-v0")``.
 
     Args:
         benchmark: The name of an installed benchmark.
@@ -37,6 +42,10 @@ class SQLEnv(gymnasium.Env[str, str]):
         comparison: Semantics that replace the preset's and the tasks' own.
         prompt: The prompt template; see `sql_env.prompt.TEMPLATES`.
         limits: Fields of `sql_env.limits.Limits` by name.
+        max_turns: Steps of an episode at most, the answer among them.
+        max_queries: Queries that an episode runs before its answer at most; None for no limit but
+            the turns.
+        view: Fields of `sql_env.observation.View` by name: how much of a result is shown.
         render_mode: ``ansi`` for a text, ``human`` to print it.
         params: Further arguments of the benchmark's loader.
 
@@ -56,6 +65,9 @@ class SQLEnv(gymnasium.Env[str, str]):
         comparison: str | None = None,
         prompt: str = "full",
         limits: Mapping[str, float] | None = None,
+        max_turns: int = 1,
+        max_queries: int | None = None,
+        view: Mapping[str, int] | None = None,
         render_mode: str | None = None,
         **params: Any,
     ) -> None:
@@ -66,11 +78,16 @@ class SQLEnv(gymnasium.Env[str, str]):
         self.observation_space = TextSpace()
         self.action_space = TextSpace()
         self.tasks = load_benchmark(benchmark, split, data_dir, **params).tasks
-        self.scorer = Scorer(reward, limits=_limits(limits or {}), comparison=comparison)
-        self._prompt = prompt
+        self.scorer = Scorer(reward, limits=_named(Limits, "limit", limits), comparison=comparison)
+        check_turns(max_turns, max_queries)
+        self._turns: dict[str, Any] = {
+            "max_turns": max_turns,
+            "max_queries": max_queries,
+            "view": _named(View, "view", view),
+            "template": prompt,
+        }
         self._by_id = {task.id: task for task in self.tasks}
-        self._task: Task | None = None
-        self._score: Score | None = None
+        self._episode: Episode | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -80,7 +97,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         Random tasks whose gold query fails are passed over.
 
         Returns:
-            The prompt; and ``task_id``, ``db_id``, and the prompt as chat ``messages``.
+            The prompt; and ``task_id``, ``db_id``, ``turns_left``, and the prompt as chat ``messages``.
 
         Raises:
             TaskError: No task has that id.
@@ -91,35 +108,46 @@ class SQLEnv(gymnasium.Env[str, str]):
         options = options or {}
         if unknown := sorted(set(options) - {"task_id"}):
             raise TaskError(f"unknown reset option(s) {unknown}; known: ['task_id']")
-        self._task = self._chosen(options["task_id"]) if "task_id" in options else self._drawn()
-        self._score = None
-        chat = self._messages(self._task)
-        return text(chat), {"task_id": self._task.id, "db_id": self._task.db_id, "messages": chat}
+        task = self._chosen(options["task_id"]) if "task_id" in options else self._drawn()
+        self._episode = episode = Episode(self.scorer, task, **self._turns)
+        return episode.prompt, {
+            "task_id": task.id,
+            "db_id": task.db_id,
+            "messages": episode.messages,
+            "turns_left": episode.turns_left,
+        }
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Score a completion, whatever it says.
+        """Take a completion, whatever it says, and score it if it ends the episode.
+
+        An episode that ends without an answer, because no turns are left, has ended like any other:
+        it is scored as malformed, ``terminated`` and never ``truncated``.
 
         Returns:
             An empty observation, the total, ``terminated=True``, ``truncated=False``, and
-            ``task_id``, ``sql``, ``status`` (None without SQL), ``error``, ``correct``,
-            ``components`` and ``masked``. A masked step's reward is 0.0 and must not be learnt
-            from.
+            ``task_id``, ``turn``, ``turns_left``, ``sql``, ``status`` (None without SQL), ``error``,
+            ``correct``, ``components`` and ``masked``. A masked step's reward is 0.0 and must not
+            be learnt from. A step that explores is told its query's result, is paid 0.0, and has no
+            components.
 
         Raises:
             ResetNeeded: The episode is over, or has not begun.
         """
-        if self._task is None or self._score is not None:
+        episode = self._episode
+        if episode is None or episode.done:
             raise ResetNeeded("the episode is over: call reset() before step()")
-        [self._score] = self.scorer.score([action], [self._task])
+        step = episode.step(action)
         if self.render_mode == "human":
             self.render()
-        return "", self._score.total or 0.0, True, False, _info(self._score)
+        reward = step.score.total or 0.0 if step.score else 0.0
+        return step.observation, reward, step.done, False, _info(episode)
 
     def render(self) -> str | None:
-        """A panel of the task and, after a step, of its score: returned or printed."""
-        if self.render_mode is None or self._task is None:
+        """A panel of the task and, after a step, of its turns and its score: returned or printed."""
+        if self.render_mode is None or self._episode is None:
             return None
-        drawn = panel(self._task, self._score, color=self.render_mode == "human")
+        shown = self._episode
+        drawn = panel(shown.task, shown.score, turns=shown.turns, color=self.render_mode == "human")
         if self.render_mode == "ansi":
             return drawn
         print(drawn)
@@ -128,10 +156,6 @@ class SQLEnv(gymnasium.Env[str, str]):
     def close(self) -> None:
         """Stop the workers."""
         self.scorer.close()
-
-    def _messages(self, task: Task) -> list[Message]:
-        schema = self.scorer.executor.schema(task.database, task.dialect)
-        return messages(task, schema, self.scorer.rubric.form, self._prompt)
 
     def _chosen(self, task_id: str) -> Task:
         if task_id not in self._by_id:
@@ -152,23 +176,31 @@ class SQLEnv(gymnasium.Env[str, str]):
         raise GoldError("the gold query of every task fails: check the benchmark's databases")
 
 
-def _limits(fields: Mapping[str, float]) -> Limits:
-    try:
-        return Limits(**fields)  # type: ignore[arg-type]
-    except TypeError:
-        unknown = sorted(set(fields) - set(Limits.__dataclass_fields__))
-        known = sorted(Limits.__dataclass_fields__)
-        raise LimitError(f"unknown limit(s) {unknown}.{suggest(unknown[0], known)}") from None
+def _named(kind: type[T], noun: str, given: Mapping[str, Any] | None) -> T:
+    """Limits or a view from its fields by name."""
+    known = sorted(kind.__dataclass_fields__)
+    if unknown := sorted(set(given or {}) - set(known)):
+        raise LimitError(f"unknown {noun}(s) {unknown}.{suggest(unknown[0], known)}")
+    return kind(**(given or {}))
 
 
-def _info(score: Score) -> dict[str, Any]:
-    rollout = score.rollout
+def _info(episode: Episode) -> dict[str, Any]:
+    place = {"task_id": episode.task.id, "turns_left": episode.turns_left}
+    if episode.score is None:
+        last = episode.turns[-1]
+        unknown: dict[str, Any] = {"correct": None, "components": {}, "masked": ""}
+        return {**place, "turn": len(episode.turns), **_ran(last.query, last.result), **unknown}
+    rollout = episode.score.rollout
     return {
-        "task_id": rollout.task.id,
-        "sql": rollout.action.sql,
-        "status": None if rollout.result is None else str(rollout.result.status),
-        "error": "" if rollout.result is None else rollout.result.error,
+        **place,
+        "turn": len(episode.turns) + 1,
+        **_ran(rollout.action.sql, rollout.result),
         "correct": rollout.correct,
-        "components": dict(score.components),
+        "components": dict(episode.score.components),
         "masked": rollout.masked,
     }
+
+
+def _ran(sql: str | None, result: ExecutionResult | None) -> dict[str, Any]:
+    status = None if result is None else str(result.status)
+    return {"sql": sql, "status": status, "error": "" if result is None else result.error}

@@ -82,8 +82,9 @@ class Episode:
     ) -> None:
         self.scorer = scorer
         self.task = task
-        self.max_turns = _at_least(1, "max_turns", max_turns)
-        self.max_queries = max_turns - 1 if max_queries is None else _at_least(0, "max_queries", max_queries)
+        check_turns(max_turns, max_queries)
+        self.max_turns = max_turns
+        self.max_queries = max_turns - 1 if max_queries is None else max_queries
         self.view = view
         self.turns: tuple[Turn, ...] = ()
         self.score: Score | None = None
@@ -202,7 +203,13 @@ def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Scor
     return scores
 
 
-def _at_least(least: int, name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise LimitError(f"{name} must be an integer of at least {least}, not {value!r}")
-    return value
+def check_turns(max_turns: int, max_queries: int | None) -> None:
+    """Check the two before an episode needs them.
+
+    Raises:
+        LimitError: One of them is out of range.
+    """
+    least = {"max_turns": (max_turns, 1)} | ({} if max_queries is None else {"max_queries": (max_queries, 0)})
+    for name, (value, minimum) in least.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise LimitError(f"{name} must be an integer of at least {minimum}, not {value!r}")

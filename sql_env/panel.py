@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO
 
@@ -13,22 +14,25 @@ from rich.table import Table
 from rich.text import Text
 from sqlparse.exceptions import SQLParseError
 
-from sql_env.types import ExecutionResult, Score, Task
+from sql_env.types import ExecutionResult, Score, Task, Turn
 
 ROWS = 8
 WIDTH = 100
 _FORMATTED = 5_000
 
 
-def panel(task: Task, score: Score | None = None, *, color: bool = False) -> str:
-    """The question and, once there is a score, the SQL, both results and each reward.
+def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (), color: bool = False) -> str:
+    """The question, the turns and, once there is a score, the SQL, both results and each reward.
 
     Args:
         task: What was asked.
         score: What the completion was paid; None before it is there.
+        turns: What the model looked at before.
         color: Whether to use terminal colours.
     """
     parts: list[RenderableType] = [Text(_plain(task.question), style="bold")]
+    for number, turn in enumerate(turns, 1):
+        parts += _explored(f"turn {number}", turn)
     if score is not None:
         parts += _judged(score)
     out = Console(
@@ -40,20 +44,28 @@ def panel(task: Task, score: Score | None = None, *, color: bool = False) -> str
     return written.getvalue().rstrip("\n")
 
 
+def _explored(title: str, turn: Turn) -> list[RenderableType]:
+    if turn.result is None:
+        return [Text(""), _sql(turn.query), Text(f"{title}: not run, because no queries were left")]
+    return [Text(""), _sql(turn.query), result_table(title, turn.result, turn.row_count)]
+
+
 def _judged(score: Score) -> list[RenderableType]:
     rollout = score.rollout
     sql = rollout.action.sql
     ours = result_table("result", rollout.result) if rollout.result else Text("no SQL was run")
     return [
         Text(""),
-        Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
-        if sql
-        else Text("The completion does not follow its response format.", style="italic"),
+        _sql(sql) if sql else Text("The completion does not follow its response format.", style="italic"),
         Text(""),
         _beside(ours, result_table("gold", rollout.gold)),
         Text(""),
         _rewards(score),
     ]
+
+
+def _sql(sql: str) -> RenderableType:
+    return Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
 
 
 def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
@@ -62,8 +74,8 @@ def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
     return grid
 
 
-def result_table(title: str, result: ExecutionResult) -> RenderableType:
-    """A result's first rows as a table, or why there are none."""
+def result_table(title: str, result: ExecutionResult, count: int | None = None) -> RenderableType:
+    """A result's first rows as a table, or why there are none; ``count`` where it holds not all rows."""
     if not result.ok:
         return Group(Text(title, style="bold"), Text(_plain(f"{result.status}: {result.error}"), style="red"))
     table = Table()
@@ -71,8 +83,10 @@ def result_table(title: str, result: ExecutionResult) -> RenderableType:
         table.add_column(Text(_plain(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
         table.add_row(*(Text("NULL", style="dim") if v is None else Text(_plain(str(v))) for v in row))
-    rows = f"{len(result.rows)} row{'' if len(result.rows) == 1 else 's'}"
-    shown = f", the first {ROWS}" if len(result.rows) > ROWS else ""
+    count = len(result.rows) if count is None else count
+    rows = f"{count} row{'' if count == 1 else 's'}"
+    drawn = min(ROWS, len(result.rows))
+    shown = f", the first {drawn}" if count > drawn else ""
     return Group(Text(f"{title}: {rows}{shown}", style="bold"), table)
 
 
