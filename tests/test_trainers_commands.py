@@ -78,6 +78,13 @@ def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp
     assert resumed[:2] == log[:2]
 
 
+def test_an_algorithm_sets_what_the_command_line_does_not(tiny_model, tmp_path):
+    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--algorithm", "rloo", "--save_steps", 1)
+    [row] = [row for row in state(tmp_path / "checkpoint-1")["log_history"] if "reward" in row]
+    assert "rewards/result/mean" in row
+    assert "Traceback" not in said
+
+
 def test_a_mistake_on_the_command_line_is_said_in_a_line(tiny_model, tmp_path):
     said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", "sql-r2", fails=True)
     assert "error: no preset or reward is called 'sql-r2'. Did you mean 'sql-r1'?" in said

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sql_env.rubric import RubricSpec
@@ -37,6 +40,7 @@ class SQLArguments:
     workers: int = option(1, "Processes that run SQL.")
     threads: int = option(0, "Threads of torch; 0 leaves it to torch.")
     max_new_tokens: int = option(512, "Tokens of a held-out answer; GRPO has its own limit.")
+    algorithm: str = option("", "RL algorithm of trainers.algorithms; TRL's own GRPO where empty.")
     strategy: str = option(
         "reasoning", "The cold start teaches reasoning and SQL, or SQL.", choices=STRATEGIES
     )
@@ -50,19 +54,40 @@ class SQLArguments:
         return self.reward
 
 
-def parse(config_class: type, argv: list[str] | None = None) -> tuple[SQLArguments, Any, Any]:
+def parse(
+    config_class: type, argv: list[str] | None = None, defaults: Mapping[str, Any] | None = None
+) -> tuple[SQLArguments, Any, Any]:
     """Our arguments, TRL's training arguments and its model arguments.
 
     ``--config file.yaml`` sets defaults, which the command line overrides. Without an accelerator
     the defaults are those that a CPU can run; see `trainers.hardware.cpu_defaults`.
+
+    Args:
+        config_class: `trl.SFTConfig`, `trl.GRPOConfig` or another of TRL's.
+        argv: The command line; this process's own where None.
+        defaults: Arguments that differ from TRL's defaults; a file and the command line override them.
     """
     from trl import ModelConfig, TrlParser
 
     parser = TrlParser((SQLArguments, config_class, ModelConfig))
-    if defaults := cpu_defaults():
-        log.warning("no accelerator: %s, unless told otherwise", defaults)
-        parser.set_defaults_with_config(**defaults)
+    if slow := cpu_defaults():
+        log.warning("no accelerator: %s, unless told otherwise", slow)
+    parser.set_defaults_with_config(**slow, **(defaults or {}))
     ours, config, model = parser.parse_args_and_config(argv)
     if not model.model_name_or_path:
         parser.error("--model_name_or_path is missing: a folder, or a name on the Hugging Face hub")
     return ours, config, model
+
+
+def peek(name: str, argv: list[str]) -> str:
+    """What an argument will be, on the command line or in the file, before all of them are parsed."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config")
+    parser.add_argument("--" + name)
+    told, _ = parser.parse_known_args(argv)
+    if getattr(told, name) is None and told.config:
+        import yaml
+
+        settings = yaml.safe_load(Path(told.config).read_text()) or {}
+        return str(settings.get(name) or "")
+    return getattr(told, name) or ""

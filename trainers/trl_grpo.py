@@ -11,15 +11,24 @@ from typing import Any
 
 from sql_env import Scorer, Task
 from sql_env.errors import SQLEnvError
-from trainers.arguments import parse
+from sql_env.plugins import load_object
+from trainers.algorithms import TRL, algorithm
+from trainers.arguments import parse, peek
 from trainers.dataset import Prompter, grpo_dataset
 from trainers.trl_rewards import reward_functions, reward_weights
 
 
 def grpo_trainer(
-    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, config: Any, **others: Any
+    model: Any,
+    tokenizer: Any,
+    tasks: Sequence[Task],
+    prompter: Prompter,
+    config: Any,
+    *,
+    trainer: str = "trl:GRPOTrainer",
+    **others: Any,
 ) -> Any:
-    """TRL's `GRPOTrainer` with the scorer's rubric as its rewards.
+    """TRL's `GRPOTrainer`, or a trainer like it, with the scorer's rubric as its rewards.
 
     Args:
         model: A model, or the path or name of one. With ``beta`` above 0 it must be a path or a
@@ -28,12 +37,12 @@ def grpo_trainer(
         tasks: What is asked. Their gold SQL is only ever run, never shown.
         prompter: How it is asked, and what scores the answers.
         config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
-        others: Further arguments of `GRPOTrainer`, such as ``callbacks`` and ``peft_config``.
+        trainer: The trainer's class, as ``package.module:Class``.
+        others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``.
     """
-    from trl import GRPOTrainer
-
     config.reward_weights = reward_weights(prompter.scorer.rubric)
-    return GRPOTrainer(
+    trained_by: Any = load_object(trainer)
+    return trained_by(
         model,
         reward_funcs=reward_functions(prompter.scorer),
         args=config,
@@ -45,12 +54,12 @@ def grpo_trainer(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the training that the command line describes."""
-    from trl import GRPOConfig
-
     from trainers.setup import adapters, fit, prepare
 
-    args, config, model = parse(GRPOConfig, argv)
     try:
+        name = peek("algorithm", sys.argv[1:] if argv is None else argv)
+        chosen = algorithm(name, "trl") if name else TRL()
+        args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers) as scorer:
             setup = prepare(args, config, model, scorer)
             trainer = grpo_trainer(
@@ -59,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
                 setup.tasks,
                 setup.prompter,
                 config,
+                trainer=chosen.trainer,
                 **adapters(model),
             )
             fit(trainer, setup, config.max_completion_length)
