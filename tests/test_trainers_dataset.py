@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from sql_env import Scorer, Task, parse
+from sql_env.errors import TaskError
 from trainers.dataset import Prompter, grpo_dataset, sft_dataset, usable
 
 GOLD = "SELECT name FROM singer WHERE age = 30"
@@ -38,8 +39,15 @@ def test_both_strategies_say_the_gold_sql(scorer, ask):
 
 
 def test_reasoning_that_is_not_there_cannot_be_taught(scorer, ask):
-    with pytest.raises(ValueError, match="task 't' has no reasoning"):
+    with pytest.raises(TaskError, match="task 't' has no reasoning"):
         sft_dataset([ask(GOLD)], Prompter(scorer), "reasoning")
+
+
+def test_reasoning_is_taught_by_itself_where_all_tasks_have_it(scorer, ask):
+    with_it, without = ask(GOLD, reasoning="Filter."), ask(GOLD)
+    for tasks, reasoning in (([with_it, with_it], "Filter."), ([with_it, without], "")):
+        row = sft_dataset(tasks, Prompter(scorer))[0]
+        assert parse(row["completion"]).reasoning == reasoning
 
 
 @pytest.mark.parametrize("template", ["full", "compact"])

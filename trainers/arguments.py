@@ -15,7 +15,7 @@ from trainers.hardware import cpu_defaults
 
 log = logging.getLogger(__name__)
 
-STRATEGIES = ("reasoning", "sql")
+STRATEGIES = ("auto", "reasoning", "sql")
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
@@ -42,7 +42,9 @@ class SQLArguments:
     max_new_tokens: int = option(512, "Tokens of a held-out answer; GRPO has its own limit.")
     algorithm: str = option("", "RL algorithm of trainers.algorithms; TRL's own GRPO where empty.")
     strategy: str = option(
-        "reasoning", "The cold start teaches reasoning and SQL, or SQL.", choices=STRATEGIES
+        "auto",
+        "Teach reasoning and SQL, or SQL; auto: reasoning where all tasks have it.",
+        choices=STRATEGIES,
     )
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
+from sql_env.errors import TaskError
 from sql_env.prompt import Message, messages, text
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ class Prompter:
         """The completion that is taught: the gold SQL, with its reasoning or without.
 
         Raises:
-            ValueError: The strategy is ``reasoning``, and the task has none.
+            TaskError: The strategy is ``reasoning``, and the task has none.
         """
         if strategy == "reasoning" and not task.reasoning:
-            raise ValueError(f"task {task.id!r} has no reasoning to teach: use the strategy 'sql'")
+            raise TaskError(f"task {task.id!r} has no reasoning to teach: use the strategy 'sql'")
         reasoning = task.reasoning if strategy == "reasoning" else ""
         return respond(task.gold_sql, reasoning, self.scorer.rubric.form)
 
@@ -101,10 +102,20 @@ def plain(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
     return str(rendered)
 
 
-def sft_dataset(tasks: Iterable[Task], prompter: Prompter, strategy: str = "reasoning") -> Dataset:
-    """Prompt and completion for `trl.SFTTrainer`."""
+def sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto") -> Dataset:
+    """Prompt and completion for `trl.SFTTrainer`.
+
+    Args:
+        tasks: What is taught.
+        prompter: How it is asked.
+        strategy: ``reasoning`` or ``sql``, the two of SQL-R1 (arXiv 2504.08600); ``auto`` for the
+            former where every task has reasoning.
+    """
     from datasets import Dataset
 
+    if strategy == "auto":
+        strategy = "reasoning" if all(task.reasoning for task in tasks) else "sql"
+        log.info("the cold start teaches %s", "reasoning and SQL" if strategy == "reasoning" else "SQL only")
     rows = [(prompter(task), prompter.answer(task, strategy)) for task in tasks]
     said = [[Message(role="assistant", content=answer)] if prompter.chat else answer for _, answer in rows]
     return Dataset.from_dict({"prompt": [prompt for prompt, _ in rows], "completion": said})

@@ -22,7 +22,7 @@ def sft_trainer(
     prompter: Prompter,
     config: Any,
     *,
-    strategy: str = "reasoning",
+    strategy: str = "auto",
     **others: Any,
 ) -> Any:
     """TRL's `SFTTrainer` on the tasks' own answers.
@@ -33,7 +33,7 @@ def sft_trainer(
         tasks: What is taught.
         prompter: How it is asked.
         config: `trl.SFTConfig`. The loss covers the completion only, as is TRL's default here.
-        strategy: ``reasoning`` or ``sql``, the two of SQL-R1 (arXiv 2504.08600, section 3.2).
+        strategy: See `trainers.dataset.sft_dataset`.
         others: Further arguments of `SFTTrainer`, such as ``callbacks`` and ``peft_config``.
     """
     from trl import SFTTrainer
