@@ -1,0 +1,115 @@
+"""The scorer as verl's reward: ``reward.custom_reward_function.path=pkg://trainers.verl_reward``."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sql_env import Score, Scorer, Task
+from sql_env.errors import PluginError
+from sql_env.rubric import Rubric, rubric
+
+log = logging.getLogger(__name__)
+
+OWN = ("score", "acc", "masked")
+"""What `compute_score` says of each sample beside the components; no component may be called so."""
+
+_scorers: dict[tuple[str, int], Scorer] = {}
+_lock = threading.Lock()
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    reward: str = "sql-r1",
+    workers: int = 1,
+    **others: Any,
+) -> dict[str, float]:
+    """Score one completion, as verl's reward managers ask for it.
+
+    verl calls this from many threads of many processes. It never raises, because verl takes a
+    failed reward for a failed rollout and goes on without a word: what cannot be scored is
+    ``masked``, and `trainers.verl_sampler` leaves it out of the batch.
+
+    Args:
+        data_source: The benchmark's name.
+        solution_str: The model's text.
+        ground_truth: The gold SQL; the task holds it too.
+        extra_info: ``task`` is `Task.to_dict` as JSON.
+        reward: A preset or reward by name, or a rubric as JSON.
+        workers: How many processes run SQL for this one.
+        others: What verl hands over beside these.
+
+    Returns:
+        ``score``: the total. ``acc``: 1 if the result is the gold's, else 0. ``masked``: 1 if
+        nobody can tell, and then all else is 0. And each component by its name, before its weight;
+        0 where it does not apply, as it adds nothing to the total then.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> task = demo(split="test").tasks[0]
+        >>> compute_score("demo", "no idea", task.gold_sql, {"task": json.dumps(task.to_dict())})["format"]
+        -1.0
+    """
+    try:
+        scorer = scorer_of(reward, workers)
+        return as_floats(scorer.score([solution_str], [_task(str((extra_info or {})["task"]))])[0])
+    except Exception as error:  # noqa: BLE001
+        log.error("a completion could not be scored: %s: %s", type(error).__name__, error)
+        return {**dict.fromkeys((*OWN, *_components(reward)), 0.0), "masked": 1.0}
+
+
+def as_floats(score: Score) -> dict[str, float]:
+    """A score as what verl logs: the same keys for each of a rubric's scores, and only floats."""
+    values = (score.total or 0.0, float(score.rollout.correct or 0), float(score.masked))
+    return dict(zip(OWN, values, strict=True)) | {
+        name: 0.0 if value is None else value for name, value in score.components.items()
+    }
+
+
+def spec(text: str) -> Any:
+    """What `sql_env.rubric.rubric` is given: a name as it is, JSON decoded."""
+    return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
+
+
+def checked(text: str) -> Rubric:
+    """The rubric, if verl can log it.
+
+    Raises:
+        PluginError: A component is called as one of `OWN`.
+    """
+    built = rubric(spec(text))
+    if taken := sorted({reward.name for reward in built.rewards} & set(OWN)):
+        raise PluginError(f"verl needs the name(s) {taken} itself: call these rewards something else")
+    return built
+
+
+def scorer_of(text: str, workers: int = 1) -> Scorer:
+    """This process's scorer for a rubric; its workers stop when the process ends."""
+    key = (text, workers)
+    with _lock:
+        if key not in _scorers:
+            _scorers[key] = Scorer(checked(text), workers=workers)
+            atexit.register(_scorers[key].close)
+        return _scorers[key]
+
+
+@lru_cache(maxsize=16)
+def _components(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(reward.name for reward in rubric(spec(text)).rewards)
+    except Exception:  # noqa: BLE001
+        return ()
+
+
+@lru_cache(maxsize=8192)
+def _task(text: str) -> Task:
+    return Task.from_dict(json.loads(text))
