@@ -30,7 +30,11 @@ SKYRL_SQL = {
     "response_format": "think-solution",
     "comparison": "bird",
 }
-"""SkyRL-SQL: -1 for a wrong format, 1 for the right result, else 0; results compare as sets."""
+"""SkyRL-SQL: -1 for a wrong format, 1 for the right result, else 0; results compare as sets.
+
+In several turns too: each must be ``<think>`` and then either ``<sql>`` or ``<solution>``, and one that
+is not, or no ``<solution>`` in the last turn, makes the episode's format wrong.
+"""
 
 ARCTIC = {
     "rewards": [

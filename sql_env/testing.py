@@ -14,11 +14,18 @@ from typing import Any
 from sql_env.errors import RewardError
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
 from sql_env.rubric import Rubric, RubricSpec, WeightedReward, rubric
-from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task
+from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")
 _GOLDS: tuple[tuple[Row, ...], ...] = ((), ((3,),), ((None, "O'Brien"), (1.5, b"\xff"), (2**63 - 1, "李")))
 _SQL = ("SELECT COUNT(*) FROM singer", "SELECT 1 -- ```", "\0", "SELECT '" + "é" * 10_000 + "'")
+_TURNS = (
+    Turn(
+        "<think></think><sql>SELECT x</sql>", "SELECT x", ExecutionResult(Status.ERROR, error="no x"), "no x"
+    ),
+    Turn("", "SELECT 1", ExecutionResult(Status.OK, ("1",), ((1,),)), "1", row_count=1),
+    Turn("", "SELECT 2", None, "no queries are left"),
+)
 _REASONING = ("", "Count the rows.", "step " * 2_000)
 
 
@@ -33,6 +40,7 @@ def rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[Rollout
         if not action.well_formed:
             continue
         yield Rollout(_TASK, text, action, gold, gold, correct=True)
+        yield Rollout(_TASK, text, action, gold, gold, correct=True, turns=_TURNS)
         yield Rollout(_TASK, text, action, _result(((0, 0, 0),)), gold, correct=False)
         for status in (Status.ERROR, Status.TIMEOUT, Status.TOO_LARGE, Status.DENIED):
             failed = ExecutionResult(status, error="it failed")
