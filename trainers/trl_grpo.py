@@ -38,13 +38,14 @@ def grpo_trainer(
         prompter: How it is asked, and what scores the answers.
         config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
         trainer: The trainer's class, as ``package.module:Class``.
-        others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``.
+        others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``, or those
+            of `trainers.trl_environment.several_turns`.
     """
     config.reward_weights = reward_weights(prompter.scorer.rubric)
     trained_by: Any = load_object(trainer)
     return trained_by(
         model,
-        reward_funcs=reward_functions(prompter.scorer),
+        reward_funcs=others.pop("reward_funcs", None) or reward_functions(prompter.scorer),
         args=config,
         train_dataset=grpo_dataset(tasks, prompter),
         processing_class=tokenizer,

@@ -1,0 +1,253 @@
+"""Several turns in TRL: one tool, the same numbers as in gymnasium, and only the model's tokens learnt."""
+
+import inspect
+import json
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from sql_env import Scorer, respond
+from sql_env.errors import LimitError, TaskError
+from sql_env.parser import FORMATS
+from trainers.dataset import Prompter, grpo_dataset
+from trainers.trl_environment import SQLTools, said, several_turns
+
+GOLD = "SELECT name FROM singer WHERE country = 'France'"
+EXPLORED = ["SELECT DISTINCT country FROM singer", "SELECT name FROM singers WHERE country = 'France'"]
+ANSWER = respond(GOLD, "The table is singer, the value 'France'.")
+COSTS = ["format", "execution", "result", "length", {"reward": "turns", "params": {"cost": 0.1}}]
+
+
+@pytest.fixture
+def scorer():
+    with Scorer(COSTS) as made:
+        yield made
+
+
+@pytest.fixture
+def jsonl(concerts, tmp_path):
+    path = tmp_path / "tasks.jsonl"
+    row = {"id": "t", "question": "Which?", "sql": GOLD, "database": concerts.name}
+    path.write_text(json.dumps(row) + "\n")
+    return str(path)
+
+
+def message(content, **others):
+    return {"role": "assistant", "content": content, **others}
+
+
+def in_gymnasium(jsonl):
+    """What the scripted policy is told and paid: a look, a mistake, its repair."""
+    with gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, reward=COSTS, max_turns=4) as env:
+        env.reset(options={"task_id": "t"})
+        told = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
+        _, reward, terminated, _, info = env.step(ANSWER)
+    assert terminated
+    return told, reward, info["components"]
+
+
+def rewards(environments, completions, functions, **others):
+    return {
+        function.__name__: function(completions=completions, environments=environments, **others)
+        for function in functions
+    }
+
+
+def test_the_model_is_offered_one_tool_and_nothing_else(scorer, ask):
+    tools = several_turns(scorer)["environment_factory"]()
+    tools.reset(task=json.dumps(ask(GOLD).to_dict()), prompt=[])
+    public = [name for name, _ in inspect.getmembers(tools, inspect.ismethod) if not name.startswith("_")]
+    assert public == ["reset", "run_sql"]
+
+
+def test_the_tool_has_a_schema_that_says_what_it_does():
+    from transformers.utils import get_json_schema
+
+    schema = get_json_schema(SQLTools.run_sql)["function"]
+    assert schema["name"] == "run_sql"
+    assert "SQL" in schema["description"]
+    assert schema["parameters"]["required"] == ["query"]
+    assert schema["parameters"]["properties"]["query"]["type"] == "string"
+
+
+def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer, ask, jsonl):
+    arguments = several_turns(scorer, max_turns=4)
+    tools = arguments["environment_factory"]()
+    assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
+    told = [tools.run_sql(sql) for sql in EXPLORED]
+    assert "no such table: singers" in told[1]
+    paid = rewards([tools], [[message("", tool_calls=[{}]), message(ANSWER)]], arguments["reward_funcs"])
+    told_there, reward, components = in_gymnasium(jsonl)
+    assert told == told_there
+    assert {name: values[0] for name, values in paid.items()} == components
+    assert tools.episode.score.total == reward
+    assert components["result"] == 3.0
+    assert components["turns"] == -0.2
+
+
+def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, ask):
+    arguments = several_turns(scorer)
+    environments = [arguments["environment_factory"]() for _ in range(3)]
+    for tools, gold in zip(environments, [GOLD, "SELECT 1", "SELECT broken FROM nowhere"], strict=True):
+        tools.reset(task=json.dumps(ask(gold).to_dict()))
+    logged = {}
+    paid = rewards(
+        environments, [[message(ANSWER)]] * 3, arguments["reward_funcs"], log_metric=logged.__setitem__
+    )
+    assert paid["result"] == [3.0, -3.0, None]
+    assert paid["format"] == [1.0, 1.0, None]
+    assert logged["sql/turns"] == 1.0
+    assert logged["sql/correct"] == 0.5
+
+
+def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, concerts):
+    arguments = several_turns(scorer)
+    tools = arguments["environment_factory"]()
+    tools.reset(task=json.dumps(ask(GOLD).to_dict()))
+    content = concerts.read_bytes()
+    concerts.unlink()
+    assert "does not answer" in tools.run_sql("SELECT 1")
+    concerts.write_bytes(content)
+    paid = rewards([tools], [[message(ANSWER)]], arguments["reward_funcs"])
+    assert {values[0] for values in paid.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ([], ""),
+        ([message("x")], "x"),
+        ([message("a"), {"role": "tool", "content": "SELECT 1"}], ""),
+        ([message("SELECT 1", tool_calls=[{"type": "function"}])], ""),
+        ([message("b", reasoning_content="a")], "<think>\na\n</think>\nb"),
+        ([message("b", thinking="a")], "<think>\na\n</think>\nb"),
+        ([message([{"type": "text", "text": "x"}])], "x"),
+        ([message(None)], ""),
+    ],
+)
+def test_what_counts_as_said(messages, text):
+    assert said(messages, FORMATS["think-answer"]) == text
+
+
+def test_mistakes(scorer, ask):
+    tools = SQLTools(scorer)
+    with pytest.raises(TaskError, match="grpo_dataset"):
+        tools.reset(prompt=[])
+    tools.reset(task=json.dumps(ask(GOLD).to_dict()))
+    with pytest.raises(TypeError, match="must be a string"):
+        tools.run_sql(3)
+    with pytest.raises(LimitError, match="max_turns"):
+        several_turns(scorer, max_turns=0)
+
+
+@pytest.fixture(scope="module")
+def words():
+    """A tokenizer of bytes with Qwen3's chat template."""
+    import trl
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(["<pad>", "<|im_start|>", "<|im_end|>"])
+    made.add_tokens(
+        [f"<{mark}{name}>" for name in ("think", "tool_call", "tool_response") for mark in ("", "/")]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<pad>", padding_side="left"
+    )
+    tokenizer.chat_template = (Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja").read_text()
+    return tokenizer
+
+
+def trainer(words, scorer, tasks, out, length, **turns):
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from trl import GRPOConfig
+
+    from trainers.trl_grpo import grpo_trainer
+
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1, head_dim=8,
+            num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=8192,
+            pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id,
+        )
+    )  # fmt: skip
+    config = GRPOConfig(
+        output_dir=str(out), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],
+        save_strategy="no", disable_tqdm=True, per_device_train_batch_size=4, num_generations=2, max_steps=2,
+        max_completion_length=length, logging_steps=1, max_tool_calling_iterations=3,
+    )  # fmt: skip
+    prompter = Prompter(scorer, chat=True)
+    return grpo_trainer(model, words, tasks, prompter, config, **several_turns(scorer, **turns))
+
+
+def call(sql):
+    arguments = json.dumps({"name": "run_sql", "arguments": {"query": sql}})
+    return f"<think>\nA look.\n</think>\n\n<tool_call>\n{arguments}\n</tool_call><|im_end|>"
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_trl_pays_the_scripted_policy_as_gymnasium_does(silent, words, scorer, ask, jsonl, tmp_path):
+    """Two groups that say the same: the first is right, the second has another task."""
+    made = trainer(words, scorer, [ask(GOLD), ask("SELECT 1")], tmp_path, 4000, max_turns=4)
+    turn, seen = [0], {}
+
+    def scripted(prompt_ids, *arguments, **others):
+        script = [call(EXPLORED[0]), call(EXPLORED[1]), ANSWER + "<|im_end|>"][turn[0] % 3]
+        turn[0] += 1
+        return [words(script, add_special_tokens=False)["input_ids"] for _ in prompt_ids], None
+
+    generate = made._generate_and_score_completions
+
+    def watched(inputs):
+        seen["tasks"] = [json.loads(row["task"])["gold_sql"] for row in inputs]
+        seen["batch"] = generate(inputs)
+        seen["scores"] = [environment.episode.score for environment in made.environments]
+        return seen["batch"]
+
+    made._generate_single_turn, made._generate_and_score_completions = scripted, watched
+    made.train()
+    told, reward, components = in_gymnasium(jsonl)
+    assert seen["tasks"][0] == seen["tasks"][1] != seen["tasks"][2] == seen["tasks"][3], "groups share a task"
+    for gold, score in zip(seen["tasks"], seen["scores"], strict=True):
+        assert score.rollout.task.gold_sql == gold
+        assert [turn.observation for turn in score.rollout.turns] == told
+        assert (score.total == reward) == (gold == GOLD)
+        assert score.components == components or gold != GOLD
+    learnt, masked = tokens(words, seen["batch"])
+    assert learnt.count("A look.") == 2
+    assert "<answer>" in learnt
+    for text in ("observation>", "Turns left", "no such table", "tool_response>"):
+        assert text not in learnt
+        assert text in masked
+    logged = made.state.log_history[0]
+    assert logged["rewards/turns/mean"] == pytest.approx(-0.2)
+    assert logged["tools/failure_frequency"] == 0
+
+
+def tokens(words, batch):
+    """The first completion's text: the tokens that are learnt, and the tool's."""
+    ids, learnt = batch["completion_ids"][0], batch["tool_mask"][0].bool()
+    real = batch["completion_mask"][0].bool()
+    return words.decode(ids[learnt & real]), words.decode(ids[~learnt & real])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_model_trains_on_what_it_says_itself(silent, words, scorer, ask, tmp_path):
+    tasks = [ask(GOLD), ask("SELECT 1")]
+    made = trainer(words, scorer, tasks, tmp_path, 24, max_turns=3)
+    assert grpo_dataset(tasks, Prompter(scorer, chat=True)).column_names == ["prompt", "task"]
+    made.train()
+    rows = [row for row in made.state.log_history if "rewards/format/mean" in row]
+    assert [row["rewards/format/mean"] for row in rows] == [-1.0, -1.0], "random letters are malformed"
