@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from sql_env.comparison.gold import Gold, Order
 from sql_env.types import ExecutionResult, Row
 
-SEARCH_BUDGET = 10_000
-"""Assignments of columns that are tried before two results count as different."""
+SEARCH_BUDGET = 10_000_000
+"""Rows that are looked at, over all assignments of columns that are tried, before two results count as
+different. An assignment that needs no second thought is always found."""
 
 _PIECES = re.compile(
     r"""'(?:[^']|'')*+(?:'|\Z) | "(?:[^"]|"")*+(?:"|\Z) | `[^`]*+(?:`|\Z) | \[[^\]]*+(?:\]|\Z)
@@ -72,7 +73,7 @@ def _permutes(left: list[tuple[object, ...]], right: list[tuple[object, ...]]) -
     Columns are assigned one by one; an assignment is dropped as soon as the rows so far differ as
     bags. Identical columns are tried once, so that they do not multiply the search.
     """
-    budget = SEARCH_BUDGET
+    budget = max(len(right) ** 2, SEARCH_BUDGET // (len(right) * len(right[0])))
 
     def assign(chosen: list[tuple[object, ...]], spare: Counter[tuple[object, ...]]) -> bool:
         nonlocal budget
