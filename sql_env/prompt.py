@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
 from sql_env.plugins import suggest
 from sql_env.types import Task
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expr
 
 ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
 
@@ -94,13 +97,28 @@ def outline(schema: str) -> str:
 
     Statements that cannot be parsed are left out.
     """
-    import sqlglot  # takes long to import, and only tiny models need it
-    from sqlglot import exp
+    from sqlglot import exp  # takes long to import, and only tiny models need it
 
-    level = sqlglot.ErrorLevel.IGNORE
-    tables = (tree for tree in sqlglot.parse(schema, dialect="sqlite", error_level=level) if tree)
+    tables = (tree for part in schema.split("\n\n") for tree in _parsed(part))
     return "\n".join(
-        f"{tree.this.this.name}({', '.join(column.name for column in tree.find_all(exp.ColumnDef))})"
+        f"{tree.this.this.name}({', '.join(_columns(tree.this))})"
         for tree in tables
         if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema)
     )
+
+
+def _parsed(ddl: str) -> list[Expr | None]:
+    """The statements of a text; none of them where one is odd: SQLite takes any text for a type."""
+    import sqlglot
+
+    try:
+        return sqlglot.parse(ddl, dialect="sqlite", error_level=sqlglot.ErrorLevel.IGNORE)
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return []
+
+
+def _columns(table: Expr) -> Iterator[str]:
+    """The names of a table's columns; one without a type is a bare identifier."""
+    from sqlglot import exp
+
+    return (part.name for part in table.expressions if isinstance(part, exp.ColumnDef | exp.Identifier))

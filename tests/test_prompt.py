@@ -52,6 +52,16 @@ def test_the_outline_of_nonsense_is_empty():
     assert outline("-- nothing") == ""
 
 
+def test_the_outline_has_columns_without_a_type():
+    assert outline('CREATE TABLE t (\n  a,\n  "b c",\n  d INT,\n  PRIMARY KEY (a)\n);') == "t(a, b c, d)"
+
+
+@pytest.mark.parametrize("odd", ["we'ird", "d`", "/*", "(" * 5_000])
+def test_a_table_that_cannot_be_parsed_does_not_hide_the_others(odd):
+    """SQLite takes any quoted text for the type of a column."""
+    assert outline(f"CREATE TABLE o (\n  a {odd}\n);\n\nCREATE TABLE t (\n  a INT\n);") == "t(a)"
+
+
 def test_an_unknown_template_is_named_with_the_known_ones(schema):
     with pytest.raises(FormatError, match="Did you mean 'full'"):
         messages(TASK, schema, FORMATS["sql"], "fulll")
