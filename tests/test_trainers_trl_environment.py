@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -33,6 +35,12 @@ def jsonl(concerts, tmp_path):
     return str(path)
 
 
+class GRPO:
+    """What is read and set of `trl.GRPOConfig`."""
+
+    max_tool_calling_iterations = None
+
+
 def message(content, **others):
     return {"role": "assistant", "content": content, **others}
 
@@ -55,7 +63,7 @@ def rewards(environments, completions, functions, **others):
 
 
 def test_the_model_is_offered_one_tool_and_nothing_else(scorer, ask):
-    tools = several_turns(scorer)["environment_factory"]()
+    tools = several_turns(scorer, GRPO())["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()), prompt=[])
     public = [name for name, _ in inspect.getmembers(tools, inspect.ismethod) if not name.startswith("_")]
     assert public == ["reset", "run_sql"]
@@ -72,7 +80,7 @@ def test_the_tool_has_a_schema_that_says_what_it_does():
 
 
 def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer, ask, jsonl):
-    arguments = several_turns(scorer, max_turns=4)
+    arguments = several_turns(scorer, GRPO(), max_turns=4)
     tools = arguments["environment_factory"]()
     assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     told = [tools.run_sql(sql) for sql in EXPLORED]
@@ -87,7 +95,7 @@ def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer,
 
 
 def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, ask):
-    arguments = several_turns(scorer)
+    arguments = several_turns(scorer, GRPO())
     environments = [arguments["environment_factory"]() for _ in range(3)]
     for tools, gold in zip(environments, [GOLD, "SELECT 1", "SELECT broken FROM nowhere"], strict=True):
         tools.reset(task=json.dumps(ask(gold).to_dict()))
@@ -102,7 +110,7 @@ def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, as
 
 
 def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, concerts):
-    arguments = several_turns(scorer)
+    arguments = several_turns(scorer, GRPO())
     tools = arguments["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     content = concerts.read_bytes()
@@ -130,6 +138,13 @@ def test_what_counts_as_said(messages, text):
     assert said(messages, FORMATS["think-answer"]) == text
 
 
+def test_trl_asks_no_more_often_than_there_are_turns(scorer):
+    config = GRPO()
+    several_turns(scorer, config, max_turns=4)
+    several_turns(scorer, config, max_turns=9)
+    assert config.max_tool_calling_iterations == 3, "what is set stays"
+
+
 def test_mistakes(scorer, ask):
     tools = SQLTools(scorer)
     with pytest.raises(TaskError, match="grpo_dataset"):
@@ -137,8 +152,10 @@ def test_mistakes(scorer, ask):
     tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     with pytest.raises(TypeError, match="must be a string"):
         tools.run_sql(3)
+    with pytest.raises(LimitError, match="the trainer of object has no environments"):
+        several_turns(scorer, object())
     with pytest.raises(LimitError, match="max_turns"):
-        several_turns(scorer, max_turns=0)
+        several_turns(scorer, GRPO(), max_turns=0)
 
 
 @pytest.fixture(scope="module")
@@ -163,26 +180,33 @@ def words():
     return tokenizer
 
 
-def trainer(words, scorer, tasks, out, length, **turns):
+def model(words):
+    """A model of Qwen3's kind with random weights."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
-    from trl import GRPOConfig
 
-    from trainers.trl_grpo import grpo_trainer
-
-    model = Qwen3ForCausalLM(
+    return Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1, head_dim=8,
             num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=8192,
             pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id,
         )
     )  # fmt: skip
+
+
+def trainer(words, scorer, tasks, out, length, **turns):
+    from trl import GRPOConfig
+
+    from trainers.trl_grpo import grpo_trainer
+
     config = GRPOConfig(
         output_dir=str(out), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],
         save_strategy="no", disable_tqdm=True, per_device_train_batch_size=4, num_generations=2, max_steps=2,
-        max_completion_length=length, logging_steps=1, max_tool_calling_iterations=3,
+        max_completion_length=length, logging_steps=1,
     )  # fmt: skip
     prompter = Prompter(scorer, chat=True)
-    return grpo_trainer(model, words, tasks, prompter, config, **several_turns(scorer, **turns))
+    return grpo_trainer(
+        model(words), words, tasks, prompter, config, **several_turns(scorer, config, **turns)
+    )
 
 
 def call(sql):
@@ -251,3 +275,19 @@ def test_a_model_trains_on_what_it_says_itself(silent, words, scorer, ask, tmp_p
     made.train()
     rows = [row for row in made.state.log_history if "rewards/format/mean" in row]
     assert [row["rewards/format/mean"] for row in rows] == [-1.0, -1.0], "random letters are malformed"
+
+
+@pytest.mark.slow
+def test_the_command_line_takes_turns(words, scorer, tmp_path):
+    model(words).save_pretrained(tmp_path / "model")
+    words.save_pretrained(tmp_path / "model")
+    command = [
+        sys.executable, "-m", "trainers.trl_grpo", "--model_name_or_path", tmp_path / "model",
+        "--max_turns", 3, "--tasks", 4, "--threads", 1, "--per_device_train_batch_size", 2,
+        "--num_generations", 2, "--max_steps", 2, "--max_completion_length", 16, "--logging_steps", 1,
+        "--output_dir", tmp_path / "out",
+    ]  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sql/turns" in done.stdout
+    assert "'tools/call_frequency': '0'" in done.stdout

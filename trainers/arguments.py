@@ -40,6 +40,7 @@ class SQLArguments:
     workers: int = option(1, "Processes that run SQL.")
     threads: int = option(0, "Threads of torch; 0 leaves it to torch.")
     max_new_tokens: int = option(512, "Tokens of a held-out answer; GRPO has its own limit.")
+    max_turns: int = option(1, "Turns in GRPO: above 1 the model may run SQL and read it, then answer.")
     algorithm: str = option("", "RL algorithm of trainers.algorithms; TRL's own GRPO where empty.")
     strategy: str = option(
         "auto",

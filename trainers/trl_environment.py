@@ -14,7 +14,7 @@ from typing import Any
 
 from sql_env import Episode, Score, Scorer, Task
 from sql_env.episode import answer, check_turns
-from sql_env.errors import TaskError
+from sql_env.errors import LimitError, TaskError
 from sql_env.observation import View
 from sql_env.parser import ResponseFormat
 from trainers.trl_rewards import Reward, metrics, text
@@ -73,35 +73,34 @@ class SQLTools:
 
 def several_turns(
     scorer: Scorer,
+    config: Any,
     *,
     max_turns: int = 5,
     max_queries: int | None = None,
-    view: View = View(),  # noqa: B008
+    view: View = View(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """What turns TRL's `GRPOTrainer` into one of several turns: two of its arguments.
+    """The arguments of TRL's `GRPOTrainer` that let the model look around before it answers.
 
     The dataset needs chat messages as prompts and a column ``task``, as `trainers.dataset.grpo_dataset`
-    makes it: TRL repeats a row for its group, so that a group never mixes tasks. Set
-    ``max_tool_calling_iterations`` of the configuration to ``max_turns - 1``.
+    makes it: TRL repeats a row for its group, so that a group never mixes tasks.
 
     Args:
         scorer: Runs the queries and scores the answers.
+        config: `trl.GRPOConfig`; its ``max_tool_calling_iterations`` is set, unless it is already.
         max_turns: Messages of the model at most, if it calls one tool in each.
         max_queries: Queries at most; None for no limit but the turns.
         view: How much of a result the model is shown.
 
-    Example:
-        >>> with Scorer("skyrl-sql") as scorer:
-        ...     arguments = several_turns(scorer)
-        ...     [reward.__name__ for reward in arguments["reward_funcs"]]
-        ['format', 'result']
-
     Raises:
-        LimitError: ``max_turns`` or ``max_queries`` is out of range.
+        LimitError: ``max_turns`` or ``max_queries`` is out of range, or the configuration's trainer has
+            no environments.
     """
     check_turns(max_turns, max_queries)
-    turns = {"max_turns": max_turns, "max_queries": max_queries, "view": view}
-    factory: Callable[[], SQLTools] = partial(SQLTools, scorer, **turns)
+    if not hasattr(config, "max_tool_calling_iterations"):
+        raise LimitError(f"max_turns must be 1: the trainer of {type(config).__name__} has no environments")
+    if config.max_tool_calling_iterations is None:
+        config.max_tool_calling_iterations = max(1, max_turns - 1)
+    factory = partial(SQLTools, scorer, max_turns=max_turns, max_queries=max_queries, view=view)
     return {"environment_factory": factory, "reward_funcs": environment_rewards(scorer)}
 
 

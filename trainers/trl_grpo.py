@@ -15,6 +15,7 @@ from sql_env.plugins import load_object
 from trainers.algorithms import TRL, algorithm
 from trainers.arguments import parse, peek
 from trainers.dataset import Prompter, grpo_dataset
+from trainers.trl_environment import several_turns
 from trainers.trl_rewards import reward_functions, reward_weights
 
 
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> None:
         args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers) as scorer:
             setup = prepare(args, config, model, scorer)
+            more = several_turns(scorer, config, max_turns=args.max_turns) if args.max_turns != 1 else {}
             trainer = grpo_trainer(
                 model.model_name_or_path,
                 setup.tokenizer,
@@ -71,6 +73,7 @@ def main(argv: list[str] | None = None) -> None:
                 config,
                 trainer=chosen.trainer,
                 **adapters(model),
+                **more,
             )
             fit(trainer, setup, config.max_completion_length)
     except SQLEnvError as error:
