@@ -3,56 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
-from trainers.dataset import Prompter, usable
-from trainers.setup import drawn
+from sql_env.prompt import messages
+from trainers.dataset import usable
 
-PLAIN = "{{ (messages | map(attribute='content') | join('\\n\\n')).rstrip('\\n') + '\\n' }}"
-"""Chat template of a model that has none: the very text that `trainers.dataset.Prompter` gives it."""
+PLAIN = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
+    "{% else %}{{ m['content'].rstrip('\n') + '\n' }}{% endif %}{% endfor %}"
+)
+"""Chat template of a model that has none.
 
+A prompt becomes the very text that `trainers.dataset.Prompter` makes of it, and a message that follows
+changes no token of it.
+"""
 
-def row(task: Task, index: int, prompter: Prompter, benchmark: str) -> dict[str, Any]:
-    """One row, in the columns that verl expects. The task travels as JSON, as it does in TRL."""
-    return {
-        "data_source": benchmark,
-        "prompt": prompter(task),
-        "reward_model": {"style": "rule", "ground_truth": task.gold_sql},
-        "extra_info": {"index": index, "task": json.dumps(task.to_dict())},
-    }
-
-
-def write(path: Path, tasks: Sequence[Task], scorer: Scorer, template: str, benchmark: str) -> None:
-    """Write tasks to a parquet file.
-
-    Args:
-        path: The file; its folder is made.
-        tasks: What is asked, in this order.
-        scorer: Knows the schemas and the response format.
-        template: The prompt template.
-        benchmark: What verl's metrics call the data.
-    """
-    from datasets import Dataset
-
-    prompter = Prompter(scorer, template, chat=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [row(task, index, prompter, benchmark) for index, task in enumerate(tasks)]
-    Dataset.from_list(rows).to_parquet(str(path))
+CHUNK = 512
+"""Gold queries that are run at the same time while tasks are drawn."""
 
 
 def prepare(sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path) -> tuple[int, int]:
-    """Write the training and the held-out tasks of a benchmark; what is left out is logged.
+    """Write the tasks to train on and those that verl validates on; what is left out is logged.
+
+    Where both come from one split, none is in both.
 
     Args:
         sql: The ``sql`` block of the configuration.
-        scorer: Runs the gold queries.
+        scorer: Runs the gold queries, and knows the schemas and the response format.
         train: Parquet file of the tasks to train on.
-        held_out: Parquet file of those that verl validates on.
+        held_out: Parquet file of the others.
 
     Returns:
         How many tasks each has.
@@ -60,19 +47,71 @@ def prepare(sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path)
     Raises:
         DataError: No task is left.
     """
-    return _part(sql, scorer, "split", "tasks", train), _part(
-        sql, scorer, "eval_split", "eval_tasks", held_out
-    )
+    apart = sql["eval_split"] not in (None, sql["split"])
+    kept = draw(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
+    without = frozenset() if apart else frozenset(task.id for task in kept)
+    learnt = draw(sql, sql["split"], sql["tasks"], scorer, without)
+    for path, tasks in ((train, learnt), (held_out, kept)):
+        write(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"])
+    return len(learnt), len(kept)
 
 
-def _part(sql: Mapping[str, Any], scorer: Scorer, split: str, at_most: str, path: Path) -> int:
-    found = load_benchmark(sql["benchmark"], sql[split], sql["data_dir"]).tasks
-    kept = drawn(usable(found, scorer, sql["keep_empty"]), sql[at_most], sql["seed"])
+def draw(
+    sql: Mapping[str, Any], split: str, at_most: int, scorer: Scorer, without: frozenset[str] = frozenset()
+) -> list[Task]:
+    """Tasks that can be learnt from, drawn with the seed; where ``at_most`` is 0 all, in their order.
+
+    Gold queries run only until enough is found, so that a part of millions of tasks is soon drawn.
+    """
+    found = load_benchmark(sql["benchmark"], split, sql["data_dir"], **sql["params"]).tasks
+    levels = sql["levels"] or ()
+    tasks = [t for t in found if (not levels or t.difficulty in levels) and t.id not in without]
+    if at_most:
+        random.Random(sql["seed"]).shuffle(tasks)
+    chunks = (tasks[i : i + CHUNK] for i in range(0, len(tasks), CHUNK))
+    good = (task for chunk in chunks for task in usable(chunk, scorer, sql["keep_empty"]))
+    kept = list(islice(good, at_most or None))
     if not kept:
-        raise DataError(f"benchmark {sql['benchmark']!r}, split {sql[split]!r}: no task is left to ask")
-    here = [replace(task, database=str(Path(task.database).resolve())) for task in kept]
-    write(path, here, scorer, sql["prompt"], sql["benchmark"])
-    return len(here)
+        raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left to ask")
+    return kept
+
+
+def write(
+    path: Path, tasks: Sequence[Task], scorer: Scorer, benchmark: str, template: str, max_turns: int = 1
+) -> None:
+    """Write tasks to a parquet file.
+
+    Args:
+        path: The file; its folder is made.
+        tasks: What is asked, in this order.
+        scorer: Knows the schemas and the response format.
+        benchmark: What verl's metrics call the data.
+        template: The prompt template.
+        max_turns: How many turns an episode has.
+    """
+    from datasets import Dataset
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Dataset.from_list(list(rows(tasks, scorer, benchmark, template, max_turns))).to_parquet(str(path))
+
+
+def rows(
+    tasks: Sequence[Task], scorer: Scorer, benchmark: str, template: str, max_turns: int = 1
+) -> Iterator[dict[str, Any]]:
+    """A row for each task, in the columns that verl expects. The task travels as JSON, as it does in TRL.
+
+    Paths of databases are made absolute, because verl's processes run elsewhere.
+    """
+    schema = cache(scorer.executor.schema)
+    for index, task in enumerate(tasks):
+        here = replace(task, database=str(Path(task.database).resolve()))
+        text = schema(here.database, here.dialect)
+        yield {
+            "data_source": benchmark,
+            "prompt": messages(here, text, scorer.rubric.form, template, max_turns),
+            "reward_model": {"style": "rule", "ground_truth": here.gold_sql},
+            "extra_info": {"index": index, "task": json.dumps(here.to_dict())},
+        }
 
 
 def chat_template(model: str) -> str | None:

@@ -84,9 +84,7 @@ def run(config: Any) -> None:
 
 def trouble(config: Any) -> str:
     """What keeps verl from running this, and how to mend it; nothing where all is well."""
-    from omegaconf import OmegaConf
-
-    if OmegaConf.is_missing(config.actor_rollout_ref.model, "path"):
+    if not config.actor_rollout_ref.model.path:
         return "name a model: actor_rollout_ref.model.path=FOLDER, from trainers.sft or trainers.tiny"
     if config.trainer.device == "cpu" and os.environ.get("VERL_PLATFORM") != "cpu":
         return f"trainer.device=cpu without setup=cpu needs the environment variables {CPU}"
@@ -123,7 +121,11 @@ def complete(config: Any) -> None:
     shared = {"VERL_USE_EXTERNAL_MODULES": ",".join(dict.fromkeys(modules))}
     shared |= {name: os.environ[name] for name in ("VERL_PLATFORM",) if name in os.environ}
     os.environ.update(shared)
+    agent = config.actor_rollout_ref.rollout.agent
     with open_dict(config):
+        if sql.max_turns > 1 and agent.agent_loop_config_path is None:
+            agent.agent_loop_config_path = str(CONFIGS / "agent.yaml")
+            agent.default_agent_loop = "sql_env"
         if not isinstance(sql.reward, str):
             sql.reward = json.dumps(OmegaConf.to_container(sql.reward))
         if model.custom_chat_template is None:

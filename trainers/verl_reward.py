@@ -61,10 +61,10 @@ def compute_score(
     """
     try:
         scorer = scorer_of(reward, workers)
-        return as_floats(scorer.score([solution_str], [_task(str((extra_info or {})["task"]))])[0])
+        return as_floats(scorer.score([solution_str], [task_of(str((extra_info or {})["task"]))])[0])
     except Exception as error:  # noqa: BLE001
         log.error("a completion could not be scored: %s: %s", type(error).__name__, error)
-        return {**dict.fromkeys((*OWN, *_components(reward)), 0.0), "masked": 1.0}
+        return nothing(reward)
 
 
 def as_floats(score: Score) -> dict[str, float]:
@@ -73,6 +73,11 @@ def as_floats(score: Score) -> dict[str, float]:
     return dict(zip(OWN, values, strict=True)) | {
         name: 0.0 if value is None else value for name, value in score.components.items()
     }
+
+
+def nothing(reward: str) -> dict[str, float]:
+    """What is said of a sample that cannot be scored."""
+    return {**dict.fromkeys((*OWN, *_components(reward)), 0.0), "masked": 1.0}
 
 
 def spec(text: str) -> Any:
@@ -111,5 +116,6 @@ def _components(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8192)
-def _task(text: str) -> Task:
+def task_of(text: str) -> Task:
+    """A task from its JSON."""
     return Task.from_dict(json.loads(text))

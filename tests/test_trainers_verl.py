@@ -1,0 +1,461 @@
+"""verl's side of the trainers, as far as it goes without starting verl: reward, data, configuration."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sql_env import Scorer, respond
+from sql_env.errors import DataError, PluginError
+
+pytest.importorskip("transformers")
+
+from trainers import tiny, verl_data, verl_grpo, verl_reward
+from trainers.dataset import Prompter
+from trainers.verl_merge import checkpoint
+
+needs_verl = pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed")
+
+SETUPS = ["cpu", "one_gpu_3b", "eight_gpus_7b", "two_nodes_7b"]
+
+RIGHT = "SELECT name FROM singer WHERE age = 30"
+
+COMPLETIONS = [
+    respond(RIGHT, "By age."),
+    respond("SELECT name FROM singer WHERE age + 0 = 30", "By age, at length. " * 20),
+    respond("SELECT name FROM singer"),
+    respond("SELECT nobody FROM singer"),
+    respond("DROP TABLE singer"),
+    "",
+    "no idea",
+    f"<think>a</think><answer>```sql\n{RIGHT}\n```</answer><answer>twice</answer>",
+]
+
+SQL = {
+    "benchmark": "demo", "data_dir": None, "params": {}, "split": "train", "eval_split": "dev",
+    "levels": None, "tasks": 20, "eval_tasks": 10, "seed": 3, "keep_empty": False,
+    "prompt": "compact", "max_turns": 1,
+}  # fmt: skip
+
+
+def score(completion, task, **others):
+    return verl_reward.compute_score("demo", completion, task.gold_sql, info(task), **others)
+
+
+def info(task):
+    return {"index": 0, "task": json.dumps(task.to_dict()), "num_turns": 2, "rollout_reward_scores": {}}
+
+
+# The reward
+
+
+@pytest.mark.parametrize("reward", ["sql-r1", "skyrl-sql", '[{"reward": "result", "weight": 2.5}, "length"]'])
+def test_total_and_components_are_those_of_the_scorer(ask, reward):
+    task = ask(RIGHT)
+    with Scorer(verl_reward.spec(reward)) as scorer:
+        for completion, expected in zip(
+            COMPLETIONS, scorer.score(COMPLETIONS, [task] * len(COMPLETIONS)), strict=True
+        ):
+            said = score(completion, task, reward=reward)
+            assert said == {
+                "score": expected.total,
+                "acc": float(expected.rollout.correct),
+                "masked": 0.0,
+                **expected.components,
+            }
+            assert all(type(value) is float for value in said.values())
+
+
+def test_many_threads_get_the_same_scores(ask):
+    tasks = [ask(RIGHT), ask("SELECT count(*) FROM concert", id="u")] * 20
+    alone = [score(completion, task) for task in tasks[:2] for completion in COMPLETIONS]
+    jobs = [(completion, task) for task in tasks for completion in COMPLETIONS]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda job: score(*job), jobs))
+    assert together == alone * 20
+
+
+def broken(rollout):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("extra", "reward"),
+    [
+        (None, "sql-r1"),
+        ({}, "sql-r1"),
+        ({"task": "{"}, "sql-r1"),
+        ({"task": '{"id": 1}'}, "sql-r1"),
+        ("good", "no-such-reward"),
+        ("good", "[1]"),
+        ("good", json.dumps(["format", {"reward": "os.path:join", "name": "broken"}])),
+        ("gone", "sql-r1"),
+        ("bad gold", "sql-r1"),
+    ],
+)
+def test_it_never_raises_and_what_cannot_be_scored_is_masked(ask, extra, reward, tmp_path):
+    from dataclasses import replace
+
+    tasks = {"good": ask(RIGHT), "bad gold": ask("SELECT broken FROM nowhere")}
+    tasks["gone"] = replace(tasks["good"], database=str(tmp_path / "gone.sqlite"))
+    given = info(tasks[extra]) if isinstance(extra, str) else extra
+    said = verl_reward.compute_score("demo", COMPLETIONS[0], "", given, reward=reward)
+    assert said["masked"] == 1.0
+    assert {value for key, value in said.items() if key != "masked"} == {0.0}
+    names = {"sql-r1": {"format", "execution", "result", "length"}, "no-such-reward": set(), "[1]": set()}
+    assert set(said) - set(verl_reward.OWN) == names.get(reward, {"format", "broken"})
+
+
+def test_a_component_that_does_not_apply_adds_nothing(ask):
+    said = score(COMPLETIONS[2], ask(RIGHT), reward="rewards.custom:brevity")
+    assert said == {"score": 0.0, "acc": 0.0, "masked": 0.0, "brevity": 0.0}
+
+
+def test_names_that_verl_needs_are_refused():
+    with pytest.raises(PluginError, match="'acc'"):
+        verl_reward.checked('[{"reward": "result", "name": "acc"}]')
+
+
+# The data
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    with Scorer("sql-r1") as made:
+        yield made
+
+
+def read(path):
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).to_pylist()
+
+
+def test_the_parquet_has_what_verl_reads(tmp_path, scorer):
+    train, held_out = tmp_path / "a" / "train.parquet", tmp_path / "held_out.parquet"
+    assert verl_data.prepare(SQL, scorer, train, held_out) == (20, 10)
+    rows = read(train)
+    assert [row["extra_info"]["index"] for row in rows] == list(range(20))
+    for row in rows:
+        task = verl_reward.task_of(row["extra_info"]["task"])
+        assert os.path.isabs(task.database)
+        assert row["data_source"] == "demo"
+        assert row["reward_model"] == {"style": "rule", "ground_truth": task.gold_sql}
+        assert row["prompt"] == Prompter(scorer, "compact", chat=True)(task)
+        assert task.gold_sql not in str(row["prompt"])
+        right = verl_reward.compute_score("demo", respond(task.gold_sql), "", row["extra_info"])
+        assert (right["acc"], right["masked"]) == (1.0, 0.0)
+    again = tmp_path / "again.parquet"
+    verl_data.prepare(SQL, scorer, again, held_out)
+    assert read(again) == rows
+    verl_data.prepare({**SQL, "seed": 4}, scorer, again, held_out)
+    assert read(again) != rows
+
+
+def test_held_out_tasks_of_the_same_split_are_not_trained_on(scorer):
+    sql = {**SQL, "eval_split": None, "split": "dev", "tasks": 0, "eval_tasks": 50}
+    held_out = verl_data.draw(sql, "dev", 50, scorer)
+    ids = {task.id for task in held_out}
+    learnt = verl_data.draw(sql, "dev", 0, scorer, frozenset(ids))
+    assert len(held_out) == 50
+    assert len(learnt) == 150
+    assert not ids & {task.id for task in learnt}
+
+
+def test_levels_choose_tasks_and_none_left_is_said(scorer):
+    simple = verl_data.draw({**SQL, "levels": ["simple"]}, "dev", 30, scorer)
+    assert {task.difficulty for task in simple} == {"simple"}
+    with pytest.raises(DataError, match="no task is left"):
+        verl_data.draw({**SQL, "levels": ["none such"]}, "dev", 30, scorer)
+
+
+def test_a_gold_that_fails_is_left_out_and_counted(tmp_path, concerts, scorer, caplog):
+    lines = [
+        {"question": f"{gold}?", "sql": gold, "database": str(concerts)}
+        for gold in (RIGHT, "SELECT broken FROM nowhere", "SELECT 1 WHERE 0")
+    ]
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sql = {**SQL, "benchmark": "jsonl", "params": {"path": str(path)}}
+    assert [task.gold_sql for task in verl_data.draw(sql, "all", 0, scorer)] == [RIGHT]
+    assert "1 of 3 tasks left out: gold query fails (error)" in caplog.text
+    assert "1 of 3 tasks left out: gold result is empty" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def words(scorer):
+    tasks = verl_data.draw(SQL, "dev", 20, scorer)
+    texts = [Prompter(scorer, "full")(task) for task in tasks]
+    return tiny.tokenizer(texts, scorer.rubric.form, 400), tasks
+
+
+@pytest.mark.parametrize("template", ["compact", "full"])
+def test_a_model_without_a_chat_template_reads_the_prompt_of_its_cold_start(words, scorer, template):
+    tokenizer, tasks = words
+    for task in tasks:
+        taught = tokenizer(Prompter(scorer, template)(task))["input_ids"]
+        chat = Prompter(scorer, template, chat=True)(task)
+        asked = tokenizer.apply_chat_template(
+            chat, chat_template=verl_data.PLAIN, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        assert asked == taught
+
+
+def test_only_a_tokenizer_without_a_chat_template_gets_one(words, tmp_path):
+    tokenizer, _ = words
+    tokenizer.save_pretrained(tmp_path / "plain")
+    assert verl_data.chat_template(str(tmp_path / "plain")) == verl_data.PLAIN
+    tokenizer.chat_template = "{{ messages }}"
+    tokenizer.save_pretrained(tmp_path / "chat")
+    tokenizer.chat_template = None
+    assert verl_data.chat_template(str(tmp_path / "chat")) is None
+
+
+# The configuration
+
+
+@pytest.fixture(scope="module")
+def quiet_verl():
+    pytest.importorskip("verl")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import verl  # noqa: F401
+
+        yield
+
+
+def leaves(node, path=""):
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path
+
+
+OPEN = (
+    "sql.",
+    "hydra.",
+    "reward.custom_reward_function.reward_kwargs.",
+    "trainer.v1.sampler.sampler_kwargs.",
+    "trainer.v1.sampler.custom_sampler.",
+    "actor_rollout_ref.model.override_config.",
+    "critic.model.override_config.",
+    "ray_kwargs.ray_init.",
+)
+"""Where verl takes any key, or where it is ours."""
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("setup", SETUPS)
+def test_every_key_that_we_set_is_one_of_verls(quiet_verl, setup):
+    import hydra
+    from omegaconf import OmegaConf
+    from verl.workers.config import FSDPEngineConfig
+
+    ours = verl_grpo.compose([f"setup={setup}", "actor_rollout_ref.model.path=x"])
+    with hydra.initialize_config_module("verl.trainer.config", version_base=None):
+        theirs = OmegaConf.to_container(hydra.compose("ppo_trainer"), resolve=False)
+    known = set(leaves(theirs)) | {
+        f"{place}.{name}"
+        for place in (
+            "actor_rollout_ref.actor.fsdp_config",
+            "actor_rollout_ref.ref.fsdp_config",
+            "critic.fsdp",
+        )
+        for name in FSDPEngineConfig.__dataclass_fields__
+    }
+    own = leaves(OmegaConf.to_container(ours, resolve=False))
+    strange = [
+        key
+        for key in own
+        if not key.startswith(OPEN) and key not in known and not any(key.startswith(k + ".") for k in known)
+    ]
+    assert strange == []
+    OmegaConf.to_container(ours, resolve=True)
+    assert ours.reward.custom_reward_function.reward_kwargs.reward == "sql-r1"
+    assert ours.trainer.v1.sampler.custom_sampler.name == "sync"
+    assert list(ours.trainer.logger) == ["console"]
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_the_setups_are_what_they_are_called(quiet_verl):
+    config = {name: verl_grpo.compose([f"setup={name}"]) for name in SETUPS}
+    assert config["cpu"].trainer.device == "cpu"
+    assert [config[name].trainer.n_gpus_per_node for name in SETUPS[1:]] == [1, 8, 8]
+    assert [config[name].trainer.nnodes for name in SETUPS[1:]] == [1, 1, 2]
+    paper = config["eight_gpus_7b"]
+    assert paper.actor_rollout_ref.actor.optim.lr == 3e-7
+    assert paper.data.train_batch_size * paper.actor_rollout_ref.rollout.n == 64
+    assert (paper.actor_rollout_ref.rollout.temperature, paper.trainer.total_epochs) == (1.1, 10)
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_command_line_implies_goes_before_it(quiet_verl, monkeypatch):
+    monkeypatch.setattr(verl_grpo, "accelerator", lambda: False)
+    found = verl_grpo.implied(["sql.algorithm=rloo"])
+    assert found == ["setup=cpu", "algorithm.adv_estimator=rloo"]
+    assert verl_grpo.implied(["setup=one_gpu_3b", "sql.algorithm=null"]) == []
+    monkeypatch.setattr(verl_grpo, "accelerator", lambda: True)
+    assert verl_grpo.implied(["sql.algorithm=null"]) == []
+    with pytest.raises(PluginError, match="grop"):
+        verl_grpo.implied(["sql.algorithm=grop"])
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words, tmp_path, monkeypatch):
+    tokenizer, _ = words
+    tokenizer.save_pretrained(tmp_path)
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "one")
+    monkeypatch.setenv("VERL_PLATFORM", "cpu")
+    model = f"actor_rollout_ref.model.path={tmp_path}"
+    config = verl_grpo.compose(
+        ["setup=cpu", model, "sql.max_turns=3", "sql.reward=[format,{reward: result}]"]
+    )
+    verl_grpo.complete(config)
+    assert config.actor_rollout_ref.model.custom_chat_template == verl_data.PLAIN
+    assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
+    assert config.actor_rollout_ref.rollout.agent.default_agent_loop == "sql_env"
+    assert config.actor_rollout_ref.rollout.agent.agent_loop_config_path.endswith("agent.yaml")
+    passed = config.ray_kwargs.ray_init.runtime_env.env_vars
+    assert dict(passed) == {"VERL_USE_EXTERNAL_MODULES": "one", "VERL_PLATFORM": "cpu"}
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_what_verl_cannot_run_is_said(quiet_verl, monkeypatch):
+    monkeypatch.delenv("VERL_PLATFORM", raising=False)
+    assert "name a model" in verl_grpo.trouble(verl_grpo.compose(["setup=cpu"]))
+    config = verl_grpo.compose(["setup=cpu", "actor_rollout_ref.model.path=x"])
+    assert "VERL_PLATFORM" in verl_grpo.trouble(config)
+    monkeypatch.setenv("VERL_PLATFORM", "cpu")
+    assert verl_grpo.trouble(config) == ""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n: None if n == "trl.experimental.ppo" else find(n)
+    )
+    assert "trl>=1.12,<1.13" in verl_grpo.trouble(config)
+
+
+def verl_command(*arguments):
+    command = [sys.executable, "-m", "trainers.verl_grpo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_help_needs_no_verl():
+    done = verl_command("--help")
+    assert done.returncode == 0
+    assert "setup=eight_gpus_7b" in done.stdout
+
+
+@needs_verl
+@pytest.mark.slow
+@pytest.mark.parametrize("setup", SETUPS)
+def test_cfg_job_prints_the_configuration(setup):
+    done = verl_command(f"setup={setup}", "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+    assert "path: pkg://trainers.verl_reward" in done.stdout
+
+
+@needs_verl
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["setup=cpu"], "error: name a model: actor_rollout_ref.model.path="),
+        (["setup=cpu", "sql.algorithm=grop"], "Did you mean 'grpo'?"),
+        (["setup=cpu", "actor_rollout_ref.model.path=x", "trainer.stepz=3"], "stepz"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_said(arguments, told):
+    done = verl_command(*arguments)
+    assert done.returncode != 0
+    assert told in done.stderr + done.stdout
+
+
+# The processor, the sampler, the merger
+
+
+@needs_verl
+def test_a_processor_is_registered_with_verl():
+    script = """
+import verl
+from verl.plugin.platform import get_platform
+from verl.workers.engine.base import EngineRegistry
+from verl.workers.rollout.base import get_rollout_class
+from verl.workers.rollout.replica import RolloutReplicaRegistry
+platform = get_platform()
+print(type(platform).__module__, platform.device_name, platform.ray_resource_name())
+for kind in ("language_model", "value_model"):
+    print(EngineRegistry.get_engine_cls(kind, "fsdp2").__name__)
+print(RolloutReplicaRegistry.get("transformers").__name__, get_rollout_class("transformers").__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **verl_grpo.CPU},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "trainers.verl_cpu cpu GPU",
+        "CPUFSDPEngineWithLMHead",
+        "CPUFSDPEngineWithValueHead",
+        "Replica Weights",
+    ]
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
+    from trainers.verl_sampler import means, unpaid
+
+    keys = ["a_0_0", "a_1_0", "a_2_0", "b_0_0", "b_1_0", "c_0_0", "d_0_0", "d_1_0"]
+    masked = {"a_1_0", "b_0_0"}
+    said = [{"score": float(i), "masked": float(key in masked), "format": 1.0} for i, key in enumerate(keys)]
+    assert unpaid(keys, said) == {"a_1_0", "b_0_0", "b_1_0"}
+    found = means(said)
+    assert found["reward/score/mean"] == pytest.approx((0 + 2 + 4 + 5 + 6 + 7) / 6)
+    assert found["reward/masked/mean"] == 0.25
+    assert found["reward/format/mean"] == 1.0
+    assert means([{"masked": 1.0}]) == {"reward/masked/mean": 1.0}
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
+    import inspect
+
+    from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
+
+    from trainers import verl_sampler
+
+    filters = {"enable": True, "metric": "acc", "max_inflight_gen_batches": 2}
+    given = {"filter_groups": filters, "train_batch_size": 8, "gen_batch_size": None}
+    made = verl_sampler.settings(given)
+    assert (made["filter_groups_metric"], made["gen_batch_size"]) == ("acc", 1)
+    assert set(made) <= set(inspect.signature(ReplayBuffer.__init__).parameters)
+    made = verl_sampler.settings({**given, "filter_groups": {**filters, "enable": False}})
+    assert (made["filter_groups_metric"], made["gen_batch_size"]) == (None, 8)
+    assert issubclass(verl_sampler.separate_async, ReplayBufferAsync)
+    assert verl_sampler.colocate_async.sample is verl_sampler.Scored.sample
+
+
+def test_the_newest_checkpoint_is_found(tmp_path):
+    with pytest.raises(DataError, match="no checkpoint"):
+        checkpoint(tmp_path)
+    for step in (2, 10):
+        (tmp_path / f"global_step_{step}" / "actor").mkdir(parents=True)
+        (tmp_path / f"global_step_{step}" / "actor" / "fsdp_config.json").write_text("{}")
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("10")
+    assert checkpoint(tmp_path).name == "global_step_10"
+    assert checkpoint(tmp_path / "global_step_2").name == "global_step_2"
