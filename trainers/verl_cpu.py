@@ -10,6 +10,7 @@ For tests, demos and tiny models: a processor is some hundred times slower than 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,6 +144,7 @@ def _register_rollout() -> None:
     base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "trainers.verl_rollout.Weights"
 
 
+logging.getLogger("verl.utils.tokenizer.continuous_token_wiring").setLevel(logging.ERROR)  # per rollout
 distributed.initialize_global_process_group_ray = start_process_group
 _register_engines()
 _register_rollout()

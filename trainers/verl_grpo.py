@@ -29,6 +29,9 @@ CONFIGS = Path(__file__).parent / "configs" / "verl"
 CPU = {"VERL_PLATFORM": "cpu", "VERL_USE_EXTERNAL_MODULES": "trainers.verl_cpu"}
 """The environment in which every process of verl runs on the processor."""
 
+QUIET = {"TQ_LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore::UserWarning:verl.workers.engine"}
+"""The environment in which they do not warn of engines and threads that a processor does not have."""
+
 
 def compose(overrides: Sequence[str]) -> Any:
     """The whole configuration, ours and verl's, as Hydra composes it."""
@@ -156,6 +159,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     overrides = [text for text in given if not text.startswith("-") and ("=" in text or text[:1] == "~")]
     if (setup_of(overrides) or ("" if accelerator() else "cpu")) == "cpu":
         os.environ.update(CPU)
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         print("no accelerator is used: verl runs on the processor, with setup=cpu", file=sys.stderr)
     try:
         import hydra
