@@ -1,15 +1,17 @@
 """One path from completions to scores: the same score in any company."""
 
+import os
 import random
 import sqlite3
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import Limits, Scorer, Status, Task, respond
-from sql_env.errors import ClosedError, ComparisonError
+from sql_env.errors import ClosedError, ComparisonError, LimitError
+from sql_env.gold_cache import GoldCache
 
 GOLDS = [
     "SELECT name FROM singer WHERE country = 'France'",
@@ -53,9 +55,11 @@ def key(score):
     return score.total, dict(score.components), score.rollout
 
 
+patient = settings(deadline=None)  # a machine under load is no fault
 pairs = st.lists(st.tuples(st.integers(0, 19), st.sampled_from(COMPLETIONS)), max_size=30)
 
 
+@patient
 @given(pairs, st.randoms(use_true_random=False))
 def test_a_batch_scores_like_its_members_in_any_order_and_company(world, chosen, shuffle):
     tasks, one, two = world
@@ -160,6 +164,21 @@ def test_mistakes_of_the_caller(ask):
             scorer.score(["a"], [ask("SELECT 1", comparison="sipder")])
     with pytest.raises(ClosedError):
         scorer.score([respond("SELECT 1")], [ask("SELECT 1")])
+
+
+def test_a_gold_cache_has_no_negative_size():
+    with pytest.raises(LimitError, match="not -1"):
+        Scorer(gold_cache=-1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_does_not_wait_for_a_thread_that_it_does_not_have():
+    cache = GoldCache(1)
+    with cache._lock:
+        child = os.fork()
+        if not child:
+            os._exit(0 if cache._lock.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_empty_batch_is_an_empty_batch():
