@@ -86,7 +86,7 @@ def load_object(spec: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module may do anything when it is imported
         raise PluginError(f"cannot load {spec!r}: {error}.{_shadowed(module)}") from error
     if shadow := _shadowed(module):
         raise PluginError(f"{spec!r} is not what this library installed.{shadow}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -51,7 +51,7 @@ class WeightedReward:
             raise RewardError(f"reward {self.name!r} raised {type(error).__name__}: {error}") from error
         if value is None:
             return None
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not _finite(value):
             raise RewardError(f"reward {self.name!r} returned {value!r}: return a finite number, or None")
         return float(value)
 
@@ -113,7 +113,10 @@ def rubric(spec: RubricSpec) -> Rubric:
 
 def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
     _only(preset, {"rewards", "response_format", "comparison", "warning"}, "preset")
-    rewards = tuple(_weighted(reward) for reward in preset.get("rewards", ()))
+    named = preset.get("rewards", ())
+    if isinstance(named, str) or not isinstance(named, Sequence):
+        raise PluginError(f"rewards are a list of names and objects, not {named!r}")
+    rewards = tuple(map(_weighted, named))
     labels = [reward.name for reward in rewards]
     if not rewards or len(set(labels)) < len(labels):
         raise PluginError(f"a rubric needs at least one reward, and each its own name; got {labels}")
@@ -136,13 +139,20 @@ def _weighted(spec: RewardSpec) -> WeightedReward:
     weight = spec.get("weight", 1.0)
     if not isinstance(source, str):
         raise PluginError(f"a reward is named by a string, not {source!r}")
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    if isinstance(weight, bool) or not _finite(weight):
         raise PluginError(f"the weight of reward {source!r} must be a finite number, not {weight!r}")
     function = plugins.load(plugins.REWARDS, source)
     if not callable(function):
         raise PluginError(f"reward {source!r} is not callable: {function!r}")
-    name = spec.get("name", source.rpartition(":")[2])
-    return WeightedReward(name, function, float(weight), dict(spec.get("params", {})))
+    params = spec.get("params", {})
+    if not isinstance(params, Mapping):
+        raise PluginError(f"the params of reward {source!r} must be an object, not {params!r}")
+    return WeightedReward(spec.get("name", source.rpartition(":")[2]), function, float(weight), dict(params))
+
+
+def _finite(value: object) -> bool:
+    """Whether it is a number that a float can hold: neither NaN, nor infinite, nor an integer too large."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def _only(spec: Mapping[str, Any], known: set[str], kind: str) -> None:

@@ -33,6 +33,7 @@ def test_a_reward_is_found_by_name_and_by_place():
         ("rewards.format:fromat", "cannot load.*fromat"),
         ("no.such.module:x", "No module named 'no'"),
         (":x", "not of the form"),
+        (".a:b", "cannot load"),
         ("rewards.format:", "not of the form"),
     ],
 )

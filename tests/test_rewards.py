@@ -186,6 +186,10 @@ def test_a_rubric_is_named_by_data():
         ({"rewards": ["format"], "comparison": "sider"}, ComparisonError, "Did you mean 'spider'"),
         ({"rewards": ["format"], "response_format": "xml"}, FormatError, "no response format"),
         (["math:pi"], PluginError, "not callable"),
+        (None, PluginError, "a list of names"),
+        ({"rewards": "format"}, PluginError, "a list of names"),
+        ([{"reward": "format", "params": 5}], PluginError, "must be an object"),
+        ([{"reward": "format", "weight": 10**400}], PluginError, "finite number"),
     ],
 )
 def test_a_mistake_in_a_rubric_says_how_to_mend_it(spec, error, message):
@@ -199,6 +203,7 @@ def test_a_mistake_in_a_rubric_says_how_to_mend_it(spec, error, message):
         (lambda rollout: 1 / 0, "raised ZeroDivisionError"),
         (lambda rollout: math.nan, "returned nan"),
         (lambda rollout: math.inf, "returned inf"),
+        (lambda rollout: 10**400, "returned 1000"),
         (lambda rollout: "1", "returned '1'"),
         (lambda rollout, calls=[]: calls.append(0) or len(calls), "for the same rollout"),
     ],
