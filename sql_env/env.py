@@ -158,8 +158,9 @@ class SQLEnv(gymnasium.Env[str, str]):
         self.scorer.close()
 
     def _chosen(self, task_id: str) -> Task:
-        if task_id not in self._by_id:
-            raise TaskError(f"no task has the id {task_id!r}.{suggest(task_id, sorted(self._by_id)[:20])}")
+        if not isinstance(task_id, str) or task_id not in self._by_id:
+            known = suggest(str(task_id), sorted(self._by_id)[:20])
+            raise TaskError(f"no task has the id {task_id!r}.{known}")
         task = self._by_id[task_id]
         [gold] = self.scorer.golds([task])
         if not gold.ok:

@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 from sqlparse.exceptions import SQLParseError
 
-from sql_env.types import ExecutionResult, Score, Task, Turn
+from sql_env.types import ExecutionResult, Score, Task, Turn, Value
 
 ROWS = 8
 WIDTH = 100
 _FORMATTED = 5_000
+_CELL = 100  # characters of a value, more than are shown: one may have millions
 
 
 def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (), color: bool = False) -> str:
@@ -82,12 +83,18 @@ def result_table(title: str, result: ExecutionResult, count: int | None = None) 
     for name in result.columns:
         table.add_column(Text(_plain(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
-        table.add_row(*(Text("NULL", style="dim") if v is None else Text(_plain(str(v))) for v in row))
+        table.add_row(*map(_cell, row))
     count = len(result.rows) if count is None else count
     rows = f"{count} row{'' if count == 1 else 's'}"
     drawn = min(ROWS, len(result.rows))
     shown = f", the first {drawn}" if count > drawn else ""
     return Group(Text(f"{title}: {rows}{shown}", style="bold"), table)
+
+
+def _cell(value: Value) -> Text:
+    if value is None:
+        return Text("NULL", style="dim")
+    return Text(_plain(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
 
 
 def _rewards(score: Score) -> RenderableType:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import warnings
 
 import gymnasium
@@ -128,6 +129,9 @@ def test_the_same_seed_draws_the_same_tasks(env):
 def test_mistakes_at_reset_and_at_making(env, jsonl, concerts, tmp_path):
     with pytest.raises(TaskError, match="Did you mean 'count'"):
         env.reset(options={"task_id": "cuont"})
+    for strange in (5, None, ["count"]):
+        with pytest.raises(TaskError, match="no task has the id"):
+            env.reset(options={"task_id": strange})
     with pytest.raises(TaskError, match="unknown reset option"):
         env.reset(options={"task": "count"})
     with pytest.raises(GoldError, match="no such table: nowhere"):
@@ -186,6 +190,14 @@ def test_the_panel_shows_question_sql_results_and_rewards(env):
         "total",
     ):
         assert word in shown
+
+
+def test_the_panel_does_not_draw_megabytes_to_show_a_few_letters(env):
+    env.reset(options={"task_id": "names"})
+    env.step(respond("SELECT hex(zeroblob(8000000)), zeroblob(16000000)", "why"))
+    began = time.process_time()
+    assert "0000…" in env.render()
+    assert time.process_time() - began < 2
 
 
 def test_the_panel_cannot_be_steered_by_what_it_shows(env):
