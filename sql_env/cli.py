@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -118,15 +118,25 @@ def check_reward_(
     params: Annotated[str, typer.Option(help="Its parameters, as a JSON object.")] = "{}",
 ) -> None:
     """Check that a reward keeps its contract on every kind of rollout."""
-    check_reward(reward, **json.loads(params))
+    check_reward(reward, **_object(params))
     typer.echo(f"{reward} keeps the contract of a reward")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{text!r} is no JSON object, such as '{{\"max_length\": 9}}'")
+    return found
 
 
 def _read(path: Path, tasks: dict[str, Task]) -> tuple[list[str], list[Task]]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
     rows = [_row(line, f"{path}, line {n}", tasks) for n, line in enumerate(lines, 1) if line.strip()]
     return [text for text, _ in rows], [task for _, task in rows]
 
@@ -135,11 +145,13 @@ def _row(line: str, where: str, tasks: dict[str, Task]) -> tuple[str, Task]:
     try:
         row = json.loads(line)
         task_id, text = row["task_id"], row["completion"]
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f'{where}: not of the form {{"task_id": ..., "completion": ...}}') from None
+    except (ValueError, RecursionError, KeyError, TypeError):
+        task_id = text = None
+    if not (isinstance(task_id, str) and isinstance(text, str)):
+        raise DataError(f'{where}: not of the form {{"task_id": "...", "completion": "..."}}')
     if task_id not in tasks:
         raise TaskError(f"{where}: no task has the id {task_id!r}")
-    return str(text), tasks[task_id]
+    return text, tasks[task_id]
 
 
 def _line(scored: Score) -> dict[str, object]:

@@ -62,11 +62,15 @@ def test_score_prints_what_the_scorer_says(tmp_path):
         ("{", "line 1: not of the form"),
         ('{"task_id": "demo-test-0001"}', "line 1: not of the form"),
         ('{"task_id": "x", "completion": ""}', "no task has the id 'x'"),
+        ('{"task_id": ["x"], "completion": ""}', "line 1: not of the form"),
+        ('{"task_id": "demo-test-0001", "completion": null}', "line 1: not of the form"),
+        ("[" * 100_000, "line 1: not of the form"),
+        ("\udcff", "cannot read"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
     file = tmp_path / "completions.jsonl"
-    file.write_text(line)
+    file.write_text(line, encoding="utf-8", errors="surrogateescape")
     done = sql_env("score", file)
     assert done.returncode == 2
     assert message in done.stderr.replace("\n", " ")
@@ -75,6 +79,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
 
 def test_check_reward():
     assert "keeps the contract" in sql_env("check-reward", "length", "--params", '{"max_length": 9}').stdout
+    for params in ("max_length=9", "[9]"):
+        done = sql_env("check-reward", "length", "--params", params)
+        assert done.returncode == 2
+        assert "no JSON object" in done.stderr
     done = sql_env("check-reward", "json:dumps")
     assert done.returncode == 2
     assert done.stderr.startswith("RewardError")
