@@ -5,6 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
+
+from sql_env import Scorer
+from trainers.demo import Demo, DemoArguments
+from trainers.hardware import use_threads
+from trainers.progress import Display
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +31,22 @@ def demo(out, *arguments):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, json.loads((out / "record.json").read_text())
+
+
+def test_grpo_repairs_a_mislabelled_cold_start(tmp_path):
+    settings = DemoArguments(
+        out=str(tmp_path), levels="simple", contents=2, split="dev", sft_steps=600, grpo_steps=30, seed=5
+    )
+    use_threads(1)
+    with Scorer(settings.reward) as scorer, Display(Console()) as display:
+        lesson = Demo(settings, scorer, display)
+        model, _ = lesson.cold_start(lesson.data.spoilt, "cold start")
+        before = lesson.measure(model, "before")
+        log = lesson.improve(model)
+        after = lesson.measure(model, "after")
+    rewards = [row["reward"] for row in log if "reward" in row]
+    assert sum(rewards[-5:]) / 5 > rewards[0] + 0.5
+    assert after["mean@1"] > before["mean@1"] + 0.05
 
 
 def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
