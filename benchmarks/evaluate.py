@@ -78,6 +78,8 @@ def _param(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE")
+    if name in ("name", "split", "data_dir"):
+        raise typer.BadParameter(f"{name!r} has an option of its own")
     try:
         return name, json.loads(value)
     except ValueError:

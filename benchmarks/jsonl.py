@@ -74,7 +74,7 @@ def _tasks(path: str, folder: str) -> Iterator[Task]:
 def _row(line: str, where: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is no JSON: {error}") from None
     if not isinstance(row, dict):
         raise DataError(f"{where} is no JSON object, such as {_EXAMPLE}")

@@ -150,7 +150,7 @@ def rows(path: Path) -> list[Mapping[str, Any]]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{str(path)!r} cannot be read as JSON: {error}") from None
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise DataError(f"{str(path)!r} is not a JSON array of objects")

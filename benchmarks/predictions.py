@@ -55,7 +55,7 @@ def read_predictions(path: str | Path, benchmark: Benchmark) -> list[str]:
         if path.suffix.lower() != ".json":
             return _lines(content, places, benchmark, path)
         return _entries(json.loads(content), places, benchmark, path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"the predictions {str(path)!r} cannot be read: {error}") from None
 
 

@@ -47,8 +47,8 @@ def synsql(
         DataError: The folder, a file or all databases are missing, or the file is malformed.
     """
     SOURCE.choose(split, ["train"])
-    if max_tasks is not None and max_tasks < 1:
-        raise DataError(f"max_tasks must be at least 1, not {max_tasks}")
+    if max_tasks is not None and not (isinstance(max_tasks, int) and max_tasks >= 1):
+        raise DataError(f"max_tasks must be a whole number and at least 1, not {max_tasks!r}")
     folder = SOURCE.folder(data_dir)
     path = SOURCE.file(folder, ["data.json"])
     databases = Databases([folder / "databases", *further(database_dir)])
@@ -97,7 +97,7 @@ def stream(path: Path, chunk: int = _CHUNK) -> Iterator[Mapping[str, Any]]:
                 if scanner.take(",]") == "]":
                     return
                 place += 1
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{str(path)!r} is no JSON array of objects, from item {place} on: {error}") from None
 
 

@@ -2,7 +2,7 @@ import json
 
 import gymnasium as gym
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sql_env
@@ -110,7 +110,9 @@ def test_further_folders_of_databases(loader, lay_out, make_concerts, tmp_path):
 
 
 @loaders
-@pytest.mark.parametrize("content", ["[", "{}", '["a"]', '[{"db_id": "concerts"}]', '[{"db_id": 3}]', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["[", "{}", '["a"]', '[{"db_id": "concerts"}]', '[{"db_id": 3}]', "\xff", "[" * 100_000]
+)
 def test_a_malformed_file(loader, content, lay_out, tmp_path):
     lay_out(loader)
     (tmp_path / DUMP[loader][0]).write_bytes(content.encode("latin-1"))
@@ -185,8 +187,9 @@ def test_synsql_fields_and_first_tasks(lay_out):
     assert (tasks[2].id, tasks[2].difficulty, tasks[2].evidence, tasks[2].reasoning, tasks[2].comparison) == (
         "synsql-train-0000002", "Simple", "e", "count", "strict",
     )  # fmt: skip
-    with pytest.raises(DataError, match="max_tasks"):
-        synsql(data_dir=folder, max_tasks=0)
+    for wrong in (0, 1.5, "3"):
+        with pytest.raises(DataError, match="max_tasks"):
+            synsql(data_dir=folder, max_tasks=wrong)
 
 
 def test_synsql_reads_no_further_than_it_must(lay_out, tmp_path):
@@ -204,6 +207,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)  # a machine under load is no fault
 @given(
     st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=5),
     st.integers(1, 40),
@@ -272,6 +276,7 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
     ("line", "message"),
     [
         ("{", "line 2 is no JSON"),
+        ("[" * 100_000, "line 2 is no JSON"),
         ("[]", "line 2 is no JSON object, such as"),
         ({**ROW, "qestion": "?"}, "line 2: unknown field 'qestion'. Did you mean 'question'"),
         (

@@ -75,7 +75,9 @@ def test_bird_files(tmp_path):
     assert read_predictions(path, many(2)) == ["SELECT 0", ""]
 
 
-@pytest.mark.parametrize("content", ["{", "3", '{"a": "SELECT 1"}', '["SELECT 1"]', '{"9": "SELECT 1"}'])
+@pytest.mark.parametrize(
+    "content", ["{", "3", "[" * 100_000, '{"a": "SELECT 1"}', '["SELECT 1"]', '{"9": "SELECT 1"}']
+)
 def test_malformed_files(content, tmp_path):
     path = tmp_path / "p.json"
     path.write_text(content)
@@ -198,6 +200,7 @@ def test_command_mistakes(arguments, message, command, tmp_path):
 
 
 def test_command_with_a_malformed_param(command):
-    done = command("--param", "path")
-    assert done.exit_code == 2
-    assert "NAME=VALUE" in done.stderr
+    for param, message in (("path", "NAME=VALUE"), ("split=dev", "option of its own")):
+        done = command("--param", param)
+        assert done.exit_code == 2
+        assert message in done.stderr
