@@ -47,10 +47,10 @@ class DemoArguments:
     mislabelled: float = option(0.7, "Share of the cold start's labels that are spoilt.")
     strategy: str = option("sql", "The cold start teaches reasoning and SQL, or SQL.", choices=STRATEGIES)
     reward: str = option("sql-r1", "Preset that GRPO is paid by.")
-    sft_steps: int = option(1500, "Steps of the cold start, 16 examples each.")
+    sft_steps: int = option(2000, "Steps of the cold start, 16 examples each.")
     sft_rate: float = option(3e-3, "Learning rate of the cold start.")
-    grpo_steps: int = option(80, "Steps of GRPO, 16 questions with 8 answers each.")
-    grpo_rate: float = option(5e-4, "Learning rate of GRPO.")
+    grpo_steps: int = option(60, "Steps of GRPO, 16 questions with 8 answers each.")
+    grpo_rate: float = option(7e-4, "Learning rate of GRPO.")
     threads: int = option(0, "Threads of torch; 0 for as many as the machine has idle cores.")
     data_dir: str | None = option(None, "Where the benchmark is kept, instead of the user's cache.")
 
@@ -161,7 +161,9 @@ class Demo:
 
         with self.display.stage(f"measuring {name}", 2 * len(self.data.held_out)) as stage:
             how = {"max_new_tokens": self.longest, "seed": self.args.seed, "progress": stage.advance}
-            return measure(model, self.tokenizer, self.data.held_out, self.prompter, **how)
+            figures = measure(model, self.tokenizer, self.data.held_out, self.prompter, **how)
+            stage.say("  " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+            return figures
 
     def save(self, model: Any, name: str) -> None:
         """Keep the model with its tokenizer in the output folder."""
