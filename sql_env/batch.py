@@ -20,6 +20,7 @@ CHUNK = 32
 slow ones; fewer cost more messages."""
 
 _LOOK_AGAIN = 0.05  # seconds after which to ask again for a worker that another thread has
+_LOOK_AFTER = 1.0  # seconds after which to look whether a silent worker is alive
 _STATUS = {status.value: status for status in Status}
 
 
@@ -41,6 +42,7 @@ class Batch:
         self._retried: set[int] = set()
         self._waiting = deque(self._chunks())
         self._running: dict[Connection, tuple[Worker, Chunk]] = {}
+        self._borrowed: set[Worker] = set()
 
     def run(self) -> list[ExecutionResult]:
         """Run all queries and return their results in order.
@@ -54,8 +56,8 @@ class Batch:
                 self._dispatch()
                 self._collect()
         finally:  # Ctrl-C, say: no result will be wanted
-            for worker, _ in self._running.values():
-                self._pool.discard(worker)
+            for worker in list(self._borrowed):
+                self._pool.discard(worker, self._borrowed)
         return [result for result in self._results if result is not None]
 
     def _chunks(self) -> list[Chunk]:
@@ -68,7 +70,7 @@ class Batch:
         return [Chunk(places[start : start + size]) for start in range(0, len(places), size)]
 
     def _dispatch(self) -> None:
-        while self._waiting and (worker := self._pool.acquire(patient=not self._running)):
+        while self._waiting and (worker := self._pool.acquire(self._borrowed, patient=not self._running)):
             chunk = self._next_for(worker)
             self._waiting.remove(chunk)
             self._running[worker.connection] = worker, chunk
@@ -84,12 +86,14 @@ class Batch:
         patience = min(worker.deadline for worker, _ in self._running.values()) - now
         if self._waiting and len(self._running) < self._pool.size:
             patience = min(patience, _LOOK_AGAIN)
-        ready = wait(list(self._running), max(0.0, patience) if patience < float("inf") else None)
+        ready = wait(list(self._running), min(max(0.0, patience), _LOOK_AFTER))
         for connection in ready:
             self._receive(*self._running[connection])  # type: ignore[index]
-        for worker, _ in self._running.values():
+        for worker, chunk in list(self._running.values()):
             if worker.deadline <= time.monotonic():
                 worker.kill(overdue=True)
+            elif not ready and worker.died:
+                self._lost(worker, chunk)
 
     def _receive(self, worker: Worker, chunk: Chunk) -> None:
         try:
@@ -102,7 +106,7 @@ class Batch:
         chunk.answered += len(replies)
         if last:
             del self._running[worker.connection]
-            self._pool.release(worker, retire)
+            self._pool.release(worker, self._borrowed, retire)
 
     def _lost(self, worker: Worker, chunk: Chunk) -> None:
         """A worker died: give a verdict on what it was running, and run the rest elsewhere."""
@@ -111,7 +115,7 @@ class Batch:
         verdict, began = worker.verdict(), worker.place
         if worker.failed_to_start:
             raise SQLEnvError(f"a worker process could not start: {worker.last_words}")
-        self._pool.discard(worker)
+        self._pool.discard(worker, self._borrowed)
         del self._running[worker.connection]
         culprit = chunk.places[max(began, chunk.answered)]
         rest = [place for place in chunk.places[chunk.answered :] if place != culprit]

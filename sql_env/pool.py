@@ -31,46 +31,57 @@ class Pool:
         self._line: deque[object] = deque()
         self._idle: list[Worker] = []
         self._workers: set[Worker] = set()
-        self._starting = 0
+        self._starting: set[object] = set()
 
-    def acquire(self, patient: bool) -> Worker | None:
+    def acquire(self, borrowed: set[Worker], patient: bool) -> Worker | None:
         """Borrow a worker; None where none is free and the caller is not patient, or others wait.
+
+        Args:
+            borrowed: The caller's workers, to which it is added. Whatever interrupts the caller, it
+                can give back all that is in there.
+            patient: Whether to wait for one.
 
         Raises:
             ClosedError: The pool was closed.
         """
         ticket = object()
-        with self._changed:
-            self._line.append(ticket)
-            try:
+        try:
+            with self._changed:
+                self._line.append(ticket)
                 while not (free := self._free() and self._line[0] is ticket) and patient and not self.closed:
                     self._changed.wait()
-            finally:
-                self._line.remove(ticket)
+                if self.closed:
+                    raise ClosedError("the executor is closed")
+                if not free:
+                    return None
+                if self._idle:
+                    borrowed.add(self._idle[-1])
+                    return self._idle.pop()
+                self._line.remove(ticket)  # the next in line need not wait until it has started
+                self._starting.add(ticket)
                 self._changed.notify_all()
-            if self.closed:
-                raise ClosedError("the executor is closed")
-            if not free:
-                return None
-            if self._idle:
-                return self._idle.pop()
-            self._starting += 1
-        return self._start()
+            return self._start(borrowed)
+        finally:
+            self._leave(ticket)
 
-    def release(self, worker: Worker, retire: bool = False) -> None:
+    def release(self, worker: Worker, borrowed: set[Worker], retire: bool = False) -> None:
         """Give a worker back, to be replaced where it should ``retire`` or the pool is closed."""
         with self._changed:
             if not (retire or self.closed):
                 self._idle.append(worker)
+                borrowed.discard(worker)
                 self._changed.notify_all()
                 return
-        self.discard(worker)
+        self.discard(worker, borrowed)
 
-    def discard(self, worker: Worker) -> None:
+    def discard(self, worker: Worker, borrowed: set[Worker]) -> None:
         """Give back a worker that is dead or must die."""
         worker.bury()
         with self._changed:
             self._workers.discard(worker)
+            borrowed.discard(worker)
+            if worker in self._idle:
+                self._idle.remove(worker)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -83,7 +94,7 @@ class Pool:
         for worker in busy:
             worker.kill()
         for worker in idle:
-            self.discard(worker)
+            self.discard(worker, set())
 
     def abandon(self) -> None:
         """In a fork of the process that made the workers: let go of them without harm."""
@@ -92,18 +103,20 @@ class Pool:
         self._forget()
 
     def _free(self) -> bool:
-        return bool(self._idle) or len(self._workers) + self._starting < self.size
+        return bool(self._idle) or len(self._workers) + len(self._starting) < self.size
 
-    def _start(self) -> Worker:
-        worker = None
-        try:
-            worker = Worker(self.limits)
-        finally:
-            with self._changed:
-                self._starting -= 1
-                if worker is not None:
-                    self._workers.add(worker)
-                self._changed.notify_all()
+    def _leave(self, ticket: object) -> None:
+        with self._changed:
+            if ticket in self._line:
+                self._line.remove(ticket)
+            self._starting.discard(ticket)
+            self._changed.notify_all()
+
+    def _start(self, borrowed: set[Worker]) -> Worker:
+        worker = Worker(self.limits)
+        with self._changed:
+            self._workers.add(worker)
+            borrowed.add(worker)
         return worker
 
 

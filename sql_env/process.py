@@ -8,17 +8,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from marshal import dumps, loads
-from mmap import mmap
 from multiprocessing.connection import Connection
 
 import sql_env
 from sql_env.limits import Limits
+from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Query, Status
-from sql_env.worker import PROGRESS, Reply
+from sql_env.worker import Reply
 
 _BOOT = """
 import sys
@@ -56,8 +55,8 @@ class Worker:
         self._overdue = False
         ours, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as memory:
-            memory.truncate(PROGRESS.size)
-            self._progress = mmap(memory.fileno(), PROGRESS.size)
+            memory.truncate(Progress.SIZE)
+            self._progress = Progress(memory.fileno())
             self._process = self._start(theirs.fileno(), memory.fileno())
         self.connection = Connection(ours.detach())
 
@@ -83,19 +82,25 @@ class Worker:
     @property
     def deadline(self) -> float:
         """When the running query must have ended, on the monotonic clock."""
-        began: float = PROGRESS.unpack_from(self._progress)[0]
-        return float("inf") if self._overdue else began + self._limits.wall_seconds
+        return float("inf") if self._overdue else self._progress.began + self._limits.wall_seconds
+
+    @property
+    def died(self) -> bool:
+        """Whether it has ended and all that it sent is received.
+
+        Its line tells as much, unless a fork of this process holds the other end open.
+        """
+        return self._process.poll() is not None and not self.connection.poll()
 
     @property
     def place(self) -> int:
         """The place in its chunk of the query that it began last; -1 before the first."""
-        place: int = PROGRESS.unpack_from(self._progress)[1]
-        return place
+        return self._progress.place
 
     def send(self, queries: Sequence[Query]) -> None:
         """Give it a chunk. Where it is dead already, `receive` will tell."""
         self.last = queries[-1].dialect, queries[-1].database
-        PROGRESS.pack_into(self._progress, 0, time.monotonic(), -1)
+        self._progress.begin(-1)
         try:
             self.connection.send_bytes(
                 dumps([(query.dialect, query.database, query.sql) for query in queries])

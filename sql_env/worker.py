@@ -13,20 +13,16 @@ import os
 import resource
 import select
 import signal
-import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from marshal import dumps, loads
-from mmap import mmap
 from multiprocessing.connection import Connection
 
 from sql_env.engines import Engine, load_engine
 from sql_env.limits import Limits
+from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Row
-
-PROGRESS = struct.Struct("dq")
-"""The shared memory: when the running query began (`time.monotonic`), and its place in the chunk."""
 
 GATHER_SECONDS = 0.05
 GATHER_ROWS = 2_000
@@ -38,11 +34,10 @@ def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> Non
     """Serve the parent at the other end of ``socket``, a file descriptor, as is ``memory``."""
     _settle(parent, socket)
     connection = Connection(socket)
-    with mmap(memory, PROGRESS.size) as progress:
-        serve(connection, progress, Limits(**limits))  # type: ignore[arg-type]
+    serve(connection, Progress(memory), Limits(**limits))  # type: ignore[arg-type]
 
 
-def serve(connection: Connection, progress: mmap, limits: Limits) -> None:
+def serve(connection: Connection, progress: Progress, limits: Limits) -> None:
     """Answer requests until the connection ends."""
     engines: dict[str, Engine] = {}
     while True:
@@ -57,12 +52,12 @@ def serve(connection: Connection, progress: mmap, limits: Limits) -> None:
 
 
 def _results(
-    engines: Mapping[str, Engine], queries: list[tuple[str, str, str]], progress: mmap
+    engines: Mapping[str, Engine], queries: list[tuple[str, str, str]], progress: Progress
 ) -> Iterator[ExecutionResult]:
     """Run each query under a timer of the kernel, which kills this process when it runs out."""
     for place, (dialect, database, sql) in enumerate(queries):
         engine = engines[dialect]
-        PROGRESS.pack_into(progress, 0, time.monotonic(), place)
+        progress.begin(place)
         signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
         result = engine.run(database, sql)
         signal.setitimer(signal.ITIMER_PROF, 0)
