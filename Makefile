@@ -1,6 +1,7 @@
-# make demo    train a tiny model from scratch and see execution accuracy rise
-# make test    the whole suite
-# make check   the fast inner loop: lint, types, import rules, unit and property tests
+# make demo       train a tiny model from scratch and see execution accuracy rise
+# make demo-verl  the same, with verl for the reinforcement learning
+# make test       the whole suite
+# make check      the fast inner loop: lint, types, import rules, unit and property tests
 #
 # The first run makes .venv and installs into it; later runs start at once. A machine without an
 # NVIDIA GPU gets PyTorch's CPU build; a torch that is in .venv already is kept.
@@ -14,10 +15,13 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 SOURCES := sql_env rewards trainers benchmarks tests docs
 
-.PHONY: demo test check lint docs format lock clean
+.PHONY: demo demo-verl test check lint docs format lock clean
 
 demo: $(VENV)/.train
 	$(PY) -m trainers.demo $(ARGS)
+
+demo-verl: $(VENV)/.verl
+	$(PY) -m trainers.verl_demo $(ARGS)
 
 test: $(VENV)/.dev lint
 	$(PY) -m pytest $(ARGS)
@@ -67,6 +71,11 @@ $(VENV)/.train: pyproject.toml constraints.txt $(VENV)/.torch
 	@echo "installing sql-env and what training needs (a minute or two, once)"
 	$(PIP) install --quiet -c constraints.txt -e '.[trl]'
 	@touch $@
+
+$(VENV)/.verl: pyproject.toml constraints.txt $(VENV)/.torch
+	@echo "installing sql-env and what training with verl needs (a few minutes, once)"
+	$(PIP) install --quiet -c constraints.txt -e '.[trl,verl]'
+	@touch $@ $(VENV)/.train
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 	@echo "installing sql-env, what training needs, and the development tools (a few minutes, once)"

@@ -15,7 +15,7 @@ from sql_env.errors import DataError, PluginError
 
 pytest.importorskip("transformers")
 
-from trainers import tiny, verl_data, verl_grpo, verl_reward
+from trainers import tiny, verl_data, verl_demo, verl_grpo, verl_reward
 from trainers.dataset import Prompter
 from trainers.verl_merge import checkpoint
 
@@ -459,3 +459,47 @@ def test_the_newest_checkpoint_is_found(tmp_path):
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("10")
     assert checkpoint(tmp_path).name == "global_step_10"
     assert checkpoint(tmp_path / "global_step_2").name == "global_step_2"
+
+
+# The demo
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_the_demo_calls_verl_in_its_own_keys(quiet_verl, tmp_path):
+    args = verl_demo.VerlDemoArguments(out=str(tmp_path), grpo_steps=7, grpo_rate=0.25)
+    config = verl_grpo.compose(verl_demo.command(args, 33)[3:])
+    assert config.trainer.total_training_steps == config.trainer.save_freq == 7
+    assert config.actor_rollout_ref.actor.optim.lr == 0.25
+    assert config.actor_rollout_ref.actor.optim.lr_warmup_steps == 3
+    assert config.data.max_response_length == 33
+    assert config.data.train_batch_size * config.actor_rollout_ref.rollout.n == 128
+    assert config.sql.benchmark is None
+    assert "file" in config.trainer.logger
+
+
+def test_the_demo_reads_what_verl_logs(tmp_path):
+    class Stage:
+        name, total, advanced, said = "GRPO", 50, 0, ()
+
+        def advance(self, steps):
+            self.advanced += steps
+
+        def on_log(self, args, state, control, logs):
+            self.said += ((state.global_step, logs["reward"], logs["sql/correct"]),)
+
+    path, stage = tmp_path / "verl.jsonl", Stage()
+    data = {"reward/score/mean": 1.5, "reward/acc/mean": 0.5, "reward/format/mean": 1.0, "actor/entropy": 0.1}
+    full = "".join(json.dumps({"step": step, "data": data}) + "\n" for step in (1, 2, 3, 4))
+    texts = iter(["", full[:-20], full])
+
+    def ended():
+        path.write_text(next(texts))
+        return path.read_text() == full
+
+    rows = list(verl_demo.follow(path, ended, stage))
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0] == {
+        "step": 1, "reward": 1.5, "sql/correct": 0.5, "rewards/format/mean": 1.0, "entropy": 0.1,
+    }  # fmt: skip
+    assert (stage.advanced, stage.said) == (4, ((2, 1.5, 0.5), (4, 1.5, 0.5)))

@@ -2,8 +2,9 @@
 
 verl 0.9.1 knows NVIDIA, AMD and Ascend. This module gives it a processor, by its registries of
 platforms, engines and rollouts; every process of verl imports it first (``VERL_USE_EXTERNAL_MODULES``).
-Two things have no registry: verl's table of rollout classes is a private dict, and its way to start
-torch's process group names the processor twice, so that function is replaced.
+Three things have no registry: verl's table of rollout classes is a private dict, its way to start
+torch's process group names the processor twice, and its way to load a critic insists on FlashAttention.
+The two functions are replaced.
 
 For tests, demos and tiny models: a processor is some hundred times slower than a GPU.
 """
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from verl.plugin.platform import PlatformRegistry
 from verl.plugin.platform.platform_base import PlatformBase
-from verl.utils import distributed
+from verl.utils import distributed, model
 
 ROLLOUT = "transformers"
 """What ``actor_rollout_ref.rollout.name`` calls generation by transformers."""
@@ -111,6 +112,18 @@ def start_process_group(timeout_second: float | None = None, backend: str | None
         dist.init_process_group("gloo", **place)
 
 
+def load_critic(local_path: str, torch_dtype: Any, model_config: Any, trust_remote_code: bool) -> Any:
+    """What verl calls for a critic, without FlashAttention."""
+    from transformers import AutoModelForCausalLM
+    from trl.experimental.ppo import AutoModelForCausalLMWithValueHead
+
+    given = {"dtype": torch_dtype, "config": model_config, "trust_remote_code": trust_remote_code}
+    whole = AutoModelForCausalLM.from_pretrained(local_path, attn_implementation="eager", **given)
+    critic = AutoModelForCausalLMWithValueHead.from_pretrained(whole)
+    model.patch_valuehead_model(critic)
+    return critic
+
+
 def _register_engines() -> None:
     from verl.workers.engine.base import EngineRegistry
     from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead, FSDPEngineWithValueHead
@@ -146,5 +159,6 @@ def _register_rollout() -> None:
 
 logging.getLogger("verl.utils.tokenizer.continuous_token_wiring").setLevel(logging.ERROR)  # per rollout
 distributed.initialize_global_process_group_ray = start_process_group
+model.load_valuehead_model = load_critic
 _register_engines()
 _register_rollout()

@@ -89,10 +89,12 @@ def write(
         template: The prompt template.
         max_turns: How many turns an episode has.
     """
-    from datasets import Dataset
+    import pyarrow
+    from pyarrow import parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    Dataset.from_list(list(rows(tasks, scorer, benchmark, template, max_turns))).to_parquet(str(path))
+    table = pyarrow.Table.from_pylist(list(rows(tasks, scorer, benchmark, template, max_turns)))
+    parquet.write_table(table, str(path))
 
 
 def rows(

@@ -100,7 +100,7 @@ def follow(figures: Path, ended: Callable[[], bool], stage: Any) -> Iterator[dic
     seen = 0
     while True:
         over = ended()
-        lines = figures.read_text().splitlines() if figures.exists() else []
+        lines = figures.read_text().split("\n")[:-1] if figures.exists() else []
         for line in lines[seen:]:
             row = renamed(json.loads(line))
             stage.advance(1)

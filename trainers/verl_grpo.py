@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,9 @@ def complete(config: Any) -> None:
     os.environ.update(shared)
     agent = config.actor_rollout_ref.rollout.agent
     with open_dict(config):
+        config.trainer.default_local_dir = str(Path(config.trainer.default_local_dir).resolve())
+        if Path(model.path).exists():
+            model.path = str(Path(model.path).resolve())
         if sql.max_turns > 1 and agent.agent_loop_config_path is None:
             agent.agent_loop_config_path = str(CONFIGS / "agent.yaml")
             agent.default_agent_loop = "sql_env"
@@ -161,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ.update(CPU)
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
+        warnings.filterwarnings("ignore", category=UserWarning, module="verl.workers.engine")
         print("no accelerator is used: verl runs on the processor, with setup=cpu", file=sys.stderr)
     try:
         import hydra

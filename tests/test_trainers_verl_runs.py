@@ -1,0 +1,203 @@
+"""verl for real, on the processor: a kill and going on, masked samples, several turns, a merged model."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sql_env import Scorer, Task
+
+pytest.importorskip("transformers")
+
+from trainers import tiny
+from trainers.dataset import Prompter
+from trainers.measure import greedy
+from trainers.verl_data import draw
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed"),
+]
+
+SQL = {
+    "benchmark": "demo", "data_dir": None, "params": {}, "levels": None, "seed": 0, "keep_empty": False,
+}  # fmt: skip
+
+FLAKY = """
+from zlib import crc32
+
+def flaky(rollout):
+    if crc32(rollout.completion.encode()) % 4 == 0:
+        raise ValueError("on purpose")
+    return float(len(rollout.completion) % 5)
+"""
+
+LOOK = "<think>\n\n</think>\n<sql>SELECT 1</sql>"
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    with Scorer("sql-r1") as scorer:
+        prompter = Prompter(scorer, "compact")
+        found = draw(SQL, "train", 24, scorer)
+        return found, [str(prompter(task)) for task in found], scorer.rubric.form
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tasks):
+    """A tokenizer, a model of random weights, and one that only ever wants to look around."""
+    import torch
+
+    place = tmp_path_factory.mktemp("verl")
+    (place / "flaky_reward.py").write_text(FLAKY)
+    _, prompts, form = tasks
+    words = tiny.tokenizer([*prompts, *[LOOK] * 40], form, 500)
+    model = tiny.model(words, width=32)
+    for part in (words, model):
+        part.save_pretrained(place / "random")
+    torch.set_num_threads(1)  # others use the machine too
+    batch = words(
+        [prompt + LOOK + words.eos_token for prompt in prompts[:6]], return_tensors="pt", padding=True
+    )
+    lengths = words([LOOK + words.eos_token])["input_ids"]
+    labels = batch["input_ids"].clone()
+    labels[:, : -len(lengths[0])] = -100
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+        loss = model(**inputs, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.1
+    for part in (words, model):
+        part.save_pretrained(place / "looking")
+    return place
+
+
+def start(folder, out, *more, model="random"):
+    keys = {
+        "actor_rollout_ref.model.path": folder / model,
+        "sql.prompt": "compact",
+        "sql.tasks": 24,
+        "sql.eval_tasks": 8,
+        "data.train_batch_size": 4,
+        "data.max_response_length": 12,
+        "actor_rollout_ref.rollout.n": 4,
+        "trainer.default_local_dir": out,
+        "trainer.total_epochs": 100,
+    }
+    command = [sys.executable, "-m", "trainers.verl_grpo", *(f"{k}={v}" for k, v in keys.items()), *more]
+    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    (out / "log").parent.mkdir(exist_ok=True, parents=True)
+    with (out / "log").open("w") as log:
+        env = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        return subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=env, start_new_session=True
+        )
+
+
+def finish(process, out):
+    try:
+        assert process.wait(timeout=280) == 0, (out / "log").read_text()[-6000:]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return steps(out)
+
+
+def steps(out):
+    """What the console says of each step: name -> value."""
+    found = {}
+    for line in (out / "log").read_text().splitlines():
+        if " step:" in line and " - " in line:
+            head, *pairs = line.split(" - ")
+            values = dict(pair.rsplit(":", 1) for pair in pairs)
+            found[int(head.rpartition("step:")[2])] = {
+                name: float(value.removesuffix(")").rpartition("(")[2]) for name, value in values.items()
+            }
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_run_goes_on_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
+    rubric = json.dumps(["format", {"reward": "flaky_reward:flaky", "weight": 0.5}])
+    reward = f"sql.reward='{rubric}'"
+    process = start(folder, tmp_path, reward, "trainer.total_training_steps=500", "trainer.save_freq=1")
+    noted = tmp_path / "latest_checkpointed_iteration.txt"
+    until = time.monotonic() + 280
+    while not noted.exists() or int(noted.read_text() or 0) < 2:
+        assert process.poll() is None, (tmp_path / "log").read_text()[-6000:]
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    first = steps(tmp_path)
+    assert 1 in first
+    assert any(row["reward/masked/mean"] > 0 for row in first.values())
+    for row in first.values():
+        parts = row["reward/format/mean"] + 0.5 * row["reward/flaky/mean"]
+        assert row["reward/score/mean"] == pytest.approx(parts, abs=1e-4)
+        assert row["reward/flaky/mean"] >= 0
+    assert any(row["actor/grad_norm"] > 0 for row in first.values())
+    assert max(row["training/rollout_probs_diff_max"] for row in first.values()) < 1e-4
+
+    last = int(noted.read_text()) + 1
+    more = [f"trainer.total_training_steps={last}", "trainer.test_freq=1", "sql.algorithm=dr_grpo"]
+    second = finish(start(folder, tmp_path, reward, "trainer.save_freq=1", *more), tmp_path)
+    assert list(second) == [last]
+    assert "val-core/demo/acc/mean@1" in second[last]
+    assert "val-aux/demo/format/mean@1" in second[last]
+
+    merged = tmp_path / "model"
+    command = [
+        sys.executable,
+        "-m",
+        "trainers.verl_merge",
+        "--run",
+        str(tmp_path),
+        "--output_dir",
+        str(merged),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    check_model(merged, folder / "random", tasks[0])
+
+
+def check_model(merged, before, asked: list[Task]):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32)
+    old = AutoModelForCausalLM.from_pretrained(before, dtype=torch.float32)
+    change = max(
+        (new - weight).abs().max().item()
+        for new, weight in zip(model.parameters(), old.parameters(), strict=True)
+    )
+    assert 1e-4 < change < 0.1
+    words = AutoTokenizer.from_pretrained(merged)
+    with Scorer("sql-r1") as scorer:
+        chat = Prompter(scorer, "compact", chat=words.chat_template is not None)
+        assert greedy(model, words, asked[:4], chat, max_new_tokens=8) == 0.0
+
+
+@pytest.mark.timeout(400)
+def test_several_turns(folder, tmp_path):
+    more = [
+        "sql.max_turns=3",
+        "sql.algorithm=rloo",
+        "data.max_response_length=200",
+        "data.max_prompt_length=512",
+    ]
+    rows = finish(start(folder, tmp_path, "trainer.total_training_steps=2", *more, model="looking"), tmp_path)
+    assert list(rows) == [1, 2]
+    for row in rows.values():
+        assert row["num_turns/max"] >= 4
+        assert row["reward/masked/mean"] == 0
+        assert row["response_length/mean"] > 30
+        assert row["training/rollout_probs_diff_max"] < 1e-4
