@@ -46,3 +46,7 @@ class Limits:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and isfinite(value) and value > 0):
                 raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")
+            if not f.name.endswith("_seconds") and value != int(value):
+                raise LimitError(f"limit {f.name!r} must be a whole number, not {value!r}")
+        if self.max_steps >= 2**31:
+            raise LimitError(f"limit 'max_steps' must be below {2**31}, which is SQLite's own bound")

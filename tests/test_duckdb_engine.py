@@ -73,6 +73,12 @@ def test_order_survives_the_change_of_types(engine, library):
         ("SELECT * FROM '/etc/passwd'", Status.ERROR),
         ("SELECT * FROM engine", Status.ERROR),  # a Python variable
         ("SELECT getenv('HOME')", Status.ERROR),
+        ("SELECT pg_sleep(70)", Status.DENIED),  # no CPU time would ever stop it
+        ("SELECT sleep_ms(70000)", Status.DENIED),
+        ("SELECT * FROM query('SELECT ran' || 'dom()')", Status.DENIED),
+        ("SELECT * FROM \"query\" /**/ ('SELECT 1')", Status.DENIED),
+        ("SELECT current_query_id()", Status.DENIED),
+        ("SELECT 1 AS query", Status.OK),
         ("", Status.ERROR),
         ("-- nothing", Status.ERROR),
         ("SELECT", Status.ERROR),

@@ -18,10 +18,12 @@ import pytest
 from sql_env import Executor, Limits, Query, Status
 from sql_env.engines.sqlite import SQLiteEngine
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
+from sql_env.progress import Progress
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(autouse=True)
@@ -431,3 +433,104 @@ def test_no_file_descriptor_leaks(singers):
         run()
     assert len(os.listdir("/proc/self/fd")) == before
     assert threading.active_count() == threads
+
+
+def test_progress_is_never_torn(tmp_path):
+    """Another process that looks while a query begins must not see the time of no query."""
+    writer = textwrap.dedent(
+        """
+        from sql_env.progress import Progress
+        with open("progress", "r+b") as file:
+            progress = Progress(file.fileno())
+        while True:
+            for place in range(1, 100):
+                progress.begin(place)
+        """
+    )
+    (tmp_path / "progress").write_bytes(bytes(Progress.SIZE))
+    with open(tmp_path / "progress", "r+b") as file:
+        progress = Progress(file.fileno())
+    process = subprocess.Popen([sys.executable, "-c", writer], cwd=tmp_path, env=ENVIRONMENT)
+    try:
+        assert wait_until(lambda: progress.began > 0)
+        assert all(progress.began > 0 and progress.place > 0 for _ in range(300_000))
+    finally:
+        process.kill()
+        process.wait()
+        progress.close()
+
+
+INTERRUPTED = """
+import random, signal
+from sql_env import Executor, Query
+
+class Stop(Exception):
+    pass
+
+def stop(*_):
+    raise Stop
+
+signal.signal(signal.SIGALRM, stop)
+chance = random.Random(0)
+executor = Executor(workers=1)
+stopped = 0
+while stopped < 150:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.002))
+        executor.run_many([Query("concerts.sqlite", f"SELECT {n}") for n in range(3)])
+    except Stop:
+        stopped += 1
+    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except Stop:
+            stopped += 1
+print(executor.run(Query("concerts.sqlite", "SELECT 5")).rows)
+"""
+
+
+def test_an_exception_out_of_nowhere_loses_no_worker(concerts):
+    """A time-out by a signal, say, wherever it strikes: the executor goes on."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, cwd=concerts.parent, env=ENVIRONMENT, capture_output=True, timeout=120)
+    assert done.stdout.decode().strip() == "((5,),)", done.stderr.decode()
+
+
+FORKED = """
+import os, subprocess, time
+from sql_env import Executor, Query
+
+popen, forks = subprocess.Popen, []
+
+def fork_first(*arguments, **options):
+    forks.append(os.fork())
+    if not forks[-1]:
+        time.sleep(60)
+        os._exit(0)
+    return popen(*arguments, **options)
+
+subprocess.Popen = fork_first
+with Executor() as executor:
+    executor.run(Query("concerts.sqlite", "SELECT 1"))
+    (worker,) = executor._pool._workers
+    worker._process.kill()
+    worker._process.wait()
+    print(executor.run(Query("concerts.sqlite", "SELECT 5")).rows)
+for fork in forks:
+    os.kill(fork, 9)
+"""
+
+
+def test_a_worker_dies_while_a_fork_holds_its_line_open(concerts):
+    """A thread forked at the moment when a worker was started: its death must be noticed all the same."""
+    command = [sys.executable, "-c", FORKED]
+    done = subprocess.run(command, cwd=concerts.parent, env=ENVIRONMENT, capture_output=True, timeout=60)
+    assert done.stdout.decode().strip() == "((5,),)", done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_steps": 0.5}, {"max_rows": 1.5}, {"max_steps": 2**31}, {"max_bytes": float("nan")}]
+)
+def test_limits_that_no_engine_can_keep(limits):
+    with pytest.raises(LimitError, match="must be"):
+        Limits(**limits)

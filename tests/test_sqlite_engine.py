@@ -131,6 +131,20 @@ def test_changes_that_are_not_in_the_file_yet(engine, concerts, suffix):
     assert engine.run(str(concerts), "SELECT 1").ok
 
 
+def test_a_log_that_appears_while_the_connection_is_warm(engine, concerts):
+    assert engine.run(str(concerts), "SELECT 1").ok
+    concerts.with_name(concerts.name + "-wal").write_bytes(b"something")
+    assert engine.run(str(concerts), "SELECT 1").status is Status.UNAVAILABLE
+
+
+def test_nulls_are_not_free(concerts):
+    """A result is held in memory by who asked, where a NULL takes a place too."""
+    many = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 5000) SELECT {} FROM r"
+    engine = SQLiteEngine(Limits(max_bytes=1_000_000))
+    assert engine.run(str(concerts), many.format(", ".join(["NULL"] * 50))).status is Status.TOO_LARGE
+    assert engine.run(str(concerts), many.format("NULL")).ok
+
+
 def test_a_database_that_changes_is_opened_again(engine, concerts):
     assert engine.run(str(concerts), "SELECT count(*) FROM singer").rows == ((5,),)
     with sqlite3.connect(concerts) as writer:
@@ -242,6 +256,17 @@ def test_schema(engine, make):
         '  FOREIGN KEY (ref) REFERENCES "odd ""name",\n  FOREIGN KEY (ref, id) REFERENCES c (x, y)\n);\n\n'
         "CREATE TABLE empty (\n  x BLOB\n);"
     )
+
+
+def test_a_type_that_is_no_type_is_left_out_of_the_schema(engine, make):
+    path = make('CREATE TABLE t (a [int\n, b text /*], c VARCHAR(20), d "it\'s", e DECIMAL(10, 2))')
+    schema = engine.schema(str(path))
+    assert [line.split(" --")[0].strip(" ,") for line in schema.split("\n")[1:-1]] == [
+        "a",
+        "c VARCHAR(20)",
+        "d",
+        "e DECIMAL(10, 2)",
+    ]
 
 
 def test_an_unknown_dialect():

@@ -18,6 +18,7 @@ WIDTH = 40
 """Characters that are shown of one text value, at most."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_TYPE = re.compile(r"\w[\w ]*(?:\([\w ,]*\))?[\w \[\]]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def create_table(
         return ", ".join(identifier(name, keywords) for name in names)
 
     lines = [
-        (f"{quoted([column.name])} {column.type}".rstrip(), ", ".join(map(literal, column.values)))
+        (f"{quoted([column.name])} {_type(column.type)}".rstrip(), ", ".join(map(literal, column.values)))
         for column in columns
     ]
     if primary_key:
@@ -80,6 +81,11 @@ def create_table(
         for i, (text, values) in enumerate(lines, 1)
     ]
     return "\n".join([f"CREATE TABLE {table} (", *body, ");"])
+
+
+def _type(declared: str) -> str:
+    """A declared type, which SQLite lets be anything, as long as it cannot be taken for something else."""
+    return declared if _PLAIN_TYPE.fullmatch(declared) else ""
 
 
 def identifier(name: str, keywords: Container[str] = ()) -> str:

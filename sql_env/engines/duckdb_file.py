@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from sql_env.engines.file import refuse_unfinished
+from sql_env.engines.file import Identity, identify
 from sql_env.errors import DatabaseError
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -18,13 +18,17 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+def state(database: str) -> Identity:
+    """What tells one state of a DuckDB file from another; see `sql_env.engines.file.identify`."""
+    return identify(database, [".wal"], "duckdb FILE CHECKPOINT")
+
+
 def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnection:
     """A connection that can only read this one database, with a configuration that is locked.
 
     Raises:
-        DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
+        DatabaseError: The file cannot be opened, or is no database.
     """
-    refuse_unfinished(database, [".wal"], "duckdb FILE CHECKPOINT")
     config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
     try:
         return duckdb.connect(database, read_only=True, config=config)

@@ -7,8 +7,7 @@ from collections.abc import Set
 import duckdb
 
 from sql_env.engines.ddl import SAMPLES, SCANNED, Column, ForeignKey, create_table, identifier
-from sql_env.engines.duckdb_file import open_readonly
-from sql_env.engines.file import identify
+from sql_env.engines.duckdb_file import open_readonly, state
 from sql_env.errors import DatabaseError
 from sql_env.types import Value
 
@@ -30,7 +29,7 @@ def schema(database: str, memory_bytes: float) -> str:
     Raises:
         DatabaseError: The file is missing, or is no database.
     """
-    identify(database)
+    state(database)
     connection = open_readonly(database, memory_bytes)
     try:
         keywords = {str(word) for (word,) in connection.execute(_KEYWORDS).fetchall()}

@@ -12,11 +12,16 @@ Identity = tuple[int, int, int, int]
 """Device, inode, size and time of change: what tells one state of a file from another."""
 
 
-def identify(database: str) -> Identity:
+def identify(database: str, suffixes: Iterable[str], remedy: str) -> Identity:
     """What tells one state of a database file from another.
 
+    Args:
+        database: The file's path.
+        suffixes: What the engine calls the logs beside a file, which hold changes that it lacks.
+        remedy: The command that brings them into the file.
+
     Raises:
-        DatabaseError: There is no such file, or it cannot be a database.
+        DatabaseError: There is no such file, it cannot be a database, or its log is not empty.
     """
     try:
         info = os.stat(database)
@@ -26,17 +31,10 @@ def identify(database: str) -> Identity:
         raise DatabaseError(f"{database!r} is no file")
     if not info.st_size:
         raise DatabaseError(f"the database file {database!r} is empty (0 bytes): fetch or build it again")
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
-
-
-def refuse_unfinished(database: str, suffixes: Iterable[str], remedy: str) -> None:
-    """Refuse a database whose last changes are still in a log beside it: reading would miss them.
-
-    Raises:
-        DatabaseError: There is such a log, and it is not empty.
-    """
-    for beside in (database + suffix for suffix in suffixes):
+    file = os.path.realpath(database) if os.path.islink(database) else database
+    for beside in (file + suffix for suffix in suffixes):
         if os.path.isfile(beside) and os.path.getsize(beside):
             raise DatabaseError(
                 f"{beside!r} holds changes that the database lacks: close its writer, then run {remedy}"
             )
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns

@@ -10,8 +10,8 @@ from random import Random
 
 import apsw
 
-from sql_env.engines.file import Identity, identify
-from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly
+from sql_env.engines.file import Identity
+from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly, state
 from sql_env.engines.sqlite_schema import schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
@@ -117,7 +117,7 @@ class SQLiteEngine:
         return ExecutionResult(Status.OK, self._columns, rows)
 
     def _connection(self, database: str, frozen: bool) -> apsw.Connection:
-        key, identity = (database, frozen), identify(database)
+        key, identity = (database, frozen), state(database)
         warm = self._warm.pop(key, None)
         if warm is None or warm[0] != identity:
             if len(self._warm) >= WARM:
@@ -155,7 +155,7 @@ class SQLiteEngine:
         try:
             for row in cursor.execute(sql, can_cache=False):
                 rows.append(row if convert is None else convert(row))
-                room -= len(dumps(row, 2))  # the cheapest way to count
+                room -= 8 * len(row) + len(dumps(row, 2))  # the cheapest way to count; NULLs are not free
                 if room < 0:
                     raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
                 if len(rows) > most:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import apsw
 
-from sql_env.engines.file import refuse_unfinished
+from sql_env.engines.file import Identity, identify
 from sql_env.errors import DatabaseError
 from sql_env.types import Row
 
@@ -46,6 +46,11 @@ def _frozen_clock() -> str:
     return _FrozenClock.name
 
 
+def state(database: str) -> Identity:
+    """What tells one state of an SQLite file from another; see `sql_env.engines.file.identify`."""
+    return identify(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
+
+
 def open_readonly(database: str, frozen: bool) -> apsw.Connection:
     """A connection that cannot write, reads the file as immutable, and has read its schema.
 
@@ -55,10 +60,9 @@ def open_readonly(database: str, frozen: bool) -> apsw.Connection:
             which scans a large one in two thirds of the time.
 
     Raises:
-        DatabaseError: The file cannot be opened, is no database, or has unwritten changes beside it.
+        DatabaseError: The file cannot be opened, or is no database.
     """
     file = os.path.realpath(database)  # a VFS that is made in Python cannot follow symbolic links
-    refuse_unfinished(file, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
     uri = f"file://{quote(file)}?mode=ro&immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:

@@ -8,8 +8,7 @@ from itertools import groupby
 import apsw
 
 from sql_env.engines.ddl import SAMPLES, SCANNED, Column, ForeignKey, create_table, identifier
-from sql_env.engines.file import identify
-from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly
+from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly, state
 from sql_env.errors import DatabaseError
 from sql_env.types import Row
 
@@ -30,7 +29,7 @@ def schema(database: str) -> str:
     Raises:
         DatabaseError: The file is missing, or is no database.
     """
-    identify(database)
+    state(database)
     connection = open_readonly(database, frozen=True)
     try:
         names = [str(name) for (name,) in _select(connection, _TABLES, 1)]
