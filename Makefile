@@ -78,6 +78,6 @@ $(VENV)/.verl: pyproject.toml constraints.txt $(VENV)/.torch
 	@touch $@ $(VENV)/.train
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
-	@echo "installing sql-env, what training needs, and the development tools (a few minutes, once)"
-	$(PIP) install --quiet -c constraints.txt -e '.[trl,bench]' --group dev
-	@touch $@ $(VENV)/.train
+	@echo "installing sql-env, what training with TRL and verl needs, and the development tools (a few minutes, once)"
+	$(PIP) install --quiet -c constraints.txt -e '.[trl,verl,bench]' --group dev
+	@touch $@ $(VENV)/.train $(VENV)/.verl
