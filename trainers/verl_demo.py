@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,7 +150,8 @@ def run(args: VerlDemoArguments) -> Record:
             record.before = lesson.measure(model, "before")
         with record.timed("grpo"), display.stage("GRPO by verl", args.grpo_steps) as stage:
             grpo = improve(lesson, stage, threads)
-        with record.timed("merge"):
+        log = (out / "verl.log").open("a")
+        with record.timed("merge"), log, redirect_stdout(log), redirect_stderr(log):
             merge(out / "verl", out / "grpo")
         with record.timed("measure after"):
             model = AutoModelForCausalLM.from_pretrained(out / "grpo", dtype="float32")
