@@ -314,7 +314,7 @@ def test_real_data(shared_data):
     dev = spider(data_dir=str(shared_data / "spider"))
     assert len(dev.tasks) == 972
     assert dev.left_out == (
-        f"wta_1: 62 tasks, no database at {shared_data.resolve()}/spider/database/wta_1/wta_1.sqlite",
+        f"wta_1: 62 tasks, no database at {shared_data.absolute()}/spider/database/wta_1/wta_1.sqlite",
     )
     train = spider(split="train", data_dir=str(shared_data / "spider"))
     assert [line.split(":")[0] for line in train.left_out] == ["train_others.json", "soccer_1", "baseball_1"]
