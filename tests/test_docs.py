@@ -71,6 +71,7 @@ def test_public_names_have_docstrings(module):
     [
         *plugins.names(plugins.REWARDS),
         *plugins.names(plugins.PRESETS),
+        *plugins.names(plugins.ALGORITHMS),
         *(environment_id(name) for name in plugins.names(plugins.BENCHMARKS)),
         *COMPARISONS,
         *FORMATS,
