@@ -45,7 +45,7 @@ def children(pid=None):
     return [process for process in psutil.Process(pid).children() if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def wait_until(true, seconds=10.0):
+def wait_until(true, seconds=60.0):
     end = time.monotonic() + seconds
     while not (result := true()) and time.monotonic() < end:
         time.sleep(0.02)
@@ -230,7 +230,7 @@ def test_closing_while_a_thread_runs_queries(singers):
         executor.close()
         for future in futures:
             with pytest.raises(ClosedError):
-                future.result(timeout=5)
+                future.result(timeout=60)
 
 
 def test_a_forgotten_executor_ends_its_workers(singers):
@@ -341,7 +341,7 @@ def start(tmp_path, concerts, body, sql=STUCK):
     return process
 
 
-def finish(process, seconds=10):
+def finish(process, seconds=60):
     _, errors = process.communicate(timeout=seconds)
     return process.returncode, errors
 
@@ -352,7 +352,7 @@ def test_ctrl_c_in_mid_batch(tmp_path, concerts):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     began = time.monotonic()
     code, errors = finish(process)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # the query would take minutes
     assert (code, "KeyboardInterrupt" in errors) == (-signal.SIGINT, True)
     assert errors.count("Traceback") == 1  # workers say nothing
     assert wait_until(lambda: not any(worker.is_running() for worker in workers))
@@ -417,7 +417,7 @@ def test_workers_do_not_import_the_users_program_again(tmp_path, concerts):
     process = start(tmp_path, concerts, "assert executor.run(query).ok", "SELECT 1")
     script = tmp_path / "script.py"
     assert "__main__" in script.read_text()
-    out, errors = process.communicate(timeout=10)
+    out, errors = process.communicate(timeout=60)
     assert (out, errors) == ("", "")
 
 
