@@ -119,12 +119,12 @@ def test_the_wall_clock_never_punishes(singers):
 
 
 def test_the_deadline_is_each_querys_own(singers):
-    """Ten queries of 0.2 seconds in one chunk do not run into a deadline of 1 second."""
+    """Queries that together take longer than the deadline, in one chunk, do not run into it."""
     spin = (
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 1000000) SELECT max(x) FROM r"
     )
-    with Executor(Limits(wall_seconds=1.5)) as executor:
-        assert all(result.ok for result in executor.run_many([singers(spin)] * 12))
+    with Executor(Limits(wall_seconds=4.0)) as executor:
+        assert all(result.ok for result in executor.run_many([singers(spin)] * 30))
 
 
 def test_a_worker_killed_from_outside_is_replaced(singers):
