@@ -99,7 +99,11 @@ class Demo:
         from trainers import tiny
 
         self.args, self.display = args, display
+        display.console.print(f"loading the demo benchmark under {args.contents} contents ...")
         self.data = load(args)
+        display.console.print(
+            f"{len(self.data.train)} questions to train on, {self.data.wrong:.0%} mislabelled"
+        )
         self.prompter = Prompter(scorer, "compact")
         prompts = [str(self.prompter(task)) for task in self.data.train]
         answers = [self.prompter.answer(task, args.strategy) for task in self.data.spoilt]
