@@ -313,8 +313,9 @@ def test_a_fork_starts_its_own_workers(singers):
 
 
 SCRIPT = """
-    import os, sys, time
+    import os, signal, sys, time
     from sql_env import Executor, Limits, Query
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     def main():
         executor = Executor(Limits(cpu_seconds=60, max_steps=10**9), workers=2)
         query = Query({database!r}, {sql!r})
