@@ -44,7 +44,7 @@ def lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
         axes.plot([step for step, _ in points], [value for _, value in points], label=label, marker=".")
     axes.set(title=title, xlabel="step")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines, not on them
 
 
 def _bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:
@@ -53,5 +53,5 @@ def _bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:
         places = [place + i * width for place in range(len(figures))]
         axes.bar_label(axes.bar(places, list(figures.values()), width, label=label), fmt="%.2f", fontsize=8)
         axes.set_xticks([place + width * (len(bars) - 1) / 2 for place in range(len(figures))], list(figures))
-    axes.set(title="held-out questions: execution accuracy", ylim=(0, 1.05))
-    axes.legend()
+    axes.set(title="held-out questions: execution accuracy", ylim=(0, 1.2))
+    axes.legend(loc="upper center", ncols=len(bars))
