@@ -35,7 +35,14 @@ def demo(out, *arguments):
 
 def test_grpo_repairs_a_mislabelled_cold_start(tmp_path):
     settings = DemoArguments(
-        out=str(tmp_path), levels="simple", contents=2, split="dev", sft_steps=600, grpo_steps=30, seed=5
+        out=str(tmp_path),
+        levels="simple",
+        contents=2,
+        questions=100,
+        split="dev",
+        sft_steps=600,
+        grpo_steps=25,
+        seed=5,
     )
     use_threads(1)
     with Scorer(settings.reward) as scorer, Display(Console()) as display:
