@@ -27,6 +27,8 @@ BIRD_FOLDERS = {
     "mini_dev": ("predictions/bird_minidev/sqlite", "official_eval/bird_minidev_sqlite"),
 }
 
+pytestmark = pytest.mark.slow
+
 DIFFERING: dict[tuple[str, int], str] = {}
 """(file, index) -> why our verdict is not the official one. None differs."""
 
