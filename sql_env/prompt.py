@@ -46,8 +46,8 @@ def messages(
 
 
 def text(chat: list[Message]) -> str:
-    """Chat messages as one text, for models without a chat template."""
-    return "\n\n".join(message["content"] for message in chat)
+    """Chat messages as one text that ends its line, for models without a chat template."""
+    return "\n\n".join(message["content"] for message in chat).rstrip("\n") + "\n"
 
 
 def _full(task: Task, schema: str, instruction: str) -> list[Message]:

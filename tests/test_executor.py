@@ -353,7 +353,7 @@ def test_ctrl_c_in_mid_batch(tmp_path, concerts):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     began = time.monotonic()
     code, errors = finish(process)
-    assert time.monotonic() - began < 30  # the query would take minutes
+    assert time.monotonic() - began < 10  # the query would take minutes
     assert (code, "KeyboardInterrupt" in errors) == (-signal.SIGINT, True)
     assert errors.count("Traceback") == 1  # workers say nothing
     assert wait_until(lambda: not any(worker.is_running() for worker in workers))

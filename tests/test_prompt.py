@@ -47,6 +47,13 @@ def test_the_outline_has_every_table_and_column(schema):
     ]
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_text_of_a_prompt_ends_its_line(schema, template):
+    """What the environment observes is, to the letter, what a model without a chat template is trained on."""
+    shown = text(messages(TASK, schema, response_format("think-answer"), template))
+    assert shown == shown.rstrip("\n") + "\n"
+
+
 def test_the_outline_of_nonsense_is_empty():
     assert outline("") == ""
     assert outline("-- nothing") == ""

@@ -43,7 +43,7 @@ class Prompter:
         if key not in self._schemas:
             self._schemas[key] = self.scorer.executor.schema(*key)
         chat = messages(task, self._schemas[key], self.scorer.rubric.form, self.template)
-        return chat if self.chat else text(chat).rstrip("\n") + "\n"
+        return chat if self.chat else text(chat)
 
     def answer(self, task: Task, strategy: str) -> str:
         """The completion that is taught: the gold SQL, with its reasoning or without.
