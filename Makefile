@@ -21,7 +21,7 @@ demo: $(VENV)/.train
 	$(PY) -m trainers.demo $(ARGS)
 
 demo-verl: $(VENV)/.verl
-	$(PY) -m trainers.verl_demo $(ARGS)
+	$(PY) -m trainers.demo --backend verl $(ARGS)
 
 test: $(VENV)/.dev lint
 	$(PY) -m pytest $(ARGS)

@@ -15,8 +15,9 @@ from sql_env.errors import DataError, PluginError
 
 pytest.importorskip("transformers")
 
-from trainers import tiny, verl_data, verl_demo, verl_grpo, verl_reward
+from trainers import tiny, verl_data, verl_grpo, verl_reward, verl_stage
 from trainers.dataset import Prompter
+from trainers.demo import DemoArguments
 from trainers.verl_merge import checkpoint
 
 needs_verl = pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed")
@@ -467,8 +468,10 @@ def test_the_newest_checkpoint_is_found(tmp_path):
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_the_demo_calls_verl_in_its_own_keys(quiet_verl, tmp_path):
-    args = verl_demo.VerlDemoArguments(out=str(tmp_path), grpo_steps=7, grpo_rate=0.25)
-    config = verl_grpo.compose(verl_demo.command(args, 33)[3:])
+    args = DemoArguments(out=str(tmp_path), backend="verl", algorithm="rloo", grpo_steps=7, grpo_rate=0.25)
+    config = verl_grpo.compose(verl_stage.command(args, tmp_path / "cold_start", 33)[3:])
+    assert config.sql.algorithm == "rloo"
+    assert config.actor_rollout_ref.model.path == str(tmp_path / "cold_start")
     assert config.trainer.total_training_steps == config.trainer.save_freq == 7
     assert config.actor_rollout_ref.actor.optim.lr == 0.25
     assert config.actor_rollout_ref.actor.optim.lr_warmup_steps == 3
@@ -497,7 +500,7 @@ def test_the_demo_reads_what_verl_logs(tmp_path):
         path.write_text(next(texts))
         return path.read_text() == full
 
-    rows = list(verl_demo.follow(path, ended, stage))
+    rows = list(verl_stage.follow(path, ended, stage))
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert rows[0] == {
         "step": 1, "reward": 1.5, "sql/correct": 0.5, "rewards/format/mean": 1.0, "entropy": 0.1,

@@ -14,13 +14,12 @@ Log = Sequence[Mapping[str, Any]]
 """What a trainer logged, a mapping for each time."""
 
 
-def draw(path: Path, cold: Log, clean: Log, grpo: Log, bars: Mapping[str, Mapping[str, float]]) -> None:
+def draw(path: Path, cold: Mapping[str, Log], grpo: Log, bars: Mapping[str, Mapping[str, float]]) -> None:
     """Draw the losses of the cold starts, the rewards of GRPO, and the figures on held-out tasks.
 
     Args:
         path: The PNG file.
-        cold: Log of the cold start.
-        clean: Log of the cold start on clean labels.
+        cold: Logs of the cold starts, by what they learnt from.
         grpo: Log of GRPO.
         bars: Figures by name, for each model by name.
     """
@@ -28,7 +27,7 @@ def draw(path: Path, cold: Log, clean: Log, grpo: Log, bars: Mapping[str, Mappin
 
     figure = Figure(figsize=(13, 7), layout="constrained")
     (losses, reward), (components, shares) = figure.subplots(2, 2)
-    lines(losses, {"mislabelled data": (cold, "loss"), "clean labels": (clean, "loss")}, "cold start: loss")
+    lines(losses, {name: (log, "loss") for name, log in cold.items() if log}, "cold start: loss")
     shown = {"correct answers": (grpo, "sql/correct"), "entropy of a token": (grpo, "entropy")}
     lines(reward, shown, "GRPO: sampled answers")
     means = {name.split("/")[1]: (grpo, name) for name in (grpo[0] if grpo else {}) if MEAN.fullmatch(name)}
@@ -44,7 +43,8 @@ def lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
         axes.plot([step for step, _ in points], [value for _, value in points], label=label, marker=".")
     axes.set(title=title, xlabel="step")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines, not on them
+    if series:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines, not on them
 
 
 def _bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:

@@ -4,16 +4,16 @@ A tiny model gets its cold start from data of which a stated share is mislabelle
 with execution feedback. Supervised training inherits the wrong labels, execution feedback does not. The
 record also says what a cold start on clean labels reaches, so that nobody takes the repair of bad
 labels for more than it is.
+
+``--backend verl`` lets verl do the RL (``make demo-verl``), ``--algorithm`` chooses how, and ``--start``
+takes the cold start of another run, so that algorithms are compared from the same weights.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import random
 import re
 import sys
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,12 @@ from typing import Any
 from benchmarks.demo import demo
 from benchmarks.demo.mislabel import mislabel
 from sql_env import Scorer, Task
-from sql_env.errors import SQLEnvError
+from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import STRATEGIES, option
 from trainers.dataset import Prompter
 from trainers.hardware import idle_cores, use_threads
 from trainers.setup import drawn
-
-LOGS = 25
-"""How often a stage reports."""
+from trainers.stages import Log, Stages, load, quiet
 
 TABLE = re.compile(r"\w+\(.*\)\n")
 """A table in a prompt: a token of its own, so that prompts are short. The ten schemas are learnt by heart."""
@@ -38,8 +36,14 @@ TABLE = re.compile(r"\w+\(.*\)\n")
 class DemoArguments:
     """The settings of the demo; all of them go into its record."""
 
-    out: str = option("runs/demo", "Folder of the record, the curves and the models.")
+    out: str = option("", "Folder of the record, the curves and the models: runs/demo, or runs/demo-verl.")
     seed: int = option(0, "Seed of the weights, the wrong labels, and every draw.")
+    backend: str = option("trl", "What does the RL.", choices=("trl", "verl"))
+    algorithm: str = option(
+        "", "RL algorithm of trainers.algorithms; where empty, GRPO as tuned for the demo."
+    )
+    start: str = option("", "Folder of a cold start with this seed, from another run; where empty, make one.")
+    clean: bool = option(True, "Also make the cold start on clean labels, for comparison.")
     levels: str = option("simple,moderate", "Levels of the demo benchmark, with commas between them.")
     contents: int = option(4, "Contents of the databases: the benchmark's seeds 0, 1, ... up to this many.")
     split: str = option("test", "Split of the held-out questions: dev to choose settings, test to measure.")
@@ -53,6 +57,9 @@ class DemoArguments:
     grpo_rate: float = option(7e-4, "Learning rate of GRPO.")
     threads: int = option(0, "Threads of torch; 0 for as many as the machine has idle cores.")
     data_dir: str | None = option(None, "Where the benchmark is kept, instead of the user's cache.")
+
+    def __post_init__(self) -> None:
+        self.out = self.out or ("runs/demo-verl" if self.backend == "verl" else "runs/demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Data:
         return round(sum(right.gold_sql != label.gold_sql for right, label in pairs) / max(1, len(pairs)), 4)
 
 
-def load(args: DemoArguments) -> Data:
+def data(args: DemoArguments) -> Data:
     """Load the benchmark under several contents, and spoil labels."""
     held_out = _tasks(args, "test") + _tasks(args, "dev")
     secret = {(task.db_id, task.gold_sql) for task in held_out}
@@ -93,111 +100,67 @@ def _tasks(args: DemoArguments, split: str) -> list[Task]:
 
 
 class Demo:
-    """One run: the parts that its stages share, and the stages."""
+    """One run: its data, and the stages as it sets them."""
 
     def __init__(self, args: DemoArguments, scorer: Scorer, display: Any) -> None:
-        from trainers import tiny
-
         self.args, self.display = args, display
         display.console.print(f"loading the demo benchmark under {args.contents} contents ...")
-        self.data = load(args)
+        self.data = data(args)
         display.console.print(
             f"{len(self.data.train)} questions to train on, {self.data.wrong:.0%} mislabelled"
         )
-        self.prompter = Prompter(scorer, "compact")
-        prompts = [str(self.prompter(task)) for task in self.data.train]
-        answers = [self.prompter.answer(task, args.strategy) for task in self.data.spoilt]
-        tables = sorted({line for prompt in prompts for line in prompt.splitlines(True) if TABLE.match(line)})
-        self.tokenizer = tiny.tokenizer(prompts + answers, scorer.rubric.form, whole=tables)
-        self.longest = 8 + max(len(ids) for ids in self.tokenizer(answers)["input_ids"])
+        prompter = Prompter(scorer, "compact")
+        answers = [prompter.answer(task, args.strategy) for task in self.data.spoilt]
+        tokenizer = vocabulary(self.data.train, answers, prompter)
+        longest = 8 + max(len(ids) for ids in tokenizer(answers)["input_ids"])
+        common = {"out": args.out, "seed": args.seed, "longest": longest}
+        self.stages = Stages(tokenizer, prompter, display, **common)
 
-    def cold_start(self, tasks: list[Task], name: str) -> tuple[Any, list[dict[str, Any]]]:
+    def cold_start(self, tasks: list[Task], name: str) -> tuple[Any, Log]:
         """A new model, trained on the labels of the tasks; and its log."""
-        from trl import SFTConfig
+        model, args = self.stages.model(), self.args
+        how = {"steps": args.sft_steps, "rate": args.sft_rate, "strategy": args.strategy}
+        return model, self.stages.supervise(model, tasks, name, **how)
 
-        from trainers import tiny
-        from trainers.sft import sft_trainer
+    def started(self) -> Any:
+        """The model of ``args.start``.
 
-        model = tiny.model(self.tokenizer, seed=self.args.seed)
-        steps = self.args.sft_steps
-        config = SFTConfig(
-            per_device_train_batch_size=16,
-            learning_rate=self.args.sft_rate,
-            weight_decay=0.05,
-            adam_beta2=0.98,
-            warmup_steps=min(20, steps // 2),
-            max_length=None,
-            **self._common(steps),
-        )
-        with self.display.stage(name, steps) as stage:
-            how = {"strategy": self.args.strategy, "callbacks": [stage]}
-            return model, trained(sft_trainer(model, self.tokenizer, tasks, self.prompter, config, **how))
+        Raises:
+            DataError: It is not a model of this seed and these settings: its words are others.
+        """
+        from transformers import AutoTokenizer
 
-    def improve(self, model: Any) -> list[dict[str, Any]]:
-        """Train the model by GRPO on the right results of the questions; the log."""
-        from trl import GRPOConfig
-
-        from trainers.trl_grpo import grpo_trainer
-
-        steps = self.args.grpo_steps
-        config = GRPOConfig(
-            per_device_train_batch_size=128,
-            num_generations=8,
-            learning_rate=self.args.grpo_rate,
-            max_completion_length=self.longest,
-            temperature=1.0,
-            beta=0.0,
-            scale_rewards="batch",
-            weight_decay=0.0,
-            adam_beta2=0.99,
-            warmup_steps=min(10, steps // 2),
-            **self._common(steps),
-        )
-        with self.display.stage("GRPO", steps) as stage:
-            data = self.data.train
-            return trained(
-                grpo_trainer(model, self.tokenizer, data, self.prompter, config, callbacks=[stage])
+        words = AutoTokenizer.from_pretrained(self.args.start)
+        if words.get_vocab() != self.stages.tokenizer.get_vocab():
+            raise DataError(
+                f"{self.args.start} has another vocabulary: give the seed, levels, contents and "
+                "mislabelled share that it was made with (they are in its record.json)"
             )
+        return load(self.args.start)
+
+    def improve(self, model: Any) -> tuple[Any, Log]:
+        """The model after RL on the right results of the questions, and the log."""
+        args = self.args
+        if args.backend == "verl":
+            from trainers.verl_stage import reinforce
+
+            start = Path(args.start or Path(args.out, "cold_start"))
+            return reinforce(self.stages, start, self.data.train, args)
+        how = {"steps": args.grpo_steps, "rate": args.grpo_rate, "algorithm_name": args.algorithm}
+        return model, self.stages.reinforce(model, self.data.train, args.algorithm or "GRPO", **how)
 
     def measure(self, model: Any, name: str) -> dict[str, float]:
         """Greedy accuracy, mean@1, pass@8 and vote@8 on the held-out questions."""
-        from trainers.measure import measure
-
-        with self.display.stage(f"measuring {name}", 2 * len(self.data.held_out)) as stage:
-            how = {"max_new_tokens": self.longest, "seed": self.args.seed, "progress": stage.advance}
-            figures = measure(model, self.tokenizer, self.data.held_out, self.prompter, **how)
-            stage.say("  " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
-            return figures
-
-    def save(self, model: Any, name: str) -> None:
-        """Keep the model with its tokenizer in the output folder."""
-        for part in (model, self.tokenizer):
-            part.save_pretrained(Path(self.args.out, name))
-
-    def _common(self, steps: int) -> dict[str, Any]:
-        return {
-            "output_dir": self.args.out,
-            "max_steps": steps,
-            "lr_scheduler_type": "cosine",
-            "max_grad_norm": 1.0,
-            "logging_steps": max(1, steps // LOGS),
-            "save_strategy": "no",
-            "report_to": [],
-            "disable_tqdm": True,
-            "seed": self.args.seed,
-            "use_cpu": True,
-            "bf16": False,
-            "gradient_checkpointing": False,
-        }
+        return self.stages.measure(model, self.data.held_out, name)
 
 
-def trained(trainer: Any) -> list[dict[str, Any]]:
-    """Train, without the trainer's own printing; the log."""
-    from transformers import PrinterCallback
+def vocabulary(tasks: list[Task], answers: list[str], prompter: Prompter) -> Any:
+    """A tokenizer for the tasks and their answers, in which every table is one token."""
+    from trainers import tiny
 
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    return [dict(row) for row in trainer.state.log_history]
+    prompts = [str(prompter(task)) for task in tasks]
+    tables = sorted({line for prompt in prompts for line in prompt.splitlines(True) if TABLE.match(line)})
+    return tiny.tokenizer(prompts + answers, prompter.scorer.rubric.form, whole=tables)
 
 
 def run(args: DemoArguments) -> Any:
@@ -212,7 +175,9 @@ def run(args: DemoArguments) -> Any:
     use_threads(threads)
     out, console = Path(args.out), Console()
     out.mkdir(parents=True, exist_ok=True)
-    record = Record(settings=asdict(args), machine=machine(threads))
+    cold: Log = []
+    clean: Log = []
+    record = Record(settings=asdict(args), machine=machine(threads, args.backend))
     with Scorer(args.reward) as scorer, Display(console) as display, record.timed("total"):
         with record.timed("data"):
             lesson = Demo(args, scorer, display)
@@ -220,45 +185,48 @@ def run(args: DemoArguments) -> Any:
         record.training_questions = len(lesson.data.train)
         record.mislabelled_share = lesson.data.wrong
         with record.timed("cold start"):
-            model, cold = lesson.cold_start(lesson.data.spoilt, "cold start, mislabelled data")
+            if args.start:
+                model = lesson.started()
+            else:
+                model, cold = lesson.cold_start(lesson.data.spoilt, "cold start, mislabelled data")
+                lesson.stages.save(model, "cold_start")
         record.parameters = model.num_parameters()
-        lesson.save(model, "cold_start")
         with record.timed("measure before"):
             record.before = lesson.measure(model, "before")
         with record.timed("grpo"):
-            grpo = lesson.improve(model)
-        lesson.save(model, "grpo")
+            model, grpo = lesson.improve(model)
+        lesson.stages.save(model, "grpo")
         with record.timed("measure after"):
             record.after = lesson.measure(model, "after")
-        with record.timed("cold start, clean labels"):
-            model, clean = lesson.cold_start(lesson.data.train, "for comparison: clean labels")
-        with record.timed("measure clean labels"):
-            record.clean_labels = lesson.measure(model, "clean labels")
+        if args.clean:
+            with record.timed("cold start, clean labels"):
+                model, clean = lesson.cold_start(lesson.data.train, "for comparison: clean labels")
+            with record.timed("measure clean labels"):
+                record.clean_labels = lesson.measure(model, "clean labels")
     record.write(out / "record.json")
-    bars = {"before": record.before, "after GRPO": record.after, "clean labels": record.clean_labels}
-    curves.draw(out / "curves.png", cold, clean, grpo, bars)
+    bars = {
+        "before": record.before,
+        f"after {record.algorithm}": record.after,
+        "clean labels": record.clean_labels,
+    }
+    shown = {name: figures for name, figures in bars.items() if figures}
+    curves.draw(out / "curves.png", {"mislabelled data": cold, "clean labels": clean}, grpo, shown)
     console.print(record.table())
-    console.print(record.caution())
+    if args.clean:
+        console.print(record.caution())
     console.print(f"{out / 'record.json'}, {out / 'curves.png'}; {record.seconds['total']:.0f} seconds")
     return record
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the demo that the command line describes."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.filterwarnings("ignore")
-    logging.basicConfig(level=logging.ERROR)
-    print("loading torch, transformers and trl ...", flush=True)
-    import datasets
-    import transformers
+    quiet()
+    from transformers import HfArgumentParser
 
-    datasets.disable_progress_bars()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    (args,) = transformers.HfArgumentParser(DemoArguments).parse_args_into_dataclasses(argv)
+    (args,) = HfArgumentParser(DemoArguments).parse_args_into_dataclasses(argv)
     try:
         run(args)
-    except SQLEnvError as error:
+    except (SQLEnvError, ChildProcessError) as error:
         sys.exit(f"error: {error}")
 
 

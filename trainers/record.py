@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ class Record:
 
     Attributes:
         before: ``greedy``, ``mean@1``, ``pass@8`` and ``vote@8`` on held-out questions after the cold start.
-        after: The same after GRPO.
-        clean_labels: The same after as long a cold start on clean labels, without GRPO.
+        after: The same after GRPO, or another algorithm.
+        clean_labels: The same after as long a cold start on clean labels, without GRPO; empty where there
+            was none.
         held_out_questions: How many questions were held out.
         training_questions: How many were trained on.
         mislabelled_share: The share of the cold start's labels that were wrong.
@@ -46,6 +48,11 @@ class Record:
     machine: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def algorithm(self) -> str:
+        """What came after the cold start."""
+        return str(self.settings.get("algorithm") or "GRPO")
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -78,7 +85,7 @@ class Record:
     def table(self) -> Table:
         """Before and after, side by side."""
         table = Table(title=f"{self.held_out_questions} held-out questions, execution accuracy")
-        for column in ("", "before", "after GRPO", "change"):
+        for column in ("", "before", f"after {self.algorithm}", "change"):
             table.add_column(column, justify="left" if not column else "right")
         for name, before in self.before.items():
             shown = [f"{value:.3f} ± {self.error(value):.3f}" for value in (before, self.after[name])]
@@ -86,13 +93,9 @@ class Record:
         return table
 
 
-def machine(threads: int) -> dict[str, Any]:
+def machine(threads: int, backend: str) -> dict[str, Any]:
     """What a time depends on."""
-    import torch
-    import transformers
-    import trl
-
-    versions = {module.__name__: module.__version__ for module in (torch, transformers, trl)}
-    versions["python"] = platform.python_version()
+    installed = ("torch", "transformers", "trl") + (("verl", "ray") if backend == "verl" else ())
+    versions = {name: version(name) for name in installed} | {"python": platform.python_version()}
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     return {"cores": os.cpu_count(), "threads": threads, "load": load} | versions
