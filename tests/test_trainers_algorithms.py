@@ -3,10 +3,17 @@
 from dataclasses import fields
 
 import pytest
+import torch
 
+from benchmarks.demo import demo
+from sql_env import Scorer
 from sql_env.errors import PluginError
 from sql_env.plugins import ALGORITHMS, load_object, names
+from sql_env.rubric import Rubric, WeightedReward
+from trainers import tiny
 from trainers.algorithms import Algorithm, algorithm, algorithms
+from trainers.dataset import Prompter
+from trainers.trl_grpo import grpo_trainer
 
 ASKED_FOR = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
 
@@ -50,3 +57,43 @@ def test_a_mistake_says_how_to_mend_it(name, message):
 def test_an_algorithm_of_ones_own_needs_no_registration():
     assert isinstance(load_object("trainers.algorithms:GRPO"), Algorithm)
     assert algorithm("trainers.algorithms:GRPO", "trl") is algorithm("grpo", "trl")
+
+
+def varied(rollout):
+    """A reward in which random answers differ."""
+    return float(len(rollout.completion) % 5)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """A prompter that pays `varied`, some tasks, and a tokenizer learnt from them."""
+    tasks = demo(split="dev").tasks[:24]
+    with Scorer(Rubric("varied", (WeightedReward("varied", varied),))) as scorer:
+        prompter = Prompter(scorer, "compact")
+        yield prompter, tasks, tiny.tokenizer(map(prompter, tasks), scorer.rubric.form, 500)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", algorithms("trl"))
+def test_trl_learns_for_three_steps(name, asked, tmp_path):
+    torch.set_num_threads(1)  # others use the machine too
+    prompter, tasks, words = asked
+    settings = algorithm(name, "trl")
+    config = load_object(settings.config)(
+        output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],
+        save_strategy="no", disable_tqdm=True, per_device_train_batch_size=8, num_generations=4, max_steps=3,
+        max_completion_length=8, logging_steps=1, learning_rate=1e-3, **settings.arguments,
+    )  # fmt: skip
+    made = tiny.model(words, width=32)
+    made.save_pretrained(tmp_path / "model")
+    trainer = grpo_trainer(str(tmp_path / "model"), words, tasks, prompter, config, trainer=settings.trainer)
+    trainer.train()
+    rows = [row for row in trainer.state.log_history if "reward" in row]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all(0 < row["grad_norm"] < float("inf") for row in rows)
+    moved = [
+        (new - old).abs().max()
+        for new, old in zip(trainer.model.parameters(), made.parameters(), strict=True)
+    ]
+    assert 1e-4 < max(moved) < 0.1
