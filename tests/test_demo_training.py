@@ -83,7 +83,8 @@ def test_another_algorithm_goes_on_from_the_same_cold_start(tmp_path):
     said, second = demo(tmp_path / "b", *start, "--algorithm", "rloo")
     assert second["before"] == first["before"]
     assert second["seconds"]["cold start"] < first["seconds"]["cold start"]
-    assert "after rloo" in said and "clean labels" not in said
+    assert "after rloo" in said
+    assert "clean labels" not in said
     said, nothing = demo(tmp_path / "c", *start, "--seed", "1")
     assert nothing is None
-    assert "error:" in said and "another vocabulary: give the seed" in said
+    assert "another vocabulary: give the seed" in said
