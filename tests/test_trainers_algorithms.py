@@ -1,6 +1,8 @@
 """Algorithms by name: data that each back end understands."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from trainers.algorithms import Algorithm, algorithm, algorithms
 from trainers.dataset import Prompter
 from trainers.trl_grpo import grpo_trainer
 
+PAGE = Path(__file__).parents[1] / "docs" / "algorithms.md"
 ASKED_FOR = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
 
 
@@ -37,6 +40,20 @@ def test_every_algorithm_names_its_source(name):
     assert settings
     source = load_object(f"trainers.algorithms:{name.upper()}").source
     assert "arXiv" in source or "documentation" in source
+
+
+@pytest.mark.parametrize("name", names(ALGORITHMS))
+def test_the_table_says_what_each_sets_and_that_it_ran(name):
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    [row] = [line for line in lines if line.startswith(f"| `{name}` |")]
+    _, trl, verl, ran, source = row.strip("| ").split(" | ")
+    found = load_object(f"trainers.algorithms:{name.upper()}")
+    assert source == found.source
+    for cell, told in ((trl, found.trl and found.trl.arguments), (verl, found.verl and found.verl.overrides)):
+        written = re.findall("`([^`]*=[^`]*)`", cell)
+        for item, (key, value) in zip(written, (told or {}).items(), strict=True):
+            assert f".{key}={value}".endswith(f".{item}")
+    assert ran == ", ".join(backend for backend in ("trl", "verl") if getattr(found, backend))
 
 
 def test_a_back_end_that_cannot_says_which_can():
