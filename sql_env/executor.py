@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
+from functools import lru_cache
 from types import TracebackType
 
 from sql_env.batch import Batch
+from sql_env.descriptions import described
 from sql_env.engines import check_dialect, load_engine
+from sql_env.engines.file import signature
 from sql_env.errors import ClosedError, LimitError
 from sql_env.limits import Limits
 from sql_env.pool import Pool
+from sql_env.schema import Schema
 from sql_env.types import ExecutionResult, Query
 
 
@@ -62,15 +66,17 @@ class Executor:
         paths = {path: _absolute(path) for path in {query.database for query in queries}}
         return Batch(self._pool, [Query(paths[q.database], q.sql, q.dialect) for q in queries]).run()
 
-    def schema(self, database: str, dialect: str = "sqlite") -> str:
-        """The tables of a database as DDL with sample values, read in this process.
+    def schema(self, database: str, dialect: str = "sqlite") -> Schema:
+        """The tables of a database with sample values and descriptions, read in this process.
+
+        Its text (``str``) is DDL. What has been read is kept until the database file changes.
 
         Raises:
             DatabaseError: The database is missing or is none, or the dialect has no engine.
             ClosedError: The executor is closed.
         """
         self._check_open()
-        return load_engine(dialect, self.limits).schema(database)
+        return _schema(_absolute(database), dialect, self.limits, signature(database))
 
     def close(self) -> None:
         """End all workers. Closing twice is no mistake."""
@@ -87,6 +93,11 @@ class Executor:
     def _check_open(self) -> None:
         if self._pool.closed:
             raise ClosedError("the executor is closed")
+
+
+@lru_cache(maxsize=1024)
+def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
+    return described(load_engine(dialect, limits).schema(database), database)
 
 
 def _absolute(path: str) -> str:

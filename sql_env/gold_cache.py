@@ -22,15 +22,6 @@ class GoldKey(NamedTuple):
     file: tuple[int, int, int]
 
 
-def signature(database: str) -> tuple[int, int, int]:
-    """What changes when a database file does; zeros where there is no file."""
-    try:
-        stat = os.stat(database)
-    except (OSError, ValueError):
-        return (0, 0, 0)
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
 class GoldCache:
     """The most recently used gold results, shared by threads."""
 

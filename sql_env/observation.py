@@ -92,7 +92,7 @@ class View:
     def _lines(self, result: ExecutionResult, width: int) -> Iterator[str]:
         left = self.chars
         for row in result.rows[: self.rows]:
-            line = " | ".join(_literal(value, self.cell) for value in row[:width])
+            line = " | ".join(literal(value, self.cell) for value in row[:width])
             if left < self.chars and len(line) > left:
                 return
             yield _cut(line, self.chars)
@@ -127,7 +127,8 @@ def _escape(character: str) -> str:
     return short or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
-def _literal(value: Value, limit: int) -> str:
+def literal(value: Value, limit: int) -> str:
+    """A value as SQL, on one line and escaped, its text or bytes cut to ``limit``."""
     if value is None:
         return "NULL"
     if isinstance(value, bytes):

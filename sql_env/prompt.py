@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Callable
+from typing import TypedDict
 
 from sql_env.errors import FormatError
+from sql_env.observation import plain
 from sql_env.parser import ResponseFormat
 from sql_env.plugins import suggest
+from sql_env.schema import Schema
 from sql_env.types import Task
-
-if TYPE_CHECKING:
-    from sqlglot.expressions import Expr
 
 ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
 
@@ -25,7 +23,7 @@ class Message(TypedDict):
 
 
 def messages(
-    task: Task, schema: str, form: ResponseFormat, template: str = "full", turns: int = 1
+    task: Task, schema: Schema, form: ResponseFormat, template: str = "full", turns: int = 1
 ) -> list[Message]:
     """The chat messages that ask a task.
 
@@ -50,22 +48,22 @@ def text(chat: list[Message]) -> str:
     return "\n\n".join(message["content"] for message in chat).rstrip("\n") + "\n"
 
 
-def _full(task: Task, schema: str, instruction: str) -> list[Message]:
+def _full(task: Task, schema: Schema, instruction: str) -> list[Message]:
     engine = ENGINES.get(task.dialect, task.dialect)
     system = f"You turn questions about a {engine} database into one SQL query. {instruction}"
-    parts = [f"Schema:\n{schema.strip()}"]
+    parts = [f"Schema:\n{schema}"]
     if task.evidence:
         parts.append(f"Evidence: {task.evidence}")
     parts.append(f"Question: {task.question}")
     return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
 
 
-def _compact(task: Task, schema: str, instruction: str) -> list[Message]:
+def _compact(task: Task, schema: Schema, instruction: str) -> list[Message]:
     lines = [outline(schema), task.evidence, task.question]
     return [Message(role="user", content="\n".join(line for line in lines if line) + "\n")]
 
 
-TEMPLATES: dict[str, Callable[[Task, str, str], list[Message]]] = {
+TEMPLATES: dict[str, Callable[[Task, Schema, str], list[Message]]] = {
     "full": _full,
     "compact": _compact,
 }
@@ -91,34 +89,9 @@ def _exploring(form: ResponseFormat, place: str, turns: int) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
-def outline(schema: str) -> str:
-    """The names of a schema's tables and columns, ``table(column, ...)``, a line each.
-
-    Statements that cannot be parsed are left out.
-    """
-    from sqlglot import exp  # takes long to import, and only tiny models need it
-
-    tables = (tree for part in schema.split("\n\n") for tree in _parsed(part))
+def outline(schema: Schema) -> str:
+    """The names of a schema's tables and columns, ``table(column, ...)``, a line each."""
     return "\n".join(
-        f"{tree.this.this.name}({', '.join(_columns(tree.this))})"
-        for tree in tables
-        if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema)
+        f"{plain(table.name)}({', '.join(plain(column.name) for column in table.columns)})"
+        for table in schema.tables
     )
-
-
-def _parsed(ddl: str) -> list[Expr | None]:
-    """The statements of a text; none of them where one is odd: SQLite takes any text for a type."""
-    import sqlglot
-
-    try:
-        return sqlglot.parse(ddl, dialect="sqlite", error_level=sqlglot.ErrorLevel.IGNORE)
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        return []
-
-
-def _columns(table: Expr) -> Iterator[str]:
-    """The names of a table's columns; one without a type is a bare identifier."""
-    from sqlglot import exp
-
-    return (part.name for part in table.expressions if isinstance(part, exp.ColumnDef | exp.Identifier))

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import TypeAlias
 
 from sql_env.comparison import Comparison, Gold, Order, comparison, gold
+from sql_env.engines.file import signature
 from sql_env.executor import Executor
-from sql_env.gold_cache import GoldCache, GoldKey, signature
+from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric

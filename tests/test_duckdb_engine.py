@@ -162,7 +162,7 @@ def test_a_database_that_changes_is_opened_again(engine, library):
 
 
 def test_schema(engine, library):
-    assert engine.schema(str(library)) == (
+    assert str(engine.schema(str(library))) == (
         "CREATE TABLE author (\n"
         "  id INTEGER, -- values: 1, 2\n"
         "  name VARCHAR, -- values: 'Ann', 'Bo'\n"

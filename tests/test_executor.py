@@ -271,7 +271,7 @@ def test_a_path_relative_to_a_working_directory_that_changes(singers, concerts, 
 
 def test_schema(concerts):
     with Executor() as executor:
-        assert executor.schema(str(concerts)).startswith(
+        assert str(executor.schema(str(concerts))).startswith(
             "CREATE TABLE singer (\n  id INTEGER, -- values: 1, 2, 3"
         )
         with pytest.raises(DatabaseError, match="nowhere"):

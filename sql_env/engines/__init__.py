@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
+from sql_env.schema import Schema
 from sql_env.types import ExecutionResult
 
 ENGINES = {
@@ -36,8 +37,8 @@ class Engine(Protocol):
         """Run one query. It never raises for what the query or the database file holds."""
         ...
 
-    def schema(self, database: str) -> str:
-        """The CREATE TABLE text of all tables, with sample values.
+    def schema(self, database: str) -> Schema:
+        """All tables with sample values.
 
         Raises:
             DatabaseError: The database is missing, or is none.

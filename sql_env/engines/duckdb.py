@@ -20,6 +20,7 @@ from sql_env.engines.file import Identity
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
+from sql_env.schema import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
 
 WARM = 8
@@ -77,8 +78,8 @@ class DuckDBEngine:
         except (Stop, duckdb.Error, DatabaseError, MemoryError) as error:
             return self._failure(error)
 
-    def schema(self, database: str) -> str:
-        """The tables as DDL; see `sql_env.engines.Engine.schema`."""
+    def schema(self, database: str) -> Schema:
+        """The tables with sample values; see `sql_env.engines.Engine.schema`."""
         return schema(database, self.limits.memory_bytes)
 
     def close(self) -> None:

@@ -6,25 +6,24 @@ from collections.abc import Set
 
 import duckdb
 
-from sql_env.engines.ddl import SAMPLES, SCANNED, Column, ForeignKey, create_table, identifier
+from sql_env.ddl import identifier
 from sql_env.engines.duckdb_file import open_readonly, state
 from sql_env.errors import DatabaseError
+from sql_env.schema import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Value
 
 _KEYWORDS = "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
-_TABLES = """SELECT schema_name, table_name FROM duckdb_tables()
+_TABLES = """SELECT schema_name, table_name, comment FROM duckdb_tables()
 WHERE NOT internal AND NOT temporary ORDER BY table_oid"""
-_COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
+_COLUMNS = """SELECT column_name, data_type, comment FROM duckdb_columns()
 WHERE schema_name = ? AND table_name = ? ORDER BY column_index"""
 _KEYS = """SELECT constraint_type, constraint_column_names, referenced_table, referenced_column_names
 FROM duckdb_constraints() WHERE schema_name = ? AND table_name = ?
 AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index"""
 
 
-def schema(database: str, memory_bytes: float) -> str:
-    """All tables in the order in which they were made, each column followed by sample values.
-
-    Views, constraints other than keys, and binary values are left out.
+def schema(database: str, memory_bytes: float) -> Schema:
+    """The tables with sample values and comments; see `sql_env.schema.Schema` for what is left out.
 
     Raises:
         DatabaseError: The file is missing, or is no database.
@@ -32,27 +31,31 @@ def schema(database: str, memory_bytes: float) -> str:
     state(database)
     connection = open_readonly(database, memory_bytes)
     try:
-        keywords = {str(word) for (word,) in connection.execute(_KEYWORDS).fetchall()}
+        keywords = frozenset(str(word) for (word,) in connection.execute(_KEYWORDS).fetchall())
         tables = connection.execute(_TABLES).fetchall()
-        return "\n\n".join(_table(connection, space, name, keywords) for space, name in tables)
+        return Schema(tuple(_table(connection, keywords, *row) for row in tables), keywords)
     except duckdb.Error as error:
         raise DatabaseError(f"cannot read the schema of {database!r}: {error}") from None
     finally:
         connection.close()
 
 
-def _table(connection: duckdb.DuckDBPyConnection, space: str, name: str, keywords: Set[str]) -> str:
+def _table(
+    connection: duckdb.DuckDBPyConnection, keywords: Set[str], space: str, name: str, comment: str | None
+) -> Table:
     table = identifier(name, keywords)
     if space != "main":
         table = f"{identifier(space, keywords)}.{table}"
-    columns = [
-        Column(column, kind, _values(connection, table, identifier(column, keywords), kind))
-        for column, kind in connection.execute(_COLUMNS, [space, name]).fetchall()
-    ]
+    columns = tuple(
+        Column(column, kind, _values(connection, table, identifier(column, keywords), kind), note or "")
+        for column, kind, note in connection.execute(_COLUMNS, [space, name]).fetchall()
+    )
     keys = connection.execute(_KEYS, [space, name]).fetchall()
-    primary = [column for kind, columns, _, _ in keys if kind == "PRIMARY KEY" for column in columns]
-    foreign = [ForeignKey(tuple(own), to, tuple(its)) for kind, own, to, its in keys if kind == "FOREIGN KEY"]
-    return create_table(table, columns, primary, foreign, keywords)
+    primary = tuple(column for kind, columns, _, _ in keys if kind == "PRIMARY KEY" for column in columns)
+    foreign = tuple(
+        ForeignKey(tuple(own), to, tuple(its)) for kind, own, to, its in keys if kind == "FOREIGN KEY"
+    )
+    return Table(name, columns, primary, foreign, "" if space == "main" else space, comment or "")
 
 
 def _values(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> tuple[Value, ...]:

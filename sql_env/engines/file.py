@@ -38,3 +38,12 @@ def identify(database: str, suffixes: Iterable[str], remedy: str) -> Identity:
                 f"{beside!r} holds changes that the database lacks: close its writer, then run {remedy}"
             )
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def signature(database: str) -> tuple[int, int, int]:
+    """What changes when a database file does; zeros where there is no file."""
+    try:
+        stat = os.stat(database)
+    except (OSError, ValueError):
+        return (0, 0, 0)
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)

@@ -16,6 +16,7 @@ from sql_env.engines.sqlite_schema import schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
+from sql_env.schema import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
 
 WARM = 192
@@ -83,8 +84,8 @@ class SQLiteEngine:
         finally:
             apsw.hard_heap_limit(previous)
 
-    def schema(self, database: str) -> str:
-        """The tables as DDL; see `sql_env.engines.Engine.schema`."""
+    def schema(self, database: str) -> Schema:
+        """The tables with sample values; see `sql_env.engines.Engine.schema`."""
         return schema(database)
 
     def close(self) -> None:

@@ -7,9 +7,10 @@ from itertools import groupby
 
 import apsw
 
-from sql_env.engines.ddl import SAMPLES, SCANNED, Column, ForeignKey, create_table, identifier
+from sql_env.ddl import identifier
 from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly, state
 from sql_env.errors import DatabaseError
+from sql_env.schema import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Row
 
 _TABLES = r"""SELECT name FROM sqlite_schema AS s
@@ -21,10 +22,8 @@ _VALUES = """SELECT DISTINCT {0} FROM (SELECT {0} FROM {1} NOT INDEXED LIMIT {2}
 WHERE typeof({0}) NOT IN ('null', 'blob') LIMIT {3}"""
 
 
-def schema(database: str) -> str:
-    """All tables in the order in which they were made, each column followed by sample values.
-
-    Views, constraints other than keys, and binary values are left out.
+def schema(database: str) -> Schema:
+    """The tables with sample values; see `sql_env.schema.Schema` for what is left out.
 
     Raises:
         DatabaseError: The file is missing, or is no database.
@@ -33,7 +32,8 @@ def schema(database: str) -> str:
     connection = open_readonly(database, frozen=True)
     try:
         names = [str(name) for (name,) in _select(connection, _TABLES, 1)]
-        return "\n\n".join(filter(None, [_table(connection, name) for name in names]))
+        tables = [_table(connection, name) for name in names]
+        return Schema(tuple(filter(None, tables)), frozenset(apsw.keywords))
     except apsw.Error as error:
         raise DatabaseError(f"cannot read the schema of {database!r}: {error}") from None
     finally:
@@ -44,20 +44,20 @@ def _select(connection: apsw.Connection, query: str, width: int) -> Iterator[Row
     return map(decode, connection.execute(lenient_select(query, width)))
 
 
-def _table(connection: apsw.Connection, name: str) -> str:
+def _table(connection: apsw.Connection, name: str) -> Table | None:
+    """A table; None where no query can read it."""
     quoted = apsw.format_sql_value(name)
     try:
         rows = [
             (str(c), str(kind), int(pk or 0))
             for c, kind, pk in _select(connection, _COLUMNS.format(quoted), 3)
         ]
-        columns = [Column(column, kind, _values(connection, name, column)) for column, kind, _ in rows]
+        columns = tuple(Column(column, kind, _values(connection, name, column)) for column, kind, _ in rows)
         keys = _foreign_keys(_select(connection, _KEYS.format(quoted), 4))
     except apsw.SQLError:  # a virtual table whose module is missing: no query can read it either
-        return ""
-    primary = [column for column, _, pk in sorted(rows, key=lambda row: row[2]) if pk]
-    table = identifier(name, apsw.keywords)
-    return create_table(table, columns, primary, keys, apsw.keywords) if columns else ""
+        return None
+    primary = tuple(column for column, _, pk in sorted(rows, key=lambda row: row[2]) if pk)
+    return Table(name, columns, primary, tuple(keys)) if columns else None
 
 
 def _values(connection: apsw.Connection, table: str, column: str) -> Row:

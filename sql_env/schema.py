@@ -1,0 +1,94 @@
+"""What a database consists of, as far as a model that writes queries has to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sql_env import ddl
+from sql_env.types import Value
+
+SAMPLES = 3
+"""Distinct values that an engine reads of a column, at most."""
+
+SCANNED = 1_000
+"""Rows that it searches for them, the table's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its name, unquoted.
+        type: Its declared type, as the database words it: in SQLite any text, or none.
+        values: Some of its values: those that match the question first, where it was searched.
+        description: What it holds, in words; empty where nobody has said so.
+    """
+
+    name: str
+    type: str = ""
+    values: tuple[Value, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """Columns that refer to another table's columns (to its primary key, where none are named)."""
+
+    columns: tuple[str, ...]
+    table: str
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its columns in order.
+
+    Attributes:
+        name: Its name, unquoted.
+        columns: Its columns.
+        primary_key: The names of its primary key's columns.
+        foreign_keys: Its references to other tables.
+        space: The schema of the database that it is in, where that must be said (DuckDB).
+        description: What it holds, in words; may be empty.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    space: str = ""
+    description: str = ""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The names of the columns that are part of a key, in lower case."""
+        names = (*self.primary_key, *(name for key in self.foreign_keys for name in key.columns))
+        return frozenset(name.lower() for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of a database, in the order in which they were made.
+
+    Views, constraints other than keys, and binary values are left out. Its text (``str``) is DDL,
+    each column followed by a comment with its values; `sql_env.ddl` writes it.
+
+    Attributes:
+        tables: The tables.
+        keywords: Words that must be quoted as names, in upper case.
+
+    Example:
+        >>> print(Schema((Table("t", (Column("a", "int", (1, 2)), Column("b c")), ("a",)),)))
+        CREATE TABLE t (
+          a int, -- values: 1, 2
+          "b c",
+          PRIMARY KEY (a)
+        );
+    """
+
+    tables: tuple[Table, ...]
+    keywords: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __str__(self) -> str:
+        return ddl.create_tables(self, ddl.values)
