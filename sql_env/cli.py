@@ -36,6 +36,8 @@ DataDir = Annotated[str | None, typer.Option(help="The folder of its files, wher
 def main() -> None:
     """Run the command; a mistake ends in one clear line and exit code 2."""
     with one_line_errors():
+        for name in plugins.names(plugins.COMMANDS):
+            app.command(name)(plugins.load(plugins.COMMANDS, name))
         app()
 
 

@@ -19,6 +19,7 @@ REWARDS = "sql_env.rewards"
 PRESETS = "sql_env.presets"
 BENCHMARKS = "sql_env.benchmarks"
 ALGORITHMS = "sql_env.algorithms"
+COMMANDS = "sql_env.commands"
 
 _SIBLINGS = ("rewards", "trainers", "benchmarks")
 """Packages of this distribution whose generic names a user's own file can shadow."""
