@@ -33,11 +33,15 @@ class Chunk:
 
 
 class Batch:
-    """The queries of one call and their results as they come. It belongs to one thread."""
+    """The queries of one call and their results as they come. It belongs to one thread.
 
-    def __init__(self, pool: Pool, queries: Sequence[Query]) -> None:
+    Where ``measured``, the results are what the queries took; see `sql_env.worker`.
+    """
+
+    def __init__(self, pool: Pool, queries: Sequence[Query], measured: bool = False) -> None:
         self._pool = pool
         self._queries = queries
+        self._measured = measured
         self._results: list[ExecutionResult | None] = [None] * len(queries)
         self._retried: set[int] = set()
         self._waiting = deque(self._chunks())
@@ -74,7 +78,7 @@ class Batch:
             chunk = self._next_for(worker)
             self._waiting.remove(chunk)
             self._running[worker.connection] = worker, chunk
-            worker.send([self._queries[place] for place in chunk.places])
+            worker.send([self._queries[place] for place in chunk.places], self._measured)
 
     def _next_for(self, worker: Worker) -> Chunk:
         """The first chunk that begins with the database that the worker has just used, or the first."""

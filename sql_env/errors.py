@@ -44,6 +44,10 @@ class LimitError(SQLEnvError):
     """A limit is unknown or out of range."""
 
 
+class MetricError(SQLEnvError):
+    """A metric cannot be measured in the way that was asked for."""
+
+
 class EpisodeError(SQLEnvError):
     """An episode was continued after its end."""
 

@@ -16,7 +16,7 @@ from sql_env.errors import ClosedError, LimitError
 from sql_env.limits import Limits
 from sql_env.pool import Pool
 from sql_env.schema import Schema
-from sql_env.types import ExecutionResult, Query
+from sql_env.types import Cost, ExecutionResult, Query
 
 
 class Executor:
@@ -60,11 +60,34 @@ class Executor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: Worker processes cannot be started.
         """
+        return self._run(queries)
+
+    def measure(self, queries: Sequence[Query]) -> list[Cost]:
+        """Run queries and return, in the same order, what each of them took in place of its result.
+
+        They run under the same limits. Where there is one worker, it runs those on one database in the
+        order in which they are given, so that two that take turns are measured under the same load.
+
+        Raises:
+            DatabaseError: A query's dialect has no engine.
+            ClosedError: The executor is closed, or was closed meanwhile.
+            SQLEnvError: Worker processes cannot be started.
+
+        Example:
+            >>> with Executor() as executor:
+            ...     [cost] = executor.measure([Query("missing.sqlite", "SELECT 1")])
+            >>> cost.status, cost.steps
+            (<Status.UNAVAILABLE: 'unavailable'>, None)
+        """
+        return [_cost(result) for result in self._run(queries, measured=True)]
+
+    def _run(self, queries: Sequence[Query], measured: bool = False) -> list[ExecutionResult]:
         self._check_open()
         for dialect in {query.dialect for query in queries}:
             check_dialect(dialect)
         paths = {path: _absolute(path) for path in {query.database for query in queries}}
-        return Batch(self._pool, [Query(paths[q.database], q.sql, q.dialect) for q in queries]).run()
+        asked = [Query(paths[q.database], q.sql, q.dialect) for q in queries]
+        return Batch(self._pool, asked, measured).run()
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
         """The tables of a database with sample values and descriptions, read in this process.
@@ -98,6 +121,12 @@ class Executor:
 @lru_cache(maxsize=1024)
 def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
     return described(load_engine(dialect, limits).schema(database), database)
+
+
+def _cost(measured: ExecutionResult) -> Cost:
+    """What a worker says of a query that it has measured; see `sql_env.worker`."""
+    steps, seconds = measured.rows[0] if measured.ok else (None, None)
+    return Cost(measured.status, steps, seconds, measured.error)  # type: ignore[arg-type]  # of a table
 
 
 def _absolute(path: str) -> str:

@@ -97,13 +97,13 @@ class Worker:
         """The place in its chunk of the query that it began last; -1 before the first."""
         return self._progress.place
 
-    def send(self, queries: Sequence[Query]) -> None:
-        """Give it a chunk. Where it is dead already, `receive` will tell."""
+    def send(self, queries: Sequence[Query], measured: bool) -> None:
+        """Give it a chunk to run, or to measure. Where it is dead already, `receive` will tell."""
         self.last = queries[-1].dialect, queries[-1].database
         self._progress.begin(-1)
         try:
             self.connection.send_bytes(
-                dumps([(query.dialect, query.database, query.sql) for query in queries])
+                dumps((measured, [(query.dialect, query.database, query.sql) for query in queries]))
             )
         except OSError:
             self._process.kill()

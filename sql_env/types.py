@@ -151,6 +151,29 @@ class ExecutionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What running one query took.
+
+    Attributes:
+        status: How it ended. Unless ``ok``, it has no figures.
+        steps: SQLite virtual-machine instructions, which are the same each time, without those inside
+            virtual tables (FTS5, R-trees); None where the engine counts none.
+        cpu_seconds: CPU time of the thread that ran it, from its text to its last row. The first query
+            on a database includes the opening of the file.
+        error: The engine's message, or why there are no figures. Empty when ``ok``.
+    """
+
+    status: Status
+    steps: int | None = None
+    cpu_seconds: float | None = None
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status is Status.OK
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One step of an episode before its answer: a query that the model ran to look around.
 

@@ -1,7 +1,8 @@
 """The program inside a worker process: it answers chunks of queries until its parent is gone.
 
-It talks marshal over a socket. A request is ``[(dialect, database, sql), ...]``; the answer is one or
-more frames ``(replies, last, retire)``, where a reply is the fields of an `ExecutionResult`.
+It talks marshal over a socket. A request is ``(measured, [(dialect, database, sql), ...])``; the answer is
+one or more frames ``(replies, last, retire)``, where a reply is the fields of an `ExecutionResult`. Where
+``measured``, a query that runs has a table of what it took for a result, as EXPLAIN has one of a plan.
 Replies are gathered for a moment, because a message for each costs more than a small query. Shared
 memory says which query is being run and since when, so a killed worker loses nothing but that one.
 """
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection
 from sql_env.engines import Engine, load_engine
 from sql_env.limits import Limits
 from sql_env.progress import Progress
-from sql_env.types import ExecutionResult, Row
+from sql_env.types import ExecutionResult, Row, Status
 
 GATHER_SECONDS = 0.05
 GATHER_ROWS = 2_000
@@ -42,26 +43,34 @@ def serve(connection: Connection, progress: Progress, limits: Limits) -> None:
     engines: dict[str, Engine] = {}
     while True:
         try:
-            queries = loads(connection.recv_bytes())
+            measured, queries = loads(connection.recv_bytes())
         except EOFError:
             return
         for dialect in {dialect for dialect, _, _ in queries} - set(engines):
             engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
-        results = _results(engines, queries, progress)
+        results = _results(engines, measured, queries, progress)
         _answer(connection, results, len(queries), 2 * limits.memory_bytes + 128 * 2**20)
 
 
 def _results(
-    engines: Mapping[str, Engine], queries: list[tuple[str, str, str]], progress: Progress
+    engines: Mapping[str, Engine], measured: bool, queries: list[tuple[str, str, str]], progress: Progress
 ) -> Iterator[ExecutionResult]:
     """Run each query under a timer of the kernel, which kills this process when it runs out."""
     for place, (dialect, database, sql) in enumerate(queries):
         engine = engines[dialect]
         progress.begin(place)
         signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
-        result = engine.run(database, sql)
+        result = _measured(engine, database, sql) if measured else engine.run(database, sql)
         signal.setitimer(signal.ITIMER_PROF, 0)
         yield result
+
+
+def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
+    """What a query took: one row, its steps and its seconds of CPU."""
+    began = time.thread_time()
+    result, steps = engine.measure(database, sql)
+    seconds = time.thread_time() - began
+    return ExecutionResult(Status.OK, rows=((steps, seconds),)) if result.ok else result
 
 
 def _answer(connection: Connection, results: Iterator[ExecutionResult], count: int, memory: float) -> None:

@@ -26,15 +26,22 @@ class Engine(Protocol):
         limits: What one query may cost.
         cpu_grace: Seconds past ``limits.cpu_seconds`` after which the kernel kills the process: time
             for an engine that can stop the query by itself.
+        texts: SQL for the distinct texts of a column, as a `str.format` of ``table`` and ``column`` (names
+            as SQL), ``scanned`` (rows at most), ``longest`` (characters at most), ``most`` (texts at most).
     """
 
     limits: Limits
     cpu_grace: float
+    texts: str
 
     def __init__(self, limits: Limits) -> None: ...
 
     def run(self, database: str, sql: str) -> ExecutionResult:
         """Run one query. It never raises for what the query or the database file holds."""
+        ...
+
+    def measure(self, database: str, sql: str) -> tuple[ExecutionResult, int | None]:
+        """Run one query and count its steps; None where the engine counts none."""
         ...
 
     def schema(self, database: str) -> Schema:

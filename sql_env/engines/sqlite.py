@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from marshal import dumps
 from random import Random
+from typing import Any
 
 import apsw
 
 from sql_env.engines.file import Identity
 from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly, state
-from sql_env.engines.sqlite_schema import schema
+from sql_env.engines.sqlite_schema import TEXTS, schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
@@ -61,6 +62,7 @@ class SQLiteEngine:
     """
 
     cpu_grace = 0.0
+    texts = TEXTS
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -70,6 +72,7 @@ class SQLiteEngine:
         self._sql = self._statement = self._refusal = ""
         self._columns: tuple[str, ...] = ()
         self._random: Random | None = None
+        self._taken: int | None = None  # steps, where they are asked for
 
     def run(self, database: str, sql: str) -> ExecutionResult:
         """Run one query; see `sql_env.engines.Engine.run`."""
@@ -83,6 +86,14 @@ class SQLiteEngine:
             return self._failure(error)
         finally:
             apsw.hard_heap_limit(previous)
+
+    def measure(self, database: str, sql: str) -> tuple[ExecutionResult, int]:
+        """Run one query and count its steps; see `sql_env.engines.Engine.measure`."""
+        self._taken = 0
+        try:
+            return self.run(database, sql), self._taken
+        finally:
+            self._taken = None
 
     def schema(self, database: str) -> Schema:
         """The tables with sample values; see `sql_env.engines.Engine.schema`."""
@@ -153,6 +164,8 @@ class SQLiteEngine:
         rows: list[Row] = []
         room, most = self.limits.max_bytes, self.limits.max_rows
         cursor = connection.cursor()
+        if self._taken is not None:
+            connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._note_steps)
         try:
             for row in cursor.execute(sql, can_cache=False):
                 rows.append(row if convert is None else convert(row))
@@ -163,7 +176,15 @@ class SQLiteEngine:
                     raise Stop(Status.TOO_LARGE, f"more than {most} rows")
         finally:
             cursor.close(True)
+            if self._taken is not None:
+                connection.trace_v2(0, None)
         return tuple(rows)
+
+    def _note_steps(self, statement: dict[str, Any]) -> None:
+        """A statement has ended. The query ends last; before it come those by which a virtual table reads
+        its own tables, whose counts go on from one query to the next.
+        """
+        self._taken = statement["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
 
     def _before_first_step(self, cursor: apsw.Cursor, statement: str, _bindings: object) -> bool:
         """SQLite has compiled a statement and is about to run it."""
