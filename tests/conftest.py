@@ -7,8 +7,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import settings
 
 from sql_env import Limits, Status, Task
+
+settings.register_profile("untimed", deadline=None)  # a clock says more about the machine
+settings.load_profile("untimed")
 
 CONCERTS = """
 CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, country TEXT, age INTEGER);

@@ -2,7 +2,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.intervals import Interval, interval
@@ -10,7 +10,6 @@ from benchmarks.intervals import Interval, interval
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6) | st.booleans(), min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_holds_the_mean_and_stays_inside_the_values(values):
     found = interval(values, resamples=200)
@@ -26,13 +25,11 @@ def test_holds_the_mean_and_stays_inside_the_values(values):
     assert found.high <= max(counted) + slack
 
 
-@settings(deadline=None)
 @given(VALUES, st.integers(0, 9))
 def test_a_seed_repeats(values, seed):
     assert interval(values, resamples=100, seed=seed) == interval(values, resamples=100, seed=seed)
 
 
-@settings(deadline=None)
 @given(VALUES, st.floats(-3, 3), st.floats(0.5, 3))
 def test_moves_with_the_values(values, shift, scale):
     """The interval of a + b x is a + b times that of x."""

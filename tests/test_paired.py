@@ -1,7 +1,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.intervals import interval
@@ -51,7 +51,6 @@ def test_many_flips():
     assert mcnemar([False] * 20_000, [True] * 10_000 + [False] * 10_000).gained == 10_000
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NUMBER, NUMBER), max_size=30), st.integers(0, 5))
 def test_difference_is_symmetric_and_repeats(pairs, seed):
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
