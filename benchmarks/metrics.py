@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
-from sql_env.types import Rollout, Score
+from sql_env.types import Rollout, Score, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,23 @@ def by_difficulty(scores: Sequence[Score]) -> dict[str, Tally]:
     }
 
 
+def valid(score: Score) -> bool | None:
+    """Whether a prediction runs, right or not; None where the machinery failed."""
+    result = score.rollout.result
+    if result is not None and result.status is Status.UNAVAILABLE:
+        return None
+    return result is not None and result.ok
+
+
+def validity(scores: Sequence[Score]) -> float | None:
+    """The share of predictions that run, 0 to 1; None where nobody can tell of any.
+
+    A completion without SQL does not run. What the gold query does is of no account.
+    """
+    judged = [runs for score in scores if (runs := valid(score)) is not None]
+    return sum(judged) / len(judged) if judged else None
+
+
 def mean_at_1(correct: Sequence[Sequence[bool | None]]) -> float | None:
     """What one sample scores on average: the mean over tasks of the share of samples that are right.
 
@@ -91,14 +108,22 @@ def pass_at_k(correct: Sequence[Sequence[bool | None]], k: int) -> float | None:
         >>> pass_at_k([[True, False, False, False]], 2)
         0.5
     """
+    chances = [chance for chance in pass_chances(correct, k) if chance is not None]
+    return sum(chances) / len(chances) if chances else None
+
+
+def pass_chances(correct: Sequence[Sequence[bool | None]], k: int) -> list[float | None]:
+    """What `pass_at_k` averages: a chance for each task, None for one that is left out.
+
+    Raises:
+        ValueError: As `pass_at_k`.
+    """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     judged = [[right for right in samples if right is not None] for samples in correct]
-    judged = [samples for samples in judged if samples]
-    if fewest := min((len(samples) for samples in judged if len(samples) < k), default=0):
+    if fewest := min((len(samples) for samples in judged if 0 < len(samples) < k), default=0):
         raise ValueError(f"pass@{k} needs {k} samples of each task; one has {fewest}")
-    chances = [1 - comb(len(s) - sum(s), k) / comb(len(s), k) for s in judged]
-    return sum(chances) / len(chances) if chances else None
+    return [1 - comb(len(s) - sum(s), k) / comb(len(s), k) if s else None for s in judged]
 
 
 def vote(rollouts: Sequence[Rollout]) -> int | None:
@@ -123,3 +148,19 @@ def vote(rollouts: Sequence[Rollout]) -> int | None:
         return None
     [(winner, _)] = Counter(results.values()).most_common(1)
     return next(place for place, result in results.items() if result == winner)
+
+
+def voted(rollouts: Sequence[Rollout]) -> bool | None:
+    """Whether the candidate that `vote` picks is right: vote@k is the mean of this over tasks.
+
+    Args:
+        rollouts: The k candidates for one task. Masked ones do not vote.
+
+    Returns:
+        False where nobody votes; None where all candidates are masked.
+    """
+    counted = [rollout for rollout in rollouts if not rollout.masked]
+    if not counted:
+        return None
+    winner = vote(counted)
+    return winner is not None and bool(counted[winner].correct)

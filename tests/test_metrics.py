@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics import accuracy, by_difficulty, mean_at_1, pass_at_k, tally, vote
+from benchmarks.intervals import interval
+from benchmarks.metrics import (
+    accuracy,
+    by_difficulty,
+    mean_at_1,
+    pass_at_k,
+    pass_chances,
+    tally,
+    valid,
+    validity,
+    vote,
+    voted,
+)
 from sql_env import Action, ExecutionResult, Rollout, Score, Status, Task
 
 GOLD = ExecutionResult(Status.OK, ("a",), ((1,),))
@@ -84,3 +96,38 @@ def test_vote_wins_or_nobody_votes(candidates):
     else:
         assert groups.count(groups[winner]) == max(votes)
         assert groups.index(groups[winner]) == winner
+
+
+LOST = ExecutionResult(Status.UNAVAILABLE, error="the worker died")
+
+
+def test_validity_is_about_the_prediction_alone():
+    """What ran counts, wrong or beside a failing gold; what nobody could run does not."""
+    judged = [
+        Score(None, {}, rollout(result, gold=gold))
+        for result in (GOLD, FAILED, None, LOST)
+        for gold in (GOLD, FAILED)
+    ]
+    assert [valid(score) for score in judged] == [True, True, False, False, False, False, None, None]
+    assert validity(judged) == pytest.approx(1 / 3)
+    assert validity(judged[-2:]) is None
+
+
+@given(st.lists(st.lists(st.none() | st.booleans(), min_size=0, max_size=5), max_size=6))
+def test_chances_are_what_pass_at_k_averages(correct):
+    chances = pass_chances(correct, 1)
+    assert [chance is None for chance in chances] == [set(samples) <= {None} for samples in correct]
+    found = interval(chances, resamples=50)
+    assert pass_at_k(correct, 1) == (None if found is None else pytest.approx(found.mean))
+
+
+def test_voted_is_whether_the_winner_is_right():
+    def answer(value, correct):
+        return rollout(ExecutionResult(Status.OK, ("a",), ((value,),)), correct)
+
+    assert voted([answer(1, False), answer(2, True), answer(2, True)]) is True
+    assert voted([answer(1, False), answer(2, True)]) is False
+    assert voted([rollout(FAILED, False), rollout(None, False)]) is False
+    assert voted([rollout(LOST), rollout(LOST), answer(3, True)]) is True
+    assert voted([rollout(LOST)]) is None
+    assert voted([]) is None
