@@ -31,7 +31,7 @@ def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (),
         turns: What the model looked at before.
         color: Whether to use terminal colours.
     """
-    parts: list[RenderableType] = [Text(_plain(task.question), style="bold")]
+    parts: list[RenderableType] = [Text(printable(task.question), style="bold")]
     for number, turn in enumerate(turns, 1):
         parts += _explored(f"turn {number}", turn)
     if score is not None:
@@ -39,7 +39,7 @@ def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (),
     out = Console(
         file=StringIO(), width=WIDTH, force_terminal=color, color_system="standard" if color else None
     )
-    out.print(Panel(Group(*parts), title=_plain(f"{task.id} · {task.db_id}"), title_align="left"))
+    out.print(Panel(Group(*parts), title=printable(f"{task.id} · {task.db_id}"), title_align="left"))
     written = out.file
     assert isinstance(written, StringIO)
     return written.getvalue().rstrip("\n")
@@ -47,8 +47,8 @@ def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (),
 
 def _explored(title: str, turn: Turn) -> list[RenderableType]:
     if turn.result is None:
-        return [Text(""), _sql(turn.query), Text(f"{title}: not run, because no queries were left")]
-    return [Text(""), _sql(turn.query), result_table(title, turn.result, turn.row_count)]
+        return [Text(""), sql_block(turn.query), Text(f"{title}: not run, because no queries were left")]
+    return [Text(""), sql_block(turn.query), result_table(title, turn.result, turn.row_count)]
 
 
 def _judged(score: Score) -> list[RenderableType]:
@@ -57,19 +57,23 @@ def _judged(score: Score) -> list[RenderableType]:
     ours = result_table("result", rollout.result) if rollout.result else Text("no SQL was run")
     return [
         Text(""),
-        _sql(sql) if sql else Text("The completion does not follow its response format.", style="italic"),
+        sql_block(sql)
+        if sql
+        else Text("The completion does not follow its response format.", style="italic"),
         Text(""),
-        _beside(ours, result_table("gold", rollout.gold)),
+        beside(ours, result_table("gold", rollout.gold)),
         Text(""),
         _rewards(score),
     ]
 
 
-def _sql(sql: str) -> RenderableType:
+def sql_block(sql: str) -> RenderableType:
+    """A query laid out for reading."""
     return Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
 
 
-def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
+def beside(left: RenderableType, right: RenderableType) -> RenderableType:
+    """Two things next to each other."""
     grid = Table.grid(padding=(0, 4))
     grid.add_row(left, right)
     return grid
@@ -78,10 +82,12 @@ def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
 def result_table(title: str, result: ExecutionResult, count: int | None = None) -> RenderableType:
     """A result's first rows as a table, or why there are none; ``count`` where it holds not all rows."""
     if not result.ok:
-        return Group(Text(title, style="bold"), Text(_plain(f"{result.status}: {result.error}"), style="red"))
+        return Group(
+            Text(title, style="bold"), Text(printable(f"{result.status}: {result.error}"), style="red")
+        )
     table = Table()
     for name in result.columns:
-        table.add_column(Text(_plain(name)), overflow="ellipsis", no_wrap=True, max_width=24)
+        table.add_column(Text(printable(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
         table.add_row(*map(_cell, row))
     count = len(result.rows) if count is None else count
@@ -94,12 +100,12 @@ def result_table(title: str, result: ExecutionResult, count: int | None = None) 
 def _cell(value: Value) -> Text:
     if value is None:
         return Text("NULL", style="dim")
-    return Text(_plain(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
+    return Text(printable(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
 
 
 def _rewards(score: Score) -> RenderableType:
     if score.total is None:
-        return Text(_plain(f"masked: {score.rollout.masked}"), style="yellow")
+        return Text(printable(f"masked: {score.rollout.masked}"), style="yellow")
     table = Table(box=None, padding=(0, 2))
     for name in score.components:
         table.add_column(name, justify="right")
@@ -114,9 +120,9 @@ def _pretty(sql: str) -> str:
     if len(sql) <= _FORMATTED:
         with suppress(SQLParseError, RecursionError):
             sql = sqlparse.format(sql, reindent=True, keyword_case="upper")
-    return _plain(sql[:_FORMATTED], keep="\n")
+    return printable(sql[:_FORMATTED], keep="\n")
 
 
-def _plain(text: str, keep: str = "") -> str:
+def printable(text: str, keep: str = "") -> str:
     """Text that cannot steer the terminal: control and bidirectional characters are replaced."""
     return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
