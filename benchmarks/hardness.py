@@ -1,4 +1,4 @@
-"""Spider's hardness classes, from the parse of the gold query that Spider's files carry.
+"""Spider's hardness classes, from the parse of the gold query.
 
 Rules of the official evaluator (taoyds/test-suite-sql-eval e97acc5; Yu et al. 2018). Only the
 outermost query is counted.
@@ -6,22 +6,20 @@ outermost query is counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+
+from benchmarks.spider_sql import Condition, Conditions, Query
 
 LEVELS = ("easy", "medium", "hard", "extra")
 
-_LIKE = 9  # place of LIKE in the parse's list of condition operators
 
-
-def hardness(parse: Mapping[str, Any]) -> str:
-    """The class of a query.
+def hardness(query: Query) -> str:
+    """The class of a query: ``easy``, ``medium``, ``hard`` or ``extra``.
 
     Args:
-        parse: What the field ``sql`` of an item of ``dev.json`` holds.
+        query: What `benchmarks.spider_sql.parse` made of it.
     """
-    clauses, nested, others = _clauses(parse), _nested(parse), _others(parse)
+    clauses, nested, others = _clauses(query), _nested(query), _others(query)
     if clauses <= 1 and not others and not nested:
         return "easy"
     if not nested and ((others <= 2 and clauses <= 1) or (clauses <= 2 and others < 2)):
@@ -35,43 +33,46 @@ def hardness(parse: Mapping[str, Any]) -> str:
     return "extra"
 
 
-def _conditions(parse: Mapping[str, Any]) -> list[list[Any]]:
-    """The lists of conditions; connectives stand at their odd places."""
-    return [parse["from"]["conds"], parse["where"], parse["having"]]
+def _conditions(query: Query) -> tuple[Conditions, ...]:
+    return query.joined, query.where, query.having
 
 
-def _units(parse: Mapping[str, Any]) -> list[Any]:
-    return list(chain.from_iterable(conditions[::2] for conditions in _conditions(parse)))
+def _units(query: Query) -> list[Condition]:
+    return list(chain.from_iterable(conditions.units for conditions in _conditions(query)))
 
 
-def _clauses(parse: Mapping[str, Any]) -> int:
+def _clauses(query: Query) -> int:
     """The official component 1: clauses, joins, ``or`` and LIKE."""
-    present = sum(bool(parse[clause]) for clause in ("where", "groupBy", "orderBy"))
-    joins = max(0, len(parse["from"]["table_units"]) - 1)
-    ors = sum(bool(mark == "or") for conditions in _conditions(parse) for mark in conditions[1::2])
-    likes = sum(bool(unit[1] == _LIKE) for unit in _units(parse))
-    return present + (parse["limit"] is not None) + joins + ors + likes
+    present = sum(map(bool, (query.where, query.group_by, query.direction, query.limit)))
+    joins = max(0, len(query.tables) - 1)
+    ors = sum(conditions.connectives.count("or") for conditions in _conditions(query))
+    return present + joins + ors + sum(unit.operator == "like" for unit in _units(query))
 
 
-def _nested(parse: Mapping[str, Any]) -> int:
+def _nested(query: Query) -> int:
     """The official component 2: nested queries and set operations."""
-    values = sum(isinstance(value, dict) for unit in _units(parse) for value in unit[3:5])
-    return values + sum(bool(parse[operation]) for operation in ("intersect", "except", "union"))
+    values = chain.from_iterable((unit.value, unit.upper) for unit in _units(query))
+    return sum(isinstance(value, Query) for value in values) + bool(query.operation)
 
 
-def _others(parse: Mapping[str, Any]) -> int:
-    """How many of these there are more than one of: aggregates, columns, conditions, groups."""
-    columns = parse["select"][1]
-    many = (_aggregates(parse), len(columns), len(parse["where"]), len(parse["groupBy"]))
+def _others(query: Query) -> int:
+    """How many of these there are more than one of: aggregates, columns, conditions, groups.
+
+    A connective counts as a condition.
+    """
+    conditions = len(query.where.units) + len(query.where.connectives)
+    many = (_aggregates(query), len(query.items), conditions, len(query.group_by))
     return sum(count > 1 for count in many)
 
 
-def _aggregates(parse: Mapping[str, Any]) -> int:
+def _aggregates(query: Query) -> int:
     """Aggregates as the official evaluator counts them.
 
     It looks at the first element of every unit. That of a condition is its negation, and that of a
-    connective its first letter, so these count too.
+    connective its first letter, so these count too: the connectives of HAVING, but not of WHERE.
     """
-    ordered = [unit for term in parse["orderBy"][1:2] for value in term for unit in value[1:3] if unit]
-    units = chain(parse["select"][1], parse["where"][::2], parse["groupBy"], ordered, parse["having"])
-    return sum(unit[0] != 0 for unit in units)
+    ordered = chain.from_iterable(term.columns for term in query.order_by)
+    columns = sum(bool(column.aggregate) for column in (*query.group_by, *ordered))
+    aggregates = sum(bool(item.aggregate) for item in query.items) + columns
+    negations = sum(unit.negated for unit in (*query.where.units, *query.having.units))
+    return aggregates + negations + len(query.having.connectives)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.hardness import hardness
 from benchmarks.layout import Databases, Folders, Source, assemble, further, rows, text
-from sql_env.errors import DataError
+from benchmarks.spider_sql import Catalog, parse
+from sql_env.errors import DatabaseError, DataError
 from sql_env.types import Benchmark, Task
 
 SOURCE = Source(
@@ -46,7 +47,8 @@ def spider(
 
     A task's id ends in its place in the file, counted from 0; in ``train`` the questions of
     ``train_others.json`` follow those of ``train_spider.json``. (The official ``train_gold.sql``
-    has another order.)
+    has another order.) Its difficulty is the official hardness class of its gold query; empty where
+    that is outside the grammar on which the classes are defined.
 
     Args:
         split: ``dev``, ``train`` or ``test``.
@@ -56,7 +58,8 @@ def spider(
         database_dir: Further folders of databases, for those that Spider's own does not have.
 
     Raises:
-        DataError: The folder, a file or all databases are missing, or a file is malformed.
+        DataError: The folder, a file or all databases are missing, or a file (``tables.json`` too) is
+            malformed.
     """
     files = _SPLITS[SOURCE.choose(split, _SPLITS)]
     folder = SOURCE.folder(data_dir)
@@ -70,7 +73,10 @@ def spider(
             left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
     name = paths[0].stem if questions else split
     databases = Databases([folder / files.databases, *further(database_dir)])
-    return assemble(SOURCE.name, name, _tasks(name, paths, databases), SOURCE.advice, left_out)
+    loaded = assemble(SOURCE.name, name, _tasks(name, paths, databases), SOURCE.advice, left_out)
+    catalog = Catalog()
+    tasks = tuple(replace(task, difficulty=_difficulty(task, catalog)) for task in loaded.tasks)
+    return replace(loaded, tasks=tasks)
 
 
 def _tasks(split: str, paths: list[Path], databases: Databases) -> Iterator[Task]:
@@ -90,16 +96,14 @@ def _task(task_id: str, row: Mapping[str, Any], databases: Databases, where: str
         gold_sql=text(row, "query", where=where),
         database=databases(db_id),
         db_id=db_id,
-        difficulty=_difficulty(row.get("sql"), where),
         comparison="spider",
     )
 
 
-def _difficulty(parse: Any, where: str) -> str:
-    """The hardness class, which only files that carry the parse of the gold query tell."""
-    if not isinstance(parse, dict):
-        return ""
+def _difficulty(task: Task, catalog: Catalog) -> str:
+    """The hardness class; empty where the gold query is outside the grammar that defines it."""
     try:
-        return hardness(parse)
-    except (KeyError, IndexError, TypeError) as error:
-        raise DataError(f"{where}: 'sql' is no parse of a query: {type(error).__name__}: {error}") from None
+        query = parse(task.gold_sql, catalog(task))
+    except DatabaseError:  # the scorer masks its tasks, and says why
+        return ""
+    return "" if query is None else hardness(query)

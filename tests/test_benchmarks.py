@@ -150,10 +150,34 @@ def test_spider_variants(lay_out, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("parse", [{}, {"from": {"conds": []}}, {"from": None}])
-def test_spider_with_a_broken_parse(parse, lay_out):
-    with pytest.raises(DataError, match="item 0: 'sql' is no parse"):
-        spider(data_dir=lay_out(spider, sql=parse))
+@pytest.mark.parametrize(
+    ("query", "level"),
+    [
+        ("SELECT name FROM singer", "easy"),
+        ("SELECT name FROM singer WHERE id NOT IN (SELECT singer_id FROM concert)", "hard"),
+        ("SELECT name FROM singer WHERE age IS NULL", ""),
+    ],
+)
+def test_spider_difficulty_comes_from_the_query(query, level, lay_out):
+    """A query outside the official grammar has none; the parse that a file carries is not asked."""
+    [task] = spider(data_dir=lay_out(spider, query=query, sql={"from": None})).tasks
+    assert task.difficulty == level
+
+
+def test_spider_with_a_broken_database(lay_out, tmp_path):
+    folder = lay_out(spider)
+    (tmp_path / "database" / "concerts" / "concerts.sqlite").write_text("no database at all")
+    [task] = spider(data_dir=folder).tasks
+    assert task.difficulty == ""
+    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+        assert scorer.score([task.gold_sql], [task])[0].masked
+
+
+def test_spider_with_a_broken_file_of_tables(lay_out, tmp_path):
+    folder = lay_out(spider)
+    (tmp_path / "tables.json").write_text('[{"db_id": "concerts"}]')
+    with pytest.raises(DataError, match=r"tables\.json.*no list of databases"):
+        spider(data_dir=folder)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +343,6 @@ def test_real_data(shared_data):
     train = spider(split="train", data_dir=str(shared_data / "spider"))
     assert [line.split(":")[0] for line in train.left_out] == ["train_others.json", "soccer_1", "baseball_1"]
     assert len(train.tasks) == 7000 - 14 - 82
-    assert {task.difficulty for task in train.tasks} == {""}
+    assert {task.difficulty for task in train.tasks} == {"easy", "medium", "hard", "extra", ""}
     assert len(bird(data_dir=str(shared_data / "bird")).tasks) == 432
     assert len(bird(split="mini_dev", data_dir=str(shared_data / "bird")).tasks) == 140

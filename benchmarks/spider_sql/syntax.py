@@ -1,0 +1,101 @@
+"""The nouns of a parsed query: plain, frozen, and equal where the official parses are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column, perhaps inside an aggregate function.
+
+    Attributes:
+        name: ``table.column`` in lower case, or ``*``.
+        aggregate: The function's name, or empty.
+        distinct: Whether DISTINCT stands before the column.
+    """
+
+    name: str
+    aggregate: str = ""
+    distinct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One column, or the arithmetic of two."""
+
+    left: Column
+    operator: str = ""
+    right: Column | None = None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.left,) if self.right is None else (self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What SELECT returns: a term, perhaps inside an aggregate function."""
+
+    term: Term
+    aggregate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``term [NOT] operator value``; ``upper`` is the second value of BETWEEN."""
+
+    term: Term
+    operator: str
+    negated: bool
+    value: Value
+    upper: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Conditions in order, and the connectives (``and``, ``or``) between them."""
+
+    units: tuple[Condition, ...] = ()
+    connectives: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SELECT, and what a set operation puts beside it.
+
+    Attributes:
+        items: What it returns.
+        distinct: Whether it drops duplicates.
+        tables: FROM: names of tables in lower case, and nested queries.
+        joined: The conditions after all ON.
+        where: The conditions of WHERE.
+        group_by: The columns of GROUP BY.
+        having: The conditions of HAVING.
+        order_by: The terms of ORDER BY.
+        direction: ``asc`` or ``desc``, the last that ORDER BY says; empty where there is no ORDER BY.
+        limit: Whether there is a LIMIT. Its number is not kept.
+        operation: ``union``, ``intersect`` or ``except``, or empty.
+        other: The query after the set operation.
+    """
+
+    items: tuple[Item, ...]
+    distinct: bool = False
+    tables: tuple[str | Query, ...] = ()
+    joined: Conditions = Conditions()
+    where: Conditions = Conditions()
+    group_by: tuple[Column, ...] = ()
+    having: Conditions = Conditions()
+    order_by: tuple[Term, ...] = ()
+    direction: str = ""
+    limit: bool = False
+    operation: str = ""
+    other: Query | None = None
+
+
+Value: TypeAlias = float | str | Column | Query | None
+"""What a condition compares with; a string keeps its quotes, as double ones."""
