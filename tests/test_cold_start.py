@@ -1,0 +1,108 @@
+"""What RL adds to a clean cold start: the split, the verdict, and all arms in a miniature."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from trainers.arms import Settings, data, label
+from trainers.verdict import ARMS, FIGURES, Verdict
+
+
+@pytest.fixture(scope="module")
+def dealt():
+    return data(Settings(contents=2, thin=40, copies=3, questions=100), seed=4)
+
+
+def test_the_cold_start_has_few_complex_questions_several_times(dealt):
+    levels = Counter(task.difficulty for task in dealt.cold)
+    assert set(levels) == {"simple", "moderate", "complex"}
+    assert levels["complex"] == 40 * 3 < levels["simple"] / 10
+    thin = [task for task in dealt.cold if task.difficulty == "complex"]
+    assert set(Counter((task.database, task.id) for task in thin).values()) == {3}
+
+
+def test_rl_asks_complex_questions_that_nothing_has_taught(dealt):
+    assert len(dealt.complex) > 2000
+    assert {task.difficulty for task in dealt.complex} == {"complex"}
+    assert not {label(task) for task in dealt.complex} & {label(task) for task in dealt.cold}
+
+
+def test_no_held_out_label_is_taught_or_asked(dealt):
+    assert {kind: len(tasks) for kind, tasks in dealt.held_out.items()} == {"complex": 100, "simple": 100}
+    held_out = {label(task) for tasks in dealt.held_out.values() for task in tasks}
+    assert held_out <= dealt.secret
+    assert not dealt.secret & {label(task) for task in dealt.cold + dealt.complex}
+
+
+def test_dev_and_test_are_different_questions(dealt):
+    other = data(Settings(contents=2, thin=40, copies=3, questions=100, split="dev"), seed=4)
+    assert [label(task) for task in other.cold] == [label(task) for task in dealt.cold]
+    for kind, tasks in dealt.held_out.items():
+        asked = {(task.database, task.id) for task in tasks}
+        assert not asked & {(task.database, task.id) for task in other.held_out[kind]}
+
+
+def records(*greedy, simple=0.9, cpu=100.0):
+    def figures(value):
+        return dict.fromkeys(FIGURES, value)
+
+    return {
+        arm: {
+            "complex": figures(value),
+            "simple": figures(simple if arm == "grpo" else 0.9),
+            "cpu_seconds": {"training": cpu if arm == "supervised" else 100.0},
+        }
+        for arm, value in zip(ARMS, greedy, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "reached"),
+    [
+        (records(0.4, 0.6, 0.5, 0.7), True),
+        (records(0.4, 0.59, 0.5, 0.7), False),
+        (records(0.4, 0.6, 0.5, 0.7, simple=0.87), False),
+        (records(0.4, 0.6, 0.5, 0.7, cpu=99.0), False),
+    ],
+)
+def test_the_bar_holds_for_every_seed_and_for_every_part_of_it(second, reached):
+    verdict = Verdict({1: records(0.3, 0.5, 0.3, 0.4), 2: second})
+    assert verdict.reached is reached
+    assert ("The bar was reached" in verdict.text()) is reached
+    assert "| complex | start | 0.350 ± 0.071 |" in verdict.markdown()
+
+
+@pytest.mark.slow
+def test_a_miniature_runs_every_arm_once(tmp_path):
+    small = {"contents": 1, "questions": 8, "thin": 8, "sft-steps": 4, "grpo-steps": 2, "longest": 16}
+    small |= {"rounds": 2, "asked": 16, "seeds": "5", "threads": 1, "out": tmp_path}
+    command = [sys.executable, "-m", "trainers.cold_start"]
+    command += [str(part) for name, value in small.items() for part in (f"--{name}", value)]
+
+    def run(*more):
+        return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+
+    said = run()
+    assert said.returncode == 0, said.stderr
+    paths = [tmp_path / "5" / arm / "record.json" for arm in ARMS]
+    found = [json.loads(path.read_text()) for path in paths]
+    for record in found:
+        for kind in ("complex", "simple"):
+            assert set(record[kind]) == set(FIGURES)
+            assert all(0 <= value <= 1 for value in record[kind].values())
+        assert record["settings"]["grpo_steps"] == 2
+    grpo, *controls = (record["cpu_seconds"]["training"] for record in found[1:])
+    assert min(controls) > 0.5 * grpo > 0
+    assert (tmp_path / "cold_start.png").read_bytes().startswith(b"\x89PNG")
+    assert "The bar was" in (tmp_path / "table.md").read_text()
+    times = [path.stat().st_mtime_ns for path in paths]
+    again = run()
+    assert again.returncode == 0, again.stderr
+    assert times == [path.stat().st_mtime_ns for path in paths]
+    assert "cold start ..." in said.stdout
+    assert "cold start ..." not in again.stdout
+    other = run("--grpo-rate", "1e-5")
+    assert "other settings (grpo_rate)" in other.stderr
