@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
-from sql_env.types import Rollout, Score, Status
+from sql_env.types import ExecutionResult, Rollout, Score, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +139,23 @@ def vote(rollouts: Sequence[Rollout]) -> int | None:
     Returns:
         The candidate's place, or None where nobody votes.
     """
-    results = {
-        place: frozenset(rollout.result.rows)
-        for place, rollout in enumerate(rollouts)
-        if rollout.result is not None and rollout.result.ok
-    }
-    if not results:
-        return None
-    [(winner, _)] = Counter(results.values()).most_common(1)
-    return next(place for place, result in results.items() if result == winner)
+    counts = votes([rollout.result for rollout in rollouts])
+    most = max(counts, default=0)
+    return counts.index(most) if most else None
+
+
+def votes(results: Sequence[ExecutionResult | None]) -> list[int]:
+    """How many candidates have the same result as each of them, itself among them; the rule is `vote`'s.
+
+    Args:
+        results: What the candidates for one task returned; None where there was nothing to run.
+
+    Returns:
+        A count for each; 0 for one that does not vote.
+    """
+    rows = [frozenset(result.rows) if result is not None and result.ok else None for result in results]
+    counts = Counter(rows)
+    return [0 if each is None else counts[each] for each in rows]
 
 
 def voted(rollouts: Sequence[Rollout]) -> bool | None:
