@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from math import sqrt
-from statistics import mean, pstdev
+from statistics import mean, median, pstdev
 from typing import Literal, TypeAlias, get_args
 
 from sql_env.errors import MetricError
@@ -16,6 +16,9 @@ from sql_env.types import Cost, Query, Score
 Clock: TypeAlias = Literal["steps", "cpu"]
 """What a query's cost is: SQLite's virtual-machine instructions, or seconds of CPU."""
 
+Average: TypeAlias = Literal["median", "mean"]
+"""How the ratios of the turns become one: their median, or the mean after outliers are dropped."""
+
 REPEATS = 100
 """How often gold and prediction take turns under the clock ``cpu``, as in BIRD's evaluators."""
 
@@ -24,7 +27,12 @@ _STEPS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5))  # of R-VES: from t
 
 
 def ves(
-    scores: Sequence[Score], *, clock: Clock = "steps", repeats: int = REPEATS, limits: Limits | None = None
+    scores: Sequence[Score],
+    *,
+    clock: Clock = "steps",
+    repeats: int = REPEATS,
+    average: Average = "median",
+    limits: Limits | None = None,
 ) -> list[float | None]:
     """The valid efficiency score of BIRD (arXiv 2305.03111) of each item; the score is their mean.
 
@@ -34,6 +42,7 @@ def ves(
         scores: What was scored under BIRD's rules.
         clock: What is counted; ``steps`` are the same on every run.
         repeats: How often the queries take turns under ``cpu``.
+        average: What is taken of the turns under ``cpu``; see `speedups`.
         limits: What each query may cost; the same as when they were scored.
 
     Returns:
@@ -42,18 +51,25 @@ def ves(
     Raises:
         MetricError: As `speedups`.
     """
-    return [ves_of(speedup) for speedup in speedups(scores, clock=clock, repeats=repeats, limits=limits)]
+    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return [ves_of(speedup) for speedup in found]
 
 
 def r_ves(
-    scores: Sequence[Score], *, clock: Clock = "steps", repeats: int = REPEATS, limits: Limits | None = None
+    scores: Sequence[Score],
+    *,
+    clock: Clock = "steps",
+    repeats: int = REPEATS,
+    average: Average = "median",
+    limits: Limits | None = None,
 ) -> list[float | None]:
     """The reward-based valid efficiency score of BIRD's mini-dev of each item; the score is their mean.
 
     100 times the square root of a reward in five steps, so that a query far faster than gold cannot
     make up for others. Parameters and result are those of `ves`.
     """
-    return [r_ves_of(speedup) for speedup in speedups(scores, clock=clock, repeats=repeats, limits=limits)]
+    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return [r_ves_of(speedup) for speedup in found]
 
 
 def ves_of(speedup: float | None) -> float | None:
@@ -86,6 +102,7 @@ def speedups(
     *,
     clock: Clock = "steps",
     repeats: int = REPEATS,
+    average: Average = "median",
     limits: Limits | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[float | None]:
@@ -93,13 +110,16 @@ def speedups(
 
     Both run as they are written, in a worker process and under the limits, as in scoring. Under
     ``steps`` each runs once: SQLite counts the same on every run and under any load. Under ``cpu`` they
-    take turns on a warm connection; each pair gives a ratio, ratios beyond three standard deviations
-    are dropped, and the rest is averaged, as BIRD's evaluators do with the clock on the wall.
+    take turns on a warm connection, so that what slows one slows both, and each pair gives a ratio. The
+    median of the ratios is taken; or ``mean``, as BIRD's evaluators do with the clock on the wall: ratios
+    beyond three standard deviations are dropped and the rest is averaged, which a loaded machine
+    raises.
 
     Args:
         scores: What was scored.
         clock: What is counted.
         repeats: How often the queries take turns under ``cpu``.
+        average: What is taken of the turns.
         limits: What each query may cost.
         progress: Told how many more are measured, now and then.
 
@@ -108,22 +128,23 @@ def speedups(
         masked, or where gold or prediction did not run to its end this time.
 
     Raises:
-        MetricError: There is no such clock, the engine counts no steps, or there are no repeats.
+        MetricError: There is no such clock or average, the engine counts no steps, or there are no repeats.
     """
-    if clock not in get_args(Clock):
-        raise MetricError(f"no clock is called {clock!r}; known: {', '.join(get_args(Clock))}")
+    for kind, name, known in (("clock", clock, get_args(Clock)), ("average", average, get_args(Average))):
+        if name not in known:
+            raise MetricError(f"no {kind} is called {name!r}; known: {', '.join(known)}")
     if repeats < 1:
         raise MetricError(f"repeats must be at least 1, not {repeats}")
     found: list[float | None] = []
     with Executor(limits or Limits()) as executor:
         for score in scores:
-            found.append(_speedup(executor, score, clock, repeats))
+            found.append(_speedup(executor, score, clock, repeats, average))
             if progress is not None:
                 progress(1)
     return found
 
 
-def _speedup(executor: Executor, score: Score, clock: Clock, repeats: int) -> float | None:
+def _speedup(executor: Executor, score: Score, clock: Clock, repeats: int, average: Average) -> float | None:
     if score.masked:
         return None
     task, sql = score.rollout.task, score.rollout.action.sql
@@ -134,7 +155,8 @@ def _speedup(executor: Executor, score: Score, clock: Clock, repeats: int) -> fl
     costs = executor.measure(pair) if clock == "steps" else executor.measure(pair * (1 + repeats))[2:]
     if not all(cost.ok for cost in costs):
         return None
-    return mean(_without_outliers(_ratios(costs, clock, task.dialect)))
+    ratios = _ratios(costs, clock, task.dialect)
+    return median(ratios) if average == "median" else mean(_without_outliers(ratios))
 
 
 def _ratios(costs: Sequence[Cost], clock: Clock, dialect: str) -> list[float]:
