@@ -54,7 +54,7 @@ class ExactMatch:
         >>> from benchmarks.demo import demo
         >>> test = demo(split="test")
         >>> match = ExactMatch(test)
-        >>> match(test.tasks[2], test.tasks[2].gold_sql), match(test.tasks[2], "SELECT 1")
+        >>> match(test.tasks[0], test.tasks[0].gold_sql), match(test.tasks[0], "SELECT 1")
         (1.0, 0.0)
     """
 

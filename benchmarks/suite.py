@@ -17,19 +17,18 @@ from sql_env.scorer import Scorer
 from sql_env.types import Score, Task
 
 
-def suite(task: Task, folder: str | None = None) -> tuple[Task, ...]:
+def suite(task: Task, folder: str) -> tuple[Task, ...]:
     """The task on each database of its suite, the one that is called as its db_id first.
 
     Args:
         task: What is asked.
-        folder: A folder of suites: ``<folder>/<db_id>/*.sqlite``. Without it, the suite is what lies
-            in the folder of the task's own database.
+        folder: A folder of suites: ``<folder>/<db_id>/*.sqlite``. Spider's own folder of databases is one.
 
     Raises:
         DataError: There is no database.
     """
-    place = Path(folder, task.db_id) if folder is not None else Path(task.database).parent
-    files = sorted(place.absolute().glob("*.sqlite"), key=lambda file: (file.stem != task.db_id, file.name))
+    place = Path(folder, task.db_id).absolute()
+    files = sorted(place.glob("*.sqlite"), key=lambda file: (file.stem != task.db_id, file.name))
     if not files:
         raise DataError(
             f"{task.id}: its suite is missing: {str(place)!r} holds no .sqlite file. Download the suites of "
@@ -38,9 +37,7 @@ def suite(task: Task, folder: str | None = None) -> tuple[Task, ...]:
     return tuple(replace(task, database=str(file)) for file in files)
 
 
-def score(
-    scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str | None = None
-) -> list[Score]:
+def score(scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str) -> list[Score]:
     """What `sql_env.Scorer.score` does, with each completion judged on the whole suite of its task.
 
     Args:

@@ -9,6 +9,7 @@ from benchmarks.exact_match import ExactMatch, exact_match
 from benchmarks.predictions import read_predictions
 from benchmarks.spider import spider
 from benchmarks.spider_sql import Names
+from benchmarks.spider_sql.names import of_database
 from sql_env import Benchmark, Task
 from sql_env.errors import TaskError
 
@@ -132,6 +133,17 @@ def test_official_verdicts(file, spider_dev, match, shared_data):
     ours = [match(task, sql) for task, sql in zip(spider_dev.tasks, predictions, strict=True)]
     assert len(ours) == 1034
     assert ours == official
+
+
+def test_official_verdicts_without_the_file_of_tables(spider_dev, shared_data):
+    """The databases themselves know their names as well."""
+    file = shared_data / "predictions/spider_dev/din_sql_gpt4.txt"
+    official = json.loads((shared_data / "official_eval/spider_dev/din_sql_gpt4.json").read_text())["exact"]
+    names = {database: of_database(database) for database in {task.database for task in spider_dev.tasks}}
+    assert official == [
+        exact_match(sql, task.gold_sql, names[task.database])
+        for task, sql in zip(spider_dev.tasks, read_predictions(file, spider_dev), strict=True)
+    ]
 
 
 def test_gold_matches_itself(spider_dev, match):

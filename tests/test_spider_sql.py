@@ -226,6 +226,13 @@ def test_long_queries(start, piece, count):
     assert count(parse(start + piece * 20_000, NAMES)) == 20_000
 
 
+def test_a_column_with_a_dot_in_its_name_is_out_of_reach():
+    names = Names({"t": frozenset({"a.b", "c"})}, {})
+    assert parse("SELECT t.c FROM t", names) is not None
+    assert parse("SELECT t.a.b FROM t", names) is None
+    assert parse("SELECT a.b FROM t", names) is None
+
+
 def test_names_of_a_database(concerts):
     assert of_database(str(concerts)) == NAMES
     with pytest.raises(DatabaseError):

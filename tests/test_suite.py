@@ -49,13 +49,6 @@ def test_a_task_on_each_database(suites, ask):
     assert {(one.id, one.gold_sql) for one in variants} == {(task.id, task.gold_sql)}
 
 
-def test_the_folder_of_the_database_is_a_suite(suites, ask):
-    task = ask("SELECT name FROM singer")
-    assert [one.database for one in suite(task)] == [task.database]
-    [inside, *_] = suite(task, str(suites))
-    assert suite(inside) == suite(task, str(suites))
-
-
 @pytest.mark.parametrize("place", ["nowhere", ""])
 def test_no_suite(tmp_path, ask, scorer, place):
     (tmp_path / "concerts").mkdir()

@@ -91,9 +91,9 @@ class Cursor:
         word = self.next()
         if word == "*":
             return word
-        alias, dot, column = word.partition(".")
-        if dot:
-            tables, word = [self._meant.get(alias, "")], column
+        if "." in word:
+            alias, _, word = word.partition(".")
+            tables = [] if "." in word else [self._meant.get(alias, "")]
         for table in tables:
             if word in self._columns.get(table, ()):
                 return f"{table}.{word}"
