@@ -78,6 +78,7 @@ def test_findings_say_what_the_intervals_say():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_miniature_goes_on_where_it_stopped(tmp_path):
     args = AblationArguments(out=str(tmp_path), seeds="5", threads=1)
     small = Settings(contents=1, questions=4, sft_steps=2, grpo_steps=1, candidates=2)

@@ -12,7 +12,7 @@ from trainers.demo import Demo, DemoArguments
 from trainers.hardware import use_threads
 from trainers.progress import Display
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 KEYS = {"greedy", "mean@1", "pass@8", "vote@8"}
 
@@ -28,12 +28,13 @@ def demo(out, *arguments):
         "1",
         *map(str, arguments),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
     if done.returncode:
         return done.stderr, None
     return done.stdout, json.loads((out / "record.json").read_text())
 
 
+@pytest.mark.timeout(1200)  # 80 seconds of one core, on a machine that may be busy
 def test_grpo_repairs_a_mislabelled_cold_start(tmp_path):
     settings = DemoArguments(
         out=str(tmp_path),

@@ -157,6 +157,7 @@ def quiet() -> None:
     import logging
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.ERROR)
     print("loading torch, transformers and trl ...", flush=True)
