@@ -1,0 +1,121 @@
+"""Predictions judged under several semantics at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from benchmarks.intervals import Interval, interval
+from benchmarks.predictions import indices
+from sql_env.comparison import COMPARISONS
+from sql_env.limits import Limits
+from sql_env.scorer import Scorer
+from sql_env.types import Benchmark, ExecutionResult, Rollout, Task
+
+CHUNK = 128
+"""Tasks that are judged between two movements of a progress bar."""
+
+_RUBRIC = {"rewards": ["result"], "response_format": "sql"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """One prediction under several semantics.
+
+    Attributes:
+        index: The task's place in the benchmark's own file.
+        task: What was asked.
+        sql: What was predicted.
+        correct: Whether it is right under each; None where it is masked.
+        rollouts: What was compared under each, where the verdicts differ; else empty.
+    """
+
+    index: int
+    task: Task
+    sql: str
+    correct: Mapping[str, bool | None]
+    rollouts: Mapping[str, Rollout]
+
+    @property
+    def flips(self) -> bool:
+        """Whether it is right under some semantics and wrong under others."""
+        return {True, False} <= set(self.correct.values())
+
+    def under(self, verdict: bool) -> tuple[str, ...]:
+        """The semantics that say so."""
+        return tuple(name for name, correct in self.correct.items() if correct is verdict)
+
+
+def under_all(
+    benchmark: Benchmark,
+    predictions: Sequence[str],
+    *,
+    semantics: Sequence[str] = tuple(COMPARISONS),
+    limits: Limits | None = None,
+    workers: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> list[Verdicts]:
+    """Judge one prediction for each task under each of several semantics.
+
+    A query that several semantics run as it is runs once for all of them.
+
+    Args:
+        benchmark: What is measured.
+        predictions: Bare SQL, one for each task, as `benchmarks.predictions.read_predictions` returns them.
+        semantics: Names of comparisons.
+        limits: What each query may cost.
+        workers: How many processes run queries; the verdicts do not depend on it.
+        progress: Told how many more are judged, now and then.
+
+    Raises:
+        ValueError: There are more or fewer predictions than tasks.
+        ComparisonError: No comparison has one of the names.
+        DataError: The places of the tasks are not known.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> test = demo(split="test")
+        >>> found = under_all(test, [task.gold_sql for task in test.tasks])
+        >>> {name for verdicts in found for name in verdicts.under(False)}
+        set()
+    """
+    places, found = indices(benchmark), list[Verdicts]()
+    if len(predictions) != len(places):
+        raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
+    with Scorer(_RUBRIC, limits=limits, workers=workers) as scorer:
+        for start in range(0, len(places), CHUNK):
+            part = slice(start, start + CHUNK)
+            tasks = [replace(task, comparison=name) for name in semantics for task in benchmark.tasks[part]]
+            judged = iter(scorer.rollouts([*predictions[part]] * len(semantics), tasks))
+            rollouts = {name: [next(judged) for _ in places[part]] for name in semantics}
+            for offset, place in enumerate(places[part]):
+                each = {name: rollouts[name][offset] for name in semantics}
+                verdicts = Verdicts(
+                    place,
+                    benchmark.tasks[start + offset],
+                    predictions[start + offset],
+                    {name: rollout.correct for name, rollout in each.items()},
+                    each,
+                )
+                found.append(verdicts if verdicts.flips else replace(verdicts, rollouts={}))
+            if progress is not None:
+                progress(len(places[part]))
+    return found
+
+
+def accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
+    """Execution accuracy under each semantics, 0 to 1, with its 95 % bootstrap interval."""
+    names = found[0].correct if found else ()
+    return {name: interval([verdicts.correct[name] for verdicts in found]) for name in names}
+
+
+def tables(verdicts: Verdicts) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
+    """What was compared for an item that flips: the names of semantics, the prediction's result, gold's.
+
+    Semantics share a pair of results unless they run other SQL, as Spider's do, which delete DISTINCT.
+    """
+    pairs: dict[tuple[ExecutionResult | None, ExecutionResult], list[str]] = {}
+    for name, rollout in verdicts.rollouts.items():
+        pairs.setdefault((rollout.result, rollout.gold), []).append(name)
+    for (result, gold), names in pairs.items():
+        yield tuple(names), result, gold
