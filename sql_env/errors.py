@@ -48,6 +48,10 @@ class MetricError(SQLEnvError):
     """A metric cannot be measured in the way that was asked for."""
 
 
+class GenerationError(SQLEnvError):
+    """A model cannot be asked in this way, or has not answered."""
+
+
 class EpisodeError(SQLEnvError):
     """An episode was continued after its end."""
 

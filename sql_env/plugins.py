@@ -20,6 +20,7 @@ PRESETS = "sql_env.presets"
 BENCHMARKS = "sql_env.benchmarks"
 ALGORITHMS = "sql_env.algorithms"
 COMMANDS = "sql_env.commands"
+GENERATORS = "sql_env.generators"
 
 _SIBLINGS = ("rewards", "trainers", "benchmarks")
 """Packages of this distribution whose generic names a user's own file can shadow."""
