@@ -4,41 +4,46 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from trainers.arms import Settings, data, label
 from trainers.verdict import ARMS, FIGURES, Verdict
 
+SETTINGS = Settings(contents=2, covered=1000, thin=40, copies=3, replay=0.2, questions=100)
+
 
 @pytest.fixture(scope="module")
 def dealt():
-    return data(Settings(contents=2, thin=40, copies=3, questions=100), seed=4)
+    return data(SETTINGS, seed=4)
 
 
 def test_the_cold_start_has_few_complex_questions_several_times(dealt):
     levels = Counter(task.difficulty for task in dealt.cold)
     assert set(levels) == {"simple", "moderate", "complex"}
-    assert levels["complex"] == 40 * 3 < levels["simple"] / 10
+    assert levels["complex"] == 40 * 3
+    assert levels["simple"] + levels["moderate"] == 1000
     thin = [task for task in dealt.cold if task.difficulty == "complex"]
     assert set(Counter((task.database, task.id) for task in thin).values()) == {3}
 
 
-def test_rl_asks_complex_questions_that_nothing_has_taught(dealt):
-    assert len(dealt.complex) > 2000
-    assert {task.difficulty for task in dealt.complex} == {"complex"}
-    assert not {label(task) for task in dealt.complex} & {label(task) for task in dealt.cold}
+def test_rl_asks_what_nothing_has_taught(dealt):
+    levels = Counter(task.difficulty for task in dealt.asked)
+    assert levels["complex"] > 2000
+    assert (levels["simple"] + levels["moderate"]) / levels.total() == pytest.approx(0.2, abs=0.001)
+    assert not {label(task) for task in dealt.asked} & {label(task) for task in dealt.cold}
 
 
 def test_no_held_out_label_is_taught_or_asked(dealt):
     assert {kind: len(tasks) for kind, tasks in dealt.held_out.items()} == {"complex": 100, "simple": 100}
     held_out = {label(task) for tasks in dealt.held_out.values() for task in tasks}
     assert held_out <= dealt.secret
-    assert not dealt.secret & {label(task) for task in dealt.cold + dealt.complex}
+    assert not dealt.secret & {label(task) for task in dealt.train + dealt.cold + dealt.asked}
 
 
 def test_dev_and_test_are_different_questions(dealt):
-    other = data(Settings(contents=2, thin=40, copies=3, questions=100, split="dev"), seed=4)
+    other = data(replace(SETTINGS, split="dev"), seed=4)
     assert [label(task) for task in other.cold] == [label(task) for task in dealt.cold]
     for kind, tasks in dealt.held_out.items():
         asked = {(task.database, task.id) for task in tasks}

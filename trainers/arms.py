@@ -29,15 +29,18 @@ class Settings:
     levels: str = option("simple,moderate", "Levels that the cold start covers well, with commas between.")
     complex_levels: str = option("complex", "Levels that it covers thinly, and RL asks.")
     contents: int = option(4, "Contents of the databases: the benchmark's seeds 0, 1, ... up to this many.")
-    thin: int = option(120, "Complex questions in the cold start, drawn with the seed.")
-    copies: int = option(5, "How often each of them is in it, so that it is learnt and not only met.")
+    covered: int = option(4000, "Simple questions in the cold start, drawn with the seed; 0 for all.")
+    thin: int = option(300, "Complex questions in the cold start, drawn with the seed.")
+    copies: int = option(1, "How often each of them is in it, so that it is learnt and not only met.")
     split: str = option("test", "Split of the held-out questions: dev to choose settings, test to measure.")
     questions: int = option(400, "Held-out questions of either kind, drawn with the seed; 0 for all.")
     reward: str = option("sql-r1", "Preset that GRPO is paid by.")
     longest: int = option(72, "Tokens of the longest answer.")
     sft_steps: int = option(2000, "Steps of the cold start, 16 examples each.")
     sft_rate: float = option(3e-3, "Learning rate of the cold start.")
-    replay: float = option(0.25, "Share of the questions of GRPO that are of the levels covered well.")
+    replay: float = option(
+        0.25, "Share of simple questions among those that GRPO and rejection sampling ask."
+    )
     grpo_steps: int = option(130, "Steps of GRPO, 16 questions with 8 answers each.")
     grpo_rate: float = option(4e-4, "Learning rate of GRPO.")
     temperature: float = option(1.2, "Temperature of GRPO's sampling, and of rejection sampling's.")
@@ -56,21 +59,20 @@ class Data:
     """The tasks of a seed.
 
     Attributes:
+        train: All questions to train on: their words make the vocabulary.
         cold: What the cold start teaches: simple questions, and a few complex ones several times.
-        complex: Further complex questions, whose SQL nothing is taught; only its result is looked at.
+        asked: Further complex questions with some simple ones. Their SQL is never taught; only its
+            result is looked at.
         held_out: ``complex`` and ``simple`` questions that are measured on. The SQL of none is, on
             databases of its schema, that of a question to train on.
         secret: Schema and SQL of everything that is held out, measured on or not.
     """
 
+    train: list[Task]
     cold: list[Task]
-    complex: list[Task]
+    asked: list[Task]
     held_out: dict[str, list[Task]]
     secret: frozenset[tuple[str, str]]
-
-    def mixed(self, replay: float, rng: random.Random) -> list[Task]:
-        """The complex questions, with so large a share of the cold start's."""
-        return self.complex + shared(self.cold, len(self.complex), replay, rng)
 
 
 def data(settings: Settings, seed: int, data_dir: str | None = None) -> Data:
@@ -84,11 +86,15 @@ def data(settings: Settings, seed: int, data_dir: str | None = None) -> Data:
 
     simple, hard = of(settings.levels, train), of(settings.complex_levels, train)
     thin = drawn(hard, settings.thin, seed)
-    taught = {label(task) for task in thin}
+    cold = drawn(simple, settings.covered, seed) + thin * settings.copies
+    taught = {label(task) for task in cold}
+    further = [task for task in hard if label(task) not in taught]
+    replayed = [task for task in simple if label(task) not in taught] or simple
     kinds = {"complex": settings.complex_levels, "simple": settings.levels}
     return Data(
-        cold=simple + thin * settings.copies,
-        complex=[task for task in hard if label(task) not in taught],
+        train=simple + hard,
+        cold=cold,
+        asked=further + shared(replayed, len(further), settings.replay, random.Random(seed)),
         held_out={
             kind: drawn(of(levels, splits[settings.split]), settings.questions, seed)
             for kind, levels in kinds.items()
@@ -121,7 +127,7 @@ class Arms:
         self.settings, self.data, self.seed = settings, data, seed
         self.prompter = Prompter(scorer, "compact")
         answers = [self.prompter.answer(task, "sql") for task in data.cold]
-        tokenizer = vocabulary(data.cold + data.complex, answers, self.prompter)
+        tokenizer = vocabulary(data.train, answers, self.prompter)
         self.stages = Stages(tokenizer, self.prompter, display, out=out, seed=seed, longest=settings.longest)
 
     def start(self) -> tuple[Any, Log]:
@@ -131,11 +137,11 @@ class Arms:
         return model, self.stages.supervise(model, self.data.cold, "cold start", **how)
 
     def grpo(self, model: Any) -> Log:
-        """RL on the results of complex questions, with some simple ones so that they are not forgotten."""
+        """RL on the results of complex questions, and of some simple ones so that they are not forgotten."""
         settings = self.settings
         return self.stages.reinforce(
             model,
-            self.data.mixed(settings.replay, random.Random(self.seed)),
+            self.data.asked,
             "GRPO",
             steps=settings.grpo_steps,
             rate=settings.grpo_rate,
@@ -154,7 +160,7 @@ class Arms:
         return self.stages.supervise(model, self.data.cold, "more supervised steps", **how)
 
     def rejection(self, model: Any, budget: float, step: float) -> Log:
-        """Rounds of sampling answers to complex questions and training on the right ones.
+        """Rounds of sampling answers to the questions of GRPO and training on the right ones.
 
         A round has its share of the budget: what sampling leaves of it is training, on all that has
         been kept so far and the cold start's labels. No answer that is a held-out label is kept.
@@ -163,7 +169,7 @@ class Arms:
         log: Log = []
         right: list[Task] = []
         for turn in range(1, settings.rounds + 1):
-            asked = rng.sample(self.data.complex, min(settings.asked, len(self.data.complex)))
+            asked = rng.sample(self.data.asked, min(settings.asked, len(self.data.asked)))
             right += self.kept(model, asked, turn)
             left = budget * turn / settings.rounds - (time.process_time() - began)
             tasks = right + shared(self.data.cold, len(right), 1 - settings.kept, rng) or self.data.cold

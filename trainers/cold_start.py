@@ -82,7 +82,7 @@ class Run:
         dealt = data(self.settings, seed, self.args.data_dir)
         held_out = ", ".join(f"{len(tasks)} {kind}" for kind, tasks in dealt.held_out.items())
         self.display.console.print(
-            f"{len(dealt.cold)} examples in the cold start, {len(dealt.complex)} complex questions for RL, "
+            f"{len(dealt.cold)} examples in the cold start, {len(dealt.asked)} questions for RL, "
             f"{held_out} ones held out"
         )
         return Arms(self.settings, dealt, scorer, self.display, str(Path(self.args.out, str(seed))), seed)
@@ -107,7 +107,7 @@ class Run:
             **figures,
             "held_out_questions": {kind: len(tasks) for kind, tasks in arms.data.held_out.items()},
             "cold_start_examples": len(arms.data.cold),
-            "rl_questions": len(arms.data.complex),
+            "rl_questions": len(arms.data.asked),
             "parameters": model.num_parameters(),
             "settings": asdict(self.settings),
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
