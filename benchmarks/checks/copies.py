@@ -1,0 +1,91 @@
+"""A database with the same contents, stored in another order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+import apsw
+
+from sql_env.errors import DatabaseError
+
+_PLACE = '"sql-env: place"'
+ORDERS = (f"-{_PLACE}", f"({_PLACE} * 48271) % 2147483647", f"({_PLACE} * 69621) % 2147483647")
+"""What the n-th row of a table is sorted by in each copy: backwards, and shuffled twice.
+
+The shuffles are Park and Miller's generators (CACM 1988, 1993), which map no two rows to one place.
+"""
+
+LARGEST = 256 * 2**20
+"""Bytes of the largest database that is copied."""
+
+_TABLES = r"""SELECT name FROM origin.sqlite_schema AS s WHERE type = 'table' AND rootpage > 0
+AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY s.rowid"""
+_VIEWS = "SELECT sql FROM origin.sqlite_schema WHERE type = 'view' ORDER BY rowid"
+
+
+@contextmanager
+def shuffled(database: str, largest: int = LARGEST) -> Iterator[list[str]]:
+    """Copies of an SQLite database, one for each of `ORDERS`, for as long as they are needed.
+
+    A copy has the same tables, with the same columns, types, collations and values, and the same
+    views. It has no keys and no indexes: those would put rows back in order. Virtual tables are left
+    out, so a query that reads one fails on a copy.
+
+    Raises:
+        DatabaseError: It is larger than ``largest`` bytes, or cannot be copied.
+    """
+    try:
+        size = os.path.getsize(database)
+        if size > largest:
+            raise DatabaseError(
+                f"{database!r} has {size >> 20} MiB, and more than {largest >> 20} are not copied"
+            )
+        with TemporaryDirectory(prefix="sql-env-") as folder:
+            paths = [str(Path(folder) / f"{place}.sqlite") for place in range(len(ORDERS))]
+            for path, order in zip(paths, ORDERS, strict=True):
+                _copy(database, path, order)
+            yield paths
+    except (apsw.Error, OSError) as error:
+        raise DatabaseError(f"{database!r} cannot be copied: {error}") from None
+
+
+def _copy(database: str, path: str, order: str) -> None:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+    with closing(apsw.Connection(path, flags)) as copy:
+        copy.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY")
+        copy.execute(
+            "ATTACH ? AS origin", (f"file://{quote(os.path.realpath(database))}?mode=ro&immutable=1",)
+        )
+        with copy:
+            for (name,) in copy.execute(_TABLES).fetchall():
+                _copy_table(copy, str(name), order)
+            for (sql,) in copy.execute(_VIEWS).fetchall():
+                copy.execute(str(sql))
+
+
+def _copy_table(copy: apsw.Connection, table: str, order: str) -> None:
+    rows = copy.execute("SELECT name, type FROM pragma_table_xinfo(?, 'origin') WHERE hidden <> 1", (table,))
+    columns = [(str(name), str(kind)) for name, kind in rows.fetchall()]
+    names = ", ".join(_quoted(name) for name, _ in columns)
+    copy.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(_column(copy, table, *c) for c in columns)})")
+    copy.execute(
+        f"INSERT INTO {_quoted(table)} SELECT {names} FROM "
+        f"(SELECT *, row_number() OVER () AS {_PLACE} FROM origin.{_quoted(table)}) ORDER BY {order}"
+    )
+
+
+def _column(copy: apsw.Connection, table: str, name: str, kind: str) -> str:
+    """A column's definition: its name, its type and its collation, but neither keys nor checks."""
+    _, collation, *_ = copy.column_metadata("origin", table, name)
+    declared = f" {_quoted(kind)}" if kind else ""
+    return f"{_quoted(name)}{declared} COLLATE {_quoted(collation)}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

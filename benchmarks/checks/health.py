@@ -1,0 +1,101 @@
+"""The health of a benchmark: what all checks find in all of its tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.checks.copies import LARGEST
+from benchmarks.checks.trial import Check, Trial
+from benchmarks.checks.trials import trials
+from benchmarks.finding import Finding
+from sql_env import plugins
+from sql_env.errors import PluginError
+from sql_env.limits import Limits
+from sql_env.types import Task
+
+GROUP = "sql_env.checks"
+"""The group of entry points under which checks are installed."""
+
+UNDECIDED = "undecided"
+"""The code of what cannot be tried; its evidence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the checks of some tasks have found.
+
+    Attributes:
+        tasks: How many tasks there are.
+        right: How many gold queries are right as their own predictions.
+        findings: What was found, in the tasks' order.
+    """
+
+    tasks: int
+    right: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tasks each code concerns, the most frequent first."""
+        return dict(Counter(finding.code for finding in self.findings).most_common())
+
+
+def checks() -> dict[str, Check]:
+    """The installed checks by name.
+
+    Raises:
+        PluginError: One cannot be loaded.
+    """
+    return {name: plugins.load(GROUP, name) for name in plugins.names(GROUP)}
+
+
+def health(
+    tasks: Sequence[Task],
+    *,
+    limits: Limits | None = None,
+    workers: int = 1,
+    comparison: str | None = None,
+    largest: int = LARGEST,
+    progress: Callable[[int], None] | None = None,
+) -> Health:
+    """Check the gold queries of some tasks; see `benchmarks.checks.trials.trials` for the arguments.
+
+    Raises:
+        PluginError: A check cannot be loaded, or breaks.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> health(demo(split="test").tasks[:20])
+        Health(tasks=20, right=20, findings=())
+    """
+    known = checks()
+    found: dict[str, list[Finding]] = {}
+    right = 0
+    for trial in trials(
+        tasks, limits=limits, workers=workers, comparison=comparison, largest=largest, progress=progress
+    ):
+        right += trial.rollout.correct is True
+        found[trial.task.id] = list(_findings(trial, known))
+    ordered = (finding for task in tasks for finding in found[task.id])
+    return Health(len(tasks), right, tuple(ordered))
+
+
+def _findings(trial: Trial, known: Mapping[str, Check]) -> list[Finding]:
+    found = []
+    for name, check in known.items():
+        try:
+            finding = check(trial)
+        except Exception as error:  # a plug-in may do anything
+            raise PluginError(
+                f"check {name!r} raised {type(error).__name__} on task {trial.task.id!r}: {error}"
+            ) from error
+        if finding is not None:
+            found.append(finding)
+    if trial.undecided:
+        advice = (
+            "What hangs on ties, NULLs or the order of rows is not known of this task: look at it yourself."
+        )
+        found.append(trial.finding(UNDECIDED, trial.undecided, advice))
+    return found
