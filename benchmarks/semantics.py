@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.item import shown
+from benchmarks.parameters import parameters
 from benchmarks.predictions import digest, read_predictions
 from benchmarks.verdicts import Verdicts, accuracies, tables, under_all
 from sql_env.benchmark import load_benchmark
@@ -129,6 +130,10 @@ def main(
     predictions: Annotated[Path, typer.Option(help="One SQL a line, or JSON as BIRD's.")],
     split: Annotated[str | None, typer.Option(help="The split; the benchmark's own default.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="The folder with the benchmark's files.")] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A further argument of the loader, NAME=VALUE: path=FILE, database_dir=DIR."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
     items: Annotated[int, typer.Option(min=0, help="How many of the items that flip are printed.")] = SHOWN,
     out: Annotated[Path | None, typer.Option(help="Folder for semantics.json, with all of them.")] = None,
@@ -136,7 +141,7 @@ def main(
     """Score a file of predictions under all semantics, and show the items that flip."""
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
     try:
-        loaded = load_benchmark(benchmark, split, data_dir)
+        loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))
         sql, source = read_predictions(predictions, loaded), digest(predictions)
         found = _judged(loaded, sql, workers)
         if out is not None:

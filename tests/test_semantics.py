@@ -156,6 +156,16 @@ def test_command(tmp_path):
     assert "cannot write the report" in blocked.output
 
 
+def test_command_on_questions_of_ones_own(tmp_path, concerts):
+    rows = [{"question": "Who?", "sql": gold, "database": str(concerts)} for gold, _, _ in CASES.values()]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "p.txt").write_text("".join(sql + "\n" for _, sql, _ in CASES.values()))
+    arguments = ["--benchmark", "jsonl", "--predictions", str(tmp_path / "p.txt"), "--items", "0"]
+    done = CliRunner().invoke(app, [*arguments, "--param", f"path={tmp_path / 'q.jsonl'}"])
+    assert done.exit_code == 0, done.output
+    assert "4 more items flip" in done.output
+
+
 @pytest.mark.slow
 def test_on_published_predictions_they_are_the_verdicts_of_one_by_one(shared_data):
     benchmark = spider(data_dir=str(shared_data / "spider"))
