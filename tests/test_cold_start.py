@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from trainers.arms import Settings, data, label
+from trainers.coverage import Settings, data, label
 from trainers.verdict import ARMS, FIGURES, Verdict
 
 SETTINGS = Settings(contents=2, covered=1000, thin=40, copies=3, replay=0.2, questions=100)

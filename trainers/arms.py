@@ -5,117 +5,20 @@ from __future__ import annotations
 import math
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.demo import demo
 from sql_env import Scorer, Task
-from trainers.arguments import option
+from sql_env.errors import DataError
+from trainers.coverage import Data, Settings, label, shared
 from trainers.dataset import Prompter
 from trainers.demo import vocabulary
 from trainers.measure import rollouts
-from trainers.setup import drawn
 from trainers.stages import Log, Stages, load
 
 SAMPLES = 8
 """Answers a question: of GRPO, of rejection sampling, of the measurement."""
-
-
-@dataclass
-class Settings:
-    """What the arms of one seed are told; all of it goes into their records."""
-
-    levels: str = option("simple,moderate", "Levels that the cold start covers well, with commas between.")
-    complex_levels: str = option("complex", "Levels that it covers thinly, and RL asks.")
-    contents: int = option(4, "Contents of the databases: the benchmark's seeds 0, 1, ... up to this many.")
-    covered: int = option(4000, "Simple questions in the cold start, drawn with the seed; 0 for all.")
-    thin: int = option(300, "Complex questions in the cold start, drawn with the seed.")
-    copies: int = option(1, "How often each of them is in it, so that it is learnt and not only met.")
-    split: str = option("test", "Split of the held-out questions: dev to choose settings, test to measure.")
-    questions: int = option(400, "Held-out questions of either kind, drawn with the seed; 0 for all.")
-    reward: str = option("sql-r1", "Preset that GRPO is paid by.")
-    longest: int = option(72, "Tokens of the longest answer.")
-    sft_steps: int = option(2000, "Steps of the cold start, 16 examples each.")
-    sft_rate: float = option(3e-3, "Learning rate of the cold start.")
-    replay: float = option(
-        0.25, "Share of simple questions among those that GRPO and rejection sampling ask."
-    )
-    grpo_steps: int = option(130, "Steps of GRPO, 16 questions with 8 answers each.")
-    grpo_rate: float = option(4e-4, "Learning rate of GRPO.")
-    temperature: float = option(1.2, "Temperature of GRPO's sampling, and of rejection sampling's.")
-    margin: float = option(1.1, "Processor time of a control, of that of GRPO.")
-    supervised_rate: float = option(1e-3, "Learning rate of the supervised control.")
-    rounds: int = option(3, "Rounds of rejection sampling: sample, keep what is right, train on it.")
-    asked: int = option(800, "Questions that a round asks.")
-    kept: float = option(
-        0.5, "Share of the kept answers in what a round trains on; the rest is the cold start's."
-    )
-    rejection_rate: float = option(1e-3, "Learning rate of a round.")
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The tasks of a seed.
-
-    Attributes:
-        train: All questions to train on: their words make the vocabulary.
-        cold: What the cold start teaches: simple questions, and a few complex ones several times.
-        asked: Further complex questions with some simple ones. Their SQL is never taught; only its
-            result is looked at.
-        held_out: ``complex`` and ``simple`` questions that are measured on. The SQL of none is, on
-            databases of its schema, that of a question to train on.
-        secret: Schema and SQL of everything that is held out, measured on or not.
-    """
-
-    train: list[Task]
-    cold: list[Task]
-    asked: list[Task]
-    held_out: dict[str, list[Task]]
-    secret: frozenset[tuple[str, str]]
-
-
-def data(settings: Settings, seed: int, data_dir: str | None = None) -> Data:
-    """Load the benchmark under several contents, and deal it out."""
-    splits = {split: _tasks(settings, split, data_dir) for split in ("train", "dev", "test")}
-    secret = frozenset(label(task) for split in ("dev", "test") for task in splits[split])
-    train = [task for task in splits["train"] if label(task) not in secret]
-
-    def of(levels: str, tasks: list[Task]) -> list[Task]:
-        return [task for task in tasks if task.difficulty in levels.split(",")]
-
-    simple, hard = of(settings.levels, train), of(settings.complex_levels, train)
-    thin = drawn(hard, settings.thin, seed)
-    cold = drawn(simple, settings.covered, seed) + thin * settings.copies
-    taught = {label(task) for task in cold}
-    further = [task for task in hard if label(task) not in taught]
-    replayed = [task for task in simple if label(task) not in taught] or simple
-    kinds = {"complex": settings.complex_levels, "simple": settings.levels}
-    return Data(
-        train=simple + hard,
-        cold=cold,
-        asked=further + shared(replayed, len(further), settings.replay, random.Random(seed)),
-        held_out={
-            kind: drawn(of(levels, splits[settings.split]), settings.questions, seed)
-            for kind, levels in kinds.items()
-        },
-        secret=secret,
-    )
-
-
-def label(task: Task) -> tuple[str, str]:
-    """What must not be taught if it is held out: an SQL on databases of a schema."""
-    return task.db_id, task.gold_sql
-
-
-def shared(tasks: list[Task], others: int, share: float, rng: random.Random) -> list[Task]:
-    """So many of the tasks that they are this share of themselves and the others together."""
-    return rng.choices(tasks, k=round(others * share / (1 - share))) if tasks else []
-
-
-def _tasks(settings: Settings, split: str, data_dir: str | None) -> list[Task]:
-    contents = (demo(split=split, data_dir=data_dir, seed=seed) for seed in range(settings.contents))
-    return [task for content in contents for task in content.tasks]
 
 
 class Arms:
@@ -170,7 +73,7 @@ class Arms:
         right: list[Task] = []
         for turn in range(1, settings.rounds + 1):
             asked = rng.sample(self.data.asked, min(settings.asked, len(self.data.asked)))
-            right += self.kept(model, asked, turn)
+            right += self.sampled(model, asked, turn)
             left = budget * turn / settings.rounds - (time.process_time() - began)
             tasks = right + shared(self.data.cold, len(right), 1 - settings.kept, rng) or self.data.cold
             how = {"steps": max(1, math.ceil(left / step)), "rate": settings.rejection_rate}
@@ -178,7 +81,7 @@ class Arms:
             log += [{"round": turn, "kept": len(right), **row} for row in rows]
         return log
 
-    def kept(self, model: Any, tasks: list[Task], turn: int) -> list[Task]:
+    def sampled(self, model: Any, tasks: list[Task], turn: int) -> list[Task]:
         """The tasks with the right answers of the model for their labels, each answer once."""
         settings = self.settings
         with self.stages.display.stage(f"sampling, round {turn}", len(tasks)) as stage:
@@ -211,10 +114,12 @@ class Arms:
         return {kind: self.stages.measure(model, tasks, f"{name}, {kind}") for kind, tasks in kinds}
 
     def load(self, folder: Path) -> Any:
-        """The start, to go on from; with the words that it was made with."""
-        from transformers import AutoTokenizer
+        """The start, to go on from.
 
-        from sql_env.errors import DataError
+        Raises:
+            DataError: It has another vocabulary.
+        """
+        from transformers import AutoTokenizer
 
         if AutoTokenizer.from_pretrained(folder).get_vocab() != self.stages.tokenizer.get_vocab():
             raise DataError(f"{folder} is a start of other settings: give those in its record.json")

@@ -21,7 +21,8 @@ from typing import Any
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import option
-from trainers.arms import Arms, Settings, data
+from trainers.arms import Arms
+from trainers.coverage import Settings, data
 from trainers.hardware import idle_cores, use_threads
 from trainers.stages import Log, quiet
 from trainers.verdict import ARMS, Verdict

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from rich.table import Table
+
+from trainers.table import spread
 
 ARMS = {
     "start": "start",
@@ -133,11 +135,6 @@ class Verdict:
             axes[2], {name: (log, "sql/correct") for name, log in logs.items()}, "GRPO: right sampled answers"
         )
         figure.savefig(path, dpi=110)
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else 0.0:.3f}"
 
 
 def each(differences: list[float]) -> str:
