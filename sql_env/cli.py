@@ -19,9 +19,9 @@ from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.executor import Executor
 from sql_env.panel import panel, result_table
 from sql_env.parser import FORMATS
-from sql_env.prompt import TEMPLATES
 from sql_env.registration import environment_id
 from sql_env.scorer import Scorer
+from sql_env.template import TEMPLATES
 from sql_env.testing import check_reward
 from sql_env.types import Query, Score, Task
 
@@ -65,7 +65,7 @@ def list_() -> None:
         "presets": plugins.names(plugins.PRESETS),
         "comparisons": sorted(COMPARISONS),
         "response formats": sorted(FORMATS),
-        "prompt templates": sorted(TEMPLATES),
+        "prompt templates": sorted(template.id for template in TEMPLATES.values()),
     }.items():
         table.add_row(kind, "  ".join(found))
     Console().print(table)

@@ -39,8 +39,12 @@ def values(column: Column) -> str:
 
 
 def description_and_values(column: Column) -> str:
-    """A column's description, and its values as a query has to spell them, as a `Note`."""
-    exact = ", ".join(observation.literal(value, EXACT_WIDTH) for value in column.values)
+    """A column's description, and its values as a query has to spell them, as a `Note`.
+
+    Those that the question mentions come first.
+    """
+    distinct = dict.fromkeys((*column.matches, *column.values))
+    exact = ", ".join(observation.literal(value, EXACT_WIDTH) for value in distinct)
     return "; ".join(filter(None, (sentence(column.description), exact and f"values: {exact}")))
 
 
@@ -83,8 +87,13 @@ def identifier(name: str, keywords: Container[str] = ()) -> str:
 
 
 def shown(name: str, keywords: Container[str] = ()) -> str:
-    """A name as SQL for a model to read: as `identifier`, but on one line, escaped and cut."""
-    return identifier(plain(_cut(name, NAME_WIDTH)), keywords)
+    """A name as SQL for a model to read: `identifier` of what `bare` makes of it."""
+    return identifier(bare(name), keywords)
+
+
+def bare(name: str) -> str:
+    """A name as it is, but on one line, escaped and cut."""
+    return plain(_cut(name, NAME_WIDTH))
 
 
 def literal(value: Value) -> str:

@@ -16,9 +16,11 @@ from sql_env.limits import Limits
 from sql_env.observation import View
 from sql_env.panel import panel
 from sql_env.plugins import suggest
+from sql_env.prompt import Budget
 from sql_env.rubric import RubricSpec
 from sql_env.scorer import Scorer
 from sql_env.space import TextSpace
+from sql_env.template import template
 from sql_env.types import ExecutionResult, Task
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,9 @@ class SQLEnv(gymnasium.Env[str, str]):
         data_dir: The folder of the benchmark's files, where it needs one.
         reward: A preset or reward by name, or a list of rewards; see `sql_env.rubric.rubric`.
         comparison: Semantics that replace the preset's and the tasks' own.
-        prompt: The prompt template; see `sql_env.prompt.TEMPLATES`.
+        prompt: The prompt template; see `sql_env.template.template`.
+        prompt_budget: Characters of a prompt at most, beyond which the least relevant parts of the
+            schema are left out; None for no limit. See `sql_env.prompt.Budget`.
         limits: Fields of `sql_env.limits.Limits` by name.
         max_turns: Steps of an episode at most, the answer among them.
         max_queries: Queries that an episode runs before its answer at most; None for no limit but
@@ -64,6 +68,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         reward: RubricSpec = "sql-r1",
         comparison: str | None = None,
         prompt: str = "full",
+        prompt_budget: int | None = None,
         limits: Mapping[str, float] | None = None,
         max_turns: int = 1,
         max_queries: int | None = None,
@@ -84,7 +89,8 @@ class SQLEnv(gymnasium.Env[str, str]):
             "max_turns": max_turns,
             "max_queries": max_queries,
             "view": _named(View, "view", view),
-            "template": prompt,
+            "template": template(prompt),
+            "budget": None if prompt_budget is None else Budget(prompt_budget),
         }
         self._by_id = {task.id: task for task in self.tasks}
         self._episode: Episode | None = None
@@ -97,7 +103,8 @@ class SQLEnv(gymnasium.Env[str, str]):
         Random tasks whose gold query fails are passed over.
 
         Returns:
-            The prompt; and ``task_id``, ``db_id``, ``turns_left``, and the prompt as chat ``messages``.
+            The prompt; and ``task_id``, ``db_id``, ``turns_left``, the prompt as chat ``messages``, and
+            its ``template``, as ``name@version``.
 
         Raises:
             TaskError: No task has that id.
@@ -114,6 +121,7 @@ class SQLEnv(gymnasium.Env[str, str]):
             "task_id": task.id,
             "db_id": task.db_id,
             "messages": episode.messages,
+            "template": episode.asked.template,
             "turns_left": episode.turns_left,
         }
 

@@ -10,8 +10,9 @@ from sql_env import prompt
 from sql_env.errors import EpisodeError, LimitError
 from sql_env.observation import View, observation
 from sql_env.parser import parse
-from sql_env.prompt import Message
+from sql_env.prompt import Budget, Prompt
 from sql_env.scorer import Scorer
+from sql_env.template import Message, Template
 from sql_env.types import Query, Score, Task, Turn
 
 
@@ -49,7 +50,8 @@ class Episode:
         max_turns: Completions at most, the answer among them; 1 leaves nothing to explore.
         max_queries: Queries at most; those beyond cost a turn too, and are not run. No limit of
             its own where None.
-        template: The prompt template; see `sql_env.prompt.TEMPLATES`.
+        template: The prompt template; see `sql_env.template.template`.
+        budget: How large the prompt may be; None for as large as it gets.
         view: How much of a result is told.
 
     Raises:
@@ -77,7 +79,8 @@ class Episode:
         *,
         max_turns: int = 1,
         max_queries: int | None = None,
-        template: str = "full",
+        template: str | Template = "full",
+        budget: Budget | None = None,
         view: View = View(),  # noqa: B008 - frozen
     ) -> None:
         self.scorer = scorer
@@ -89,17 +92,23 @@ class Episode:
         self.turns: tuple[Turn, ...] = ()
         self.score: Score | None = None
         self._template = template
+        self._budget = budget
 
     @cached_property
-    def opening(self) -> list[Message]:
-        """The chat messages that ask the task.
+    def asked(self) -> Prompt:
+        """The task as it is asked, and what its budget has left out.
 
         Raises:
             DatabaseError: The database cannot be read.
+            FormatError: No template has the name that was given.
         """
-        schema = self.scorer.executor.schema(self.task.database, self.task.dialect)
         form = self.scorer.rubric.form
-        return prompt.messages(self.task, schema, form, self._template, self.max_turns)
+        return prompt.ask(self.task, self.scorer.executor, form, self._template, self.max_turns, self._budget)
+
+    @property
+    def opening(self) -> list[Message]:
+        """The chat messages that ask the task; see `asked`."""
+        return self.asked.messages
 
     @property
     def prompt(self) -> str:

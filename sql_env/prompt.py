@@ -1,97 +1,142 @@
-"""What the model is shown: a task and its schema as chat messages."""
+"""What the model is shown: a task and its database as chat messages, the same through every door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypedDict
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
-from sql_env.errors import FormatError
-from sql_env.observation import plain
+from sql_env import values
+from sql_env.budget import LeftOut, fit
+from sql_env.errors import LimitError
+from sql_env.executor import Executor
 from sql_env.parser import ResponseFormat
-from sql_env.plugins import suggest
+from sql_env.relevance import relevance
 from sql_env.schema import Schema
+from sql_env.template import Message, Template, template
 from sql_env.types import Task
 
-ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
+log = logging.getLogger(__name__)
 
 
-class Message(TypedDict):
-    """One chat message, as chat templates take it."""
-
-    role: str
-    content: str
-
-
-def messages(
-    task: Task, schema: Schema, form: ResponseFormat, template: str = "full", turns: int = 1
-) -> list[Message]:
-    """The chat messages that ask a task.
-
-    Args:
-        task: What is asked. Its gold SQL and its reasoning are not shown.
-        schema: The database's schema, from `sql_env.executor.Executor.schema`.
-        form: The response format that the model is told to keep.
-        template: ``full`` for language models; ``compact`` for tiny models that are trained from
-            scratch, who get the bare names of tables and columns, and no instruction.
-        turns: How many turns the episode has. Of exploring the model is told where it is above 1.
-
-    Raises:
-        FormatError: No template has this name.
-    """
-    if template not in TEMPLATES:
-        raise FormatError(f"no prompt template is called {template!r}.{suggest(template, list(TEMPLATES))}")
-    return TEMPLATES[template](task, schema, _instruction(form, turns))
-
-
-def text(chat: list[Message]) -> str:
+def text(chat: Iterable[Message]) -> str:
     """Chat messages as one text that ends its line, for models without a chat template."""
     return "\n\n".join(message["content"] for message in chat).rstrip("\n") + "\n"
 
 
-def _full(task: Task, schema: Schema, instruction: str) -> list[Message]:
-    engine = ENGINES.get(task.dialect, task.dialect)
-    system = f"You turn questions about a {engine} database into one SQL query. {instruction}"
-    parts = [f"Schema:\n{schema}"]
-    if task.evidence:
-        parts.append(f"Evidence: {task.evidence}")
-    parts.append(f"Question: {task.question}")
-    return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
+def characters(chat: list[Message]) -> int:
+    """The length of `text`, as the size of a prompt where no tokenizer is at hand."""
+    return len(text(chat))
 
 
-def _compact(task: Task, schema: Schema, instruction: str) -> list[Message]:
-    lines = [outline(schema), task.evidence, task.question]
-    return [Message(role="user", content="\n".join(line for line in lines if line) + "\n")]
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How large a prompt may be.
+
+    Attributes:
+        most: Its size, at most.
+        size: The size of chat messages: their characters, or their tokens by a tokenizer.
+
+    Raises:
+        LimitError: ``most`` is no positive integer.
+    """
+
+    most: int
+    size: Callable[[list[Message]], int] = characters
+
+    def __post_init__(self) -> None:
+        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
+            raise LimitError(f"a prompt's budget must be a positive integer, not {self.most!r}")
 
 
-TEMPLATES: dict[str, Callable[[Task, Schema, str], list[Message]]] = {
-    "full": _full,
-    "compact": _compact,
-}
-"""Every prompt template by name."""
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A task as it is asked.
+
+    Attributes:
+        messages: The chat messages.
+        template: The id of the template, ``name@version``.
+        left_out: What the budget has left out of the schema.
+        dropped_gold_tables: Tables among it that the gold query reads. For reports alone: the model is
+            not told, and nothing is kept because the gold query needs it.
+    """
+
+    messages: list[Message]
+    template: str
+    left_out: LeftOut = field(default_factory=LeftOut)
+    dropped_gold_tables: tuple[str, ...] = ()
 
 
-def _instruction(form: ResponseFormat, turns: int) -> str:
-    place = f"in a ```{form.fence} code block" if form.fence else "as plain text"
-    if form.answer:
-        place = f"between <{form.answer}> and </{form.answer}>, {place}"
-    think = f"First reason between <{form.think}> and </{form.think}>. Then g" if form.think else "G"
-    if turns > 1:
-        return _exploring(form, place, turns)
-    return f"{think}ive the query {place}. Write each tag exactly once."
+def ask(
+    task: Task,
+    executor: Executor,
+    form: ResponseFormat,
+    name: str | Template = "full",
+    turns: int = 1,
+    budget: Budget | None = None,
+) -> Prompt:
+    """Ask a task. The environment, the trainers and the benchmarks all do it here.
 
+    Args:
+        task: What is asked. Its gold SQL and its reasoning are not shown, and change nothing.
+        executor: Reads the schema, and the values that the question mentions where the template
+            shows them.
+        form: The response format that the model is told to keep.
+        name: The template; see `sql_env.template.template`.
+        turns: How many turns the episode has. Of exploring the model is told where it is above 1.
+        budget: How large the prompt may be; None for as large as it gets.
 
-def _exploring(form: ResponseFormat, place: str, turns: int) -> str:
-    think = f", first reason between <{form.think}> and </{form.think}>. Then" if form.think else " you"
-    return (
-        f"You have {turns} turns. In each{think} do one of two things. Either look around: write one query "
-        f"between <{form.tool}> and </{form.tool}>, end your turn, and read its result. Or answer: give the "
-        f"query {place}, which ends the task. Write each tag exactly once a turn. The last turn must answer."
+    Raises:
+        DatabaseError: The database cannot be read.
+        FormatError: No template has this name.
+    """
+    chosen = template(name)
+    words = f"{task.evidence}\n{task.question}"
+    found: tuple[values.Match, ...] = ()
+    if chosen.matches:
+        found = values.matches(executor, task.database, task.dialect, words)
+    schema = values.linked(_shown(executor.schema(task.database, task.dialect), chosen), found)
+
+    def messages(some: Schema) -> list[Message]:
+        return chosen.render(task, some, form, turns)
+
+    if budget is None:
+        return Prompt(messages(schema), chosen.id)
+    room, left_out = fit(
+        schema, relevance(schema, words), lambda some: budget.size(messages(some)), budget.most
     )
+    dropped = _read_by_gold(task, left_out.tables) if left_out.tables else ()
+    if dropped:
+        log.warning("task %s: the prompt's budget leaves out gold table(s) %s", task.id, ", ".join(dropped))
+    return Prompt(messages(room), chosen.id, left_out, dropped)
 
 
-def outline(schema: Schema) -> str:
-    """The names of a schema's tables and columns, ``table(column, ...)``, a line each."""
-    return "\n".join(
-        f"{plain(table.name)}({', '.join(plain(column.name) for column in table.columns)})"
-        for table in schema.tables
-    )
+def _shown(schema: Schema, chosen: Template) -> Schema:
+    """A schema without what the template does not show, so that no budget needs to leave it out."""
+    if chosen.descriptions and chosen.values:
+        return schema
+    tables = []
+    for table in schema.tables:
+        columns = (
+            replace(
+                column,
+                values=column.values if chosen.values else (),
+                description=column.description if chosen.descriptions else "",
+            )
+            for column in table.columns
+        )
+        tables.append(replace(table, columns=tuple(columns)))
+    return replace(schema, tables=tuple(tables))
+
+
+def _read_by_gold(task: Task, tables: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the tables that the gold query names; where it cannot be parsed, whose names occur in it."""
+    import sqlglot  # takes long to import, and few prompts need it
+
+    try:
+        tree = sqlglot.parse_one(task.gold_sql, dialect=task.dialect)
+        read = {node.name.lower() for node in tree.find_all(sqlglot.exp.Table)}
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        read = set(re.findall(r"\w+", task.gold_sql.lower()))
+    return tuple(path for path in tables if path.rpartition(".")[2].lower() in read)

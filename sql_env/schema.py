@@ -21,14 +21,16 @@ class Column:
     Attributes:
         name: Its name, unquoted.
         type: Its declared type, as the database words it: in SQLite any text, or none.
-        values: Some of its values: those that match the question first, where it was searched.
+        values: Some of its values.
         description: What it holds, in words; empty where nobody has said so.
+        matches: Values that a question mentions, the best first; see `sql_env.values.linked`.
     """
 
     name: str
     type: str = ""
     values: tuple[Value, ...] = ()
     description: str = ""
+    matches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     space: str = ""
     description: str = ""
+
+    @property
+    def path(self) -> str:
+        """What tells it from every other table: its name, behind that of its schema where it has one."""
+        return f"{self.space}.{self.name}" if self.space else self.name
 
     @property
     def keys(self) -> frozenset[str]:

@@ -6,12 +6,13 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
 from sql_env.errors import TaskError
-from sql_env.prompt import Message, messages, text
+from sql_env.prompt import Budget, ask, text
+from sql_env.template import Message
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,22 +29,21 @@ class Prompter:
 
     Attributes:
         scorer: Knows the schemas and the response format.
-        template: The prompt template; see `sql_env.prompt.TEMPLATES`.
+        template: The prompt template; see `sql_env.template.template`.
         chat: Whether the model has a chat template: prompts are then messages, else plain text.
+        budget: How large a prompt may be; None for as large as it gets.
     """
 
     scorer: Scorer
     template: str = "full"
     chat: bool = False
-    _schemas: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    budget: Budget | None = None
 
     def __call__(self, task: Task) -> Prompt:
-        """The prompt of one task. A schema is read once."""
-        key = (task.database, task.dialect)
-        if key not in self._schemas:
-            self._schemas[key] = self.scorer.executor.schema(*key)
-        chat = messages(task, self._schemas[key], self.scorer.rubric.form, self.template)
-        return chat if self.chat else text(chat)
+        """The prompt of one task."""
+        form = self.scorer.rubric.form
+        asked = ask(task, self.scorer.executor, form, self.template, budget=self.budget)
+        return asked.messages if self.chat else text(asked.messages)
 
     def answer(self, task: Task, strategy: str) -> str:
         """The completion that is taught: the gold SQL, with its reasoning or without.
@@ -87,6 +87,16 @@ def short(
     if len(kept) < len(tasks):
         log.warning("%d of %d tasks left out: prompt too long", len(tasks) - len(kept), len(tasks))
     return kept
+
+
+def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> Budget | None:
+    """A budget in a model's tokens; None where it is 0."""
+    chat = tokenizer.chat_template is not None
+
+    def size(messages: list[Message]) -> int:
+        return prompt_tokens(messages if chat else text(messages), tokenizer)
+
+    return Budget(most, size) if most else None
 
 
 def prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:

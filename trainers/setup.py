@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
+from sql_env.template import record, recorded, template
 from trainers.arguments import SQLArguments
-from trainers.dataset import Prompter, short, usable
+from trainers.dataset import Prompter, short, token_budget, usable
 from trainers.hardware import use_threads
 from trainers.measure import greedy
 
@@ -47,7 +48,9 @@ def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setu
     tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path, revision=model.model_revision)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    prompter = Prompter(scorer, args.prompt, chat=tokenizer.chat_template is not None)
+    budget = token_budget(args.prompt_budget, tokenizer)
+    chosen = template(args.prompt or recorded(model.model_name_or_path) or "full")
+    prompter = Prompter(scorer, chosen.id, tokenizer.chat_template is not None, budget)
     named = {"dtype": model.dtype, "revision": model.model_revision}
     named["attn_implementation"] = model.attn_implementation
     config.model_init_kwargs = named | (config.model_init_kwargs or {})
@@ -87,6 +90,9 @@ def fit(trainer: Any, setup: Setup, max_new_tokens: int) -> dict[str, float]:
     held_out = {"tasks": len(setup.held_out), "before": score(trainer, setup, max_new_tokens)}
     trainer.train(resume_from_checkpoint=checkpoint(trainer.args))
     trainer.save_model()
+    if trainer.accelerator.is_main_process:
+        budget = setup.prompter.budget
+        record(Path(trainer.args.output_dir), template(setup.prompter.template), budget and budget.most)
     held_out["after"] = score(trainer, setup, max_new_tokens)
     if setup.held_out and trainer.accelerator.is_main_process:
         Path(trainer.args.output_dir, "held_out.json").write_text(json.dumps(held_out, indent=2) + "\n")

@@ -6,14 +6,13 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
-from sql_env.prompt import messages
+from sql_env.prompt import Budget, ask
 from trainers.dataset import usable
 
 PLAIN = (
@@ -30,7 +29,9 @@ CHUNK = 512
 """Gold queries that are run at the same time while tasks are drawn."""
 
 
-def prepare(sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path) -> tuple[int, int]:
+def prepare(
+    sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: Budget | None = None
+) -> tuple[int, int]:
     """Write the tasks to train on and those that verl validates on; what is left out is logged.
 
     Where both come from one split, none is in both.
@@ -40,6 +41,7 @@ def prepare(sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path)
         scorer: Runs the gold queries, and knows the schemas and the response format.
         train: Parquet file of the tasks to train on.
         held_out: Parquet file of the others.
+        budget: How large a prompt may be; None for as large as it gets.
 
     Returns:
         How many tasks each has.
@@ -52,7 +54,7 @@ def prepare(sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path)
     without = frozenset() if apart else frozenset(task.id for task in kept)
     learnt = draw(sql, sql["split"], sql["tasks"], scorer, without)
     for path, tasks in ((train, learnt), (held_out, kept)):
-        write(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"])
+        write(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
     return len(learnt), len(kept)
 
 
@@ -77,7 +79,13 @@ def draw(
 
 
 def write(
-    path: Path, tasks: Sequence[Task], scorer: Scorer, benchmark: str, template: str, max_turns: int = 1
+    path: Path,
+    tasks: Sequence[Task],
+    scorer: Scorer,
+    benchmark: str,
+    template: str,
+    max_turns: int = 1,
+    budget: Budget | None = None,
 ) -> None:
     """Write tasks to a parquet file.
 
@@ -88,29 +96,33 @@ def write(
         benchmark: What verl's metrics call the data.
         template: The prompt template.
         max_turns: How many turns an episode has.
+        budget: How large a prompt may be; None for as large as it gets.
     """
     import pyarrow
     from pyarrow import parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pyarrow.Table.from_pylist(list(rows(tasks, scorer, benchmark, template, max_turns)))
+    table = pyarrow.Table.from_pylist(list(rows(tasks, scorer, benchmark, template, max_turns, budget)))
     parquet.write_table(table, str(path))
 
 
 def rows(
-    tasks: Sequence[Task], scorer: Scorer, benchmark: str, template: str, max_turns: int = 1
+    tasks: Sequence[Task],
+    scorer: Scorer,
+    benchmark: str,
+    template: str,
+    max_turns: int = 1,
+    budget: Budget | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row for each task, in the columns that verl expects. The task travels as JSON, as it does in TRL.
 
     Paths of databases are made absolute, because verl's processes run elsewhere.
     """
-    schema = cache(scorer.executor.schema)
     for index, task in enumerate(tasks):
         here = replace(task, database=str(Path(task.database).resolve()))
-        text = schema(here.database, here.dialect)
         yield {
             "data_source": benchmark,
-            "prompt": messages(here, text, scorer.rubric.form, template, max_turns),
+            "prompt": ask(here, scorer.executor, scorer.rubric.form, template, max_turns, budget).messages,
             "reward_model": {"style": "rule", "ground_truth": here.gold_sql},
             "extra_info": {"index": index, "task": json.dumps(here.to_dict())},
         }

@@ -21,6 +21,8 @@ from typing import Any
 
 from sql_env import Scorer
 from sql_env.errors import SQLEnvError
+from sql_env.prompt import Budget
+from sql_env.template import template
 from trainers.algorithms import algorithm
 
 log = logging.getLogger(__name__)
@@ -133,12 +135,27 @@ def complete(config: Any) -> None:
         if sql.max_turns > 1 and agent.agent_loop_config_path is None:
             agent.agent_loop_config_path = str(CONFIGS / "agent.yaml")
             agent.default_agent_loop = "sql_env"
+        sql.prompt = template(sql.prompt).id
         if not isinstance(sql.reward, str):
             sql.reward = json.dumps(OmegaConf.to_container(sql.reward))
         if model.custom_chat_template is None:
             model.custom_chat_template = chat_template(model.path)
         variables = config.ray_kwargs.ray_init.runtime_env.get("env_vars") or {}
         config.ray_kwargs.ray_init.runtime_env.env_vars = {**shared, **variables}
+
+
+def budget(config: Any) -> Budget | None:
+    """How large a prompt may be, in the tokens of the model."""
+    if not config.sql.prompt_budget:
+        return None
+    from transformers import AutoTokenizer
+
+    from trainers.dataset import token_budget
+
+    model = config.actor_rollout_ref.model
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    tokenizer.chat_template = model.custom_chat_template or tokenizer.chat_template
+    return token_budget(config.sql.prompt_budget, tokenizer)
 
 
 def write_data(config: Any) -> None:
@@ -148,7 +165,8 @@ def write_data(config: Any) -> None:
 
     sql = config.sql
     with Scorer(checked(sql.reward), workers=sql.workers) as scorer:
-        counts = prepare(sql, scorer, Path(config.data.train_files), Path(config.data.val_files))
+        files = Path(config.data.train_files), Path(config.data.val_files)
+        counts = prepare(sql, scorer, *files, budget(config))
     log.warning("%s: %d tasks to train on, %d held out", sql.benchmark, *counts)
 
 

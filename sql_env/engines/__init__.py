@@ -26,10 +26,13 @@ class Engine(Protocol):
         limits: What one query may cost.
         cpu_grace: Seconds past ``limits.cpu_seconds`` after which the kernel kills the process: time
             for an engine that can stop the query by itself.
+        texts: SQL for the distinct texts of a column, as a `str.format` of ``table`` and ``column`` (names
+            as SQL), ``scanned`` (rows at most), ``longest`` (characters at most), ``most`` (texts at most).
     """
 
     limits: Limits
     cpu_grace: float
+    texts: str
 
     def __init__(self, limits: Limits) -> None: ...
 

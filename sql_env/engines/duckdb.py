@@ -15,7 +15,7 @@ from marshal import dumps
 import duckdb
 
 from sql_env.engines.duckdb_file import open_readonly, state
-from sql_env.engines.duckdb_schema import schema
+from sql_env.engines.duckdb_schema import TEXTS, schema
 from sql_env.engines.file import Identity
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
@@ -59,6 +59,7 @@ class DuckDBEngine:
     """
 
     cpu_grace = 1.0
+    texts = TEXTS
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

@@ -21,6 +21,13 @@ _KEYS = """SELECT constraint_type, constraint_column_names, referenced_table, re
 FROM duckdb_constraints() WHERE schema_name = ? AND table_name = ?
 AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index"""
 
+TEXTS = """SELECT DISTINCT text FROM (
+  SELECT CAST(source.{column} AS VARCHAR) AS text, typeof(source.{column}) AS kind
+  FROM {table} AS source LIMIT {scanned}
+) WHERE (kind = 'VARCHAR' OR kind LIKE 'ENUM(%') AND length(text) BETWEEN 1 AND {longest}
+ORDER BY text LIMIT {most}"""
+"""The distinct texts of a column in their own order, because DuckDB fixes none for DISTINCT."""
+
 
 def schema(database: str, memory_bytes: float) -> Schema:
     """The tables with sample values and comments; see `sql_env.schema.Schema` for what is left out.

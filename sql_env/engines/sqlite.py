@@ -13,7 +13,7 @@ import apsw
 
 from sql_env.engines.file import Identity
 from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly, state
-from sql_env.engines.sqlite_schema import schema
+from sql_env.engines.sqlite_schema import TEXTS, schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
@@ -62,6 +62,7 @@ class SQLiteEngine:
     """
 
     cpu_grace = 0.0
+    texts = TEXTS
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

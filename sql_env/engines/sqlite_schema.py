@@ -21,6 +21,11 @@ _KEYS = 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list({}) ORDER
 _VALUES = """SELECT DISTINCT {0} FROM (SELECT {0} FROM {1} NOT INDEXED LIMIT {2})
 WHERE typeof({0}) NOT IN ('null', 'blob') LIMIT {3}"""
 
+TEXTS = """SELECT DISTINCT text FROM (
+  SELECT source.{column} AS text FROM {table} AS source NOT INDEXED LIMIT {scanned}
+) WHERE typeof(text) = 'text' AND length(text) BETWEEN 1 AND {longest} LIMIT {most}"""
+"""The distinct texts of a column in the order in which they are met, whatever its declared type."""
+
 
 def schema(database: str) -> Schema:
     """The tables with sample values; see `sql_env.schema.Schema` for what is left out.
