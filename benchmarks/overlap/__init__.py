@@ -1,0 +1,1 @@
+"""What a training set shares with a test set: databases, questions and queries."""
