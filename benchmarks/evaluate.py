@@ -1,100 +1,28 @@
-"""Score a file of predictions: ``python -m benchmarks.evaluate --help``."""
+"""Measure a file of predictions or a model: ``python -m benchmarks.evaluate --help``."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Sequence
+import re
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.predictions import digest, read_predictions
-from benchmarks.report import items, show, summary, write
+from benchmarks import options
+from benchmarks.evaluation import Asking, Evaluation
+from benchmarks.scoring import evaluate
+from benchmarks.stages import evaluate_file, evaluate_model
+from benchmarks.summary import show
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
-from sql_env.limits import Limits
-from sql_env.scorer import Scorer
-from sql_env.types import Benchmark, Score
+from sql_env.template import recorded
+from sql_env.types import Benchmark
 
-RUBRIC = {"rewards": ["result"], "response_format": "sql"}
-"""A prediction is bare SQL, and only its result counts."""
-
-CHUNK = 128
-"""Predictions that are scored between two movements of the progress bar."""
-
-
-def evaluate(
-    benchmark: Benchmark,
-    predictions: Sequence[str],
-    *,
-    comparison: str | None = None,
-    limits: Limits | None = None,
-    workers: int = 2,
-    progress: Callable[[int], None] | None = None,
-) -> list[Score]:
-    """Score one prediction for each task of a benchmark.
-
-    Args:
-        benchmark: What is measured.
-        predictions: Bare SQL, one for each task, as `read_predictions` returns them.
-        comparison: Semantics that replace the tasks' own.
-        limits: What each query may cost.
-        workers: How many processes run queries; the scores do not depend on it.
-        progress: Told how many more are scored, now and then.
-
-    Returns:
-        A score for each task, in order.
-
-    Raises:
-        ValueError: There are more or fewer predictions than tasks.
-        ComparisonError: No comparison has this name.
-
-    Example:
-        >>> from benchmarks.demo import demo
-        >>> test = demo(split="test")
-        >>> scores = evaluate(test, [task.gold_sql for task in test.tasks])
-        >>> all(score.rollout.correct for score in scores)
-        True
-    """
-    if len(predictions) != len(benchmark.tasks):
-        raise ValueError(
-            f"{len(predictions)} predictions for {len(benchmark.tasks)} tasks: give one for each"
-        )
-    scores: list[Score] = []
-    with Scorer(RUBRIC, limits=limits, workers=workers, comparison=comparison) as scorer:
-        for start in range(0, len(predictions), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            scores += scorer.score(predictions[chunk], benchmark.tasks[chunk])
-            if progress is not None:
-                progress(min(CHUNK, len(predictions) - start))
-    return scores
-
-
-def _param(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    if name in ("name", "split", "data_dir"):
-        raise typer.BadParameter(f"{name!r} has an option of its own")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _scored(benchmark: Benchmark, sql: Sequence[str], comparison: str | None, workers: int) -> list[Score]:
-    """What `evaluate` returns, with a progress bar on stderr."""
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        row = bar.add_task("", total=len(sql))
-        return evaluate(
-            benchmark, sql, comparison=comparison, workers=workers, progress=lambda n: bar.advance(row, n)
-        )
-
+__all__ = ["evaluate"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -102,7 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     benchmark: Annotated[str, typer.Option(help="The benchmark's name: spider, bird, jsonl, ...")],
-    predictions: Annotated[Path, typer.Option(help="One SQL a line, or JSON as BIRD's.")],
+    predictions: Annotated[Path | None, typer.Option(help="One SQL a line, or JSON as BIRD's.")] = None,
     split: Annotated[str | None, typer.Option(help="The split; the benchmark's own default.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="The folder with the benchmark's files.")] = None,
     comparison: Annotated[str | None, typer.Option(help="Semantics in place of the tasks' own.")] = None,
@@ -110,23 +38,103 @@ def main(
         list[str] | None,
         typer.Option(help="A further argument of the loader, NAME=VALUE: path=FILE, database_dir=DIR."),
     ] = None,
+    suites: Annotated[
+        str | None, typer.Option(help="A folder of database suites: all of <db_id>/*.sqlite must agree.")
+    ] = None,
+    efficiency: Annotated[bool, typer.Option(help="Measure R-VES, too, by counted steps.")] = False,
+    tasks: Annotated[int, typer.Option(min=0, help="Ask only so many, drawn with the seed; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
-    out: Annotated[Path | None, typer.Option(help="Folder for items.jsonl and summary.json.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder; of a model, runs/evaluate/BENCHMARK-MODEL if not told."),
+    ] = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    generator: options.GeneratorName = None,
+    generator_param: options.GeneratorParam = None,
+    candidates: options.Candidates = 1,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = 1.0,
+    max_tokens: options.MaxTokens = 2048,
+    seed: options.Seed = 0,
+    template: options.Template = None,
+    prompt_budget: options.PromptBudget = None,
+    reward: options.Reward = "sql-r1",
+    response_format: options.ResponseFormat = None,
+    revision: options.Revision = None,
+    dtype: options.Dtype = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    retries: options.Retries = None,
+    api_key_variable: options.ApiKeyVariable = None,
+    extra_body: options.ExtraBody = None,
 ) -> None:
-    """Score a file of predictions by execution accuracy."""
+    """Measure a file of predictions, or a model, by execution accuracy and the benchmark's other metrics."""
+    if (predictions is None) == (model is None):
+        raise typer.BadParameter(
+            "give either --predictions FILE or --model NAME, the latter with --base-url or not"
+        )
+    logging.basicConfig(format="%(message)s")
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
-    params = dict(_param(text) for text in param or ())
+    params = dict(map(_loader_param, param or ()))
     try:
-        loaded = load_benchmark(benchmark, split, data_dir, **params)
-        sql, source = read_predictions(predictions, loaded), digest(predictions)
-        scores = _scored(loaded, sql, comparison, workers)
-        if out is not None:
-            report = summary(loaded, scores, comparison=comparison, predictions=source)
-            write(out, items(loaded, scores), report)
+        loaded = drawn(load_benchmark(benchmark, split, data_dir, **params), tasks, seed)
+        evaluation = Evaluation(loaded, params, comparison, suites, efficiency, workers)
+        if model is None:
+            assert predictions is not None
+            found = evaluate_file(evaluation, predictions, out)
+        else:
+            asking = Asking(
+                template or recorded(model) or "full",
+                prompt_budget,
+                reward,
+                response_format,
+                options.decoding(candidates, temperature, top_p, max_tokens, seed),
+            )
+            name, made = options.generator(
+                generator,
+                model,
+                generator_param,
+                base_url=base_url,
+                revision=revision,
+                dtype=dtype,
+                batch=batch,
+                threads=threads,
+                concurrency=concurrency,
+                timeout=timeout,
+                retries=retries,
+                api_key_variable=api_key_variable,
+                extra_body=extra_body,
+            )
+            folder = out or Path("runs/evaluate", f"{loaded.name}-{_slug(model)}")
+            found = evaluate_model(evaluation, asking, made, name, folder)
+            Console(stderr=True).print(f"the run is in {folder}", markup=False, highlight=False)
     except SQLEnvError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    show(loaded, scores)
+    show(loaded, found)
+
+
+def drawn(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
+    """A benchmark with so many of its tasks, drawn with the seed, in their order; with all for 0."""
+    if not 0 < count < len(benchmark.tasks):
+        return benchmark
+    places = sorted(Random(seed).sample(range(len(benchmark.tasks)), count))
+    return replace(benchmark, tasks=tuple(benchmark.tasks[place] for place in places))
+
+
+def _loader_param(text: str) -> tuple[str, Any]:
+    name, value = options.param(text)
+    if name in ("name", "split", "data_dir"):
+        raise typer.BadParameter(f"{name!r} has an option of its own")
+    return name, value
+
+
+def _slug(model: str) -> str:
+    """A model's name as part of a folder's."""
+    return re.sub(r"[^\w.-]+", "-", model).strip("-.")
 
 
 if __name__ == "__main__":

@@ -29,14 +29,13 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = path.open("a+b")
-            self._file.seek(0)
-            content = self._file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self._file.truncate(len(whole))
+            content = path.read_bytes() if path.exists() else b""
+            lines = content.split(b"\n")
+            self.rows = [self._row(line, n) for n, line in enumerate(lines[:-1], 1)]
+            self._file = path.open("ab")
+            self._file.truncate(len(content) - len(lines[-1]))
         except OSError as error:
             raise DataError(f"cannot keep {str(path)!r}: {error}") from None
-        self.rows = [self._row(line, n) for n, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write a row, and hand it to the operating system at once.

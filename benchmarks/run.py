@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,15 +58,14 @@ class Run:
             self._lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
             raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
-        try:
+        with ExitStack() as opened:
+            opened.callback(os.close, self._lock)
             self._claim()
             self._same(config)
             self._environment(environment)
-            self.predictions = Journal(folder / PREDICTIONS)
-            self.items = Journal(folder / ITEMS)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            self.predictions = opened.enter_context(Journal(folder / PREDICTIONS))
+            self.items = opened.enter_context(Journal(folder / ITEMS))
+            self._opened = opened.pop_all()
 
     def finish(self, summary: Mapping[str, Any], schemas: Mapping[str, str]) -> None:
         """Write ``summary.json`` and ``schemas.json`` (the name of each database, and its DDL).
@@ -78,9 +78,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self.predictions.close()
-        self.items.close()
-        os.close(self._lock)
+        self._opened.close()
 
     def __enter__(self) -> Run:
         return self
@@ -102,9 +100,7 @@ class Run:
         if there is None:
             for name in (PREDICTIONS, ITEMS):
                 if (self._folder / name).exists():
-                    raise DataError(
-                        f"{str(self._folder)!r} holds {name}, but no {CONFIG}: give another --out"
-                    )
+                    raise DataError(f"{str(self._folder)!r} has {name}, but no {CONFIG}: give another --out")
             self._write(CONFIG, wanted)
         elif there != wanted:
             lines = "; ".join(differences(there, wanted))

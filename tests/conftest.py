@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -107,3 +108,66 @@ def library(tmp_path) -> Path:
     with duckdb.connect(str(path)) as connection:
         connection.execute(LIBRARY)
     return path
+
+
+@pytest.fixture(scope="session")
+def memorised(tmp_path_factory):
+    """A tiny model that has learnt eight questions by heart, and what it answers to them.
+
+    Its namespace holds ``folder`` of the model, ``questions``, a file for the benchmark ``jsonl``, and
+    what greedy decoding gives: ``completions`` and ``correct``, the last but one wrong, the last malformed.
+    """
+    from sql_env import Scorer, load_benchmark, respond
+    from trainers import tiny
+    from trainers.dataset import Prompter
+
+    place = tmp_path_factory.mktemp("memorised")
+    tasks = load_benchmark("demo", "test").tasks[:8]
+    with Scorer("sql-r1") as scorer:
+        prompts = [str(Prompter(scorer, "compact")(task)) for task in tasks]
+        form = scorer.rubric.form
+    answers = [respond(task.gold_sql, "By heart.", form) for task in tasks[:6]]
+    answers += [respond("SELECT 1", "No idea.", form), "I do not know."]
+    words = tiny.tokenizer(prompts + answers, form, 800)
+    words.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    model = tiny.model(words, width=64)
+    learn(model, words, prompts, answers)
+    model.generation_config.do_sample = True  # a server samples where the model's own configuration does
+    model.save_pretrained(place / "model")
+    words.save_pretrained(place / "model")
+    rows = [{"question": t.question, "sql": t.gold_sql, "database": t.database} for t in tasks]
+    (place / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return SimpleNamespace(
+        folder=place / "model",
+        questions=place / "q.jsonl",
+        tasks=tasks,
+        completions=answers,
+        correct=[True] * 6 + [False] * 2,
+    )
+
+
+def learn(model, tokenizer, prompts, answers):
+    """Train until greedy decoding gives the answers."""
+    import torch
+
+    from trainers.generate import generate
+
+    ids = [
+        tokenizer(p + a)["input_ids"] + [tokenizer.eos_token_id]
+        for p, a in zip(prompts, answers, strict=True)
+    ]
+    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt")
+    asked = [len(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    labels = batch["input_ids"].clone()
+    for row, (tokens, length) in enumerate(zip(ids, asked, strict=True)):
+        labels[row, : labels.shape[1] - len(tokens) + length] = -100
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(20):
+        for _ in range(20):
+            loss = model(**batch, labels=labels).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if [said for [said] in generate(model, tokenizer, prompts, max_new_tokens=150)] == answers:
+            return
+    raise AssertionError(f"the model has not learnt its answers: loss {loss.item():.3f}")

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -7,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.evaluate import app, evaluate
+from benchmarks.evaluate import app, drawn, evaluate
+from benchmarks.evaluation import Evaluation
 from benchmarks.predictions import indices, read_predictions
-from benchmarks.report import items, summary
-from sql_env import Benchmark, Limits, Task
+from benchmarks.scoring import Answer, judge, measures
+from benchmarks.summary import summary
+from sql_env import Benchmark, Limits, Scorer, Task
 from sql_env.errors import ComparisonError, DataError
 
 GOLDS = ("SELECT count(*) FROM singer", "SELECT name FROM singer ORDER BY id", "SELECT nothing FROM nowhere")
@@ -100,21 +104,84 @@ def test_ids_that_tell_no_place(small):
         indices(mine)
 
 
-def test_evaluate_and_report(small):
+@pytest.fixture
+def scorer():
+    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+        yield scorer
+
+
+def test_evaluate(small):
     seen = []
     scores = evaluate(small, [GOLDS[0], "", "SELECT 1"], workers=1, progress=seen.append)
     assert sum(seen) == 3
-    assert list(items(small, scores)) == [
-        {"index": 0, "task_id": "spider-dev-0000", "correct": True, "status": "ok"},
-        {"index": 2, "task_id": "spider-dev-0002", "correct": False, "status": "error"},
-        {"index": 3, "task_id": "spider-dev-0003", "correct": None, "status": "ok"},
+    assert [score.rollout.correct for score in scores] == [True, False, None]
+
+
+def test_judge_and_summary(small, scorer):
+    given = list(map(Answer, indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
+    items = judge(scorer, given, measures(small))
+    assert [(item.index, item.task_id, item.correct, item.status) for item in items] == [
+        (0, "spider-dev-0000", True, "ok"),
+        (2, "spider-dev-0002", False, "malformed"),
+        (3, "spider-dev-0003", None, "ok"),
     ]
-    report = summary(small, scores)
+    report = summary(small, items, Evaluation(small).config() | {"source": {}})
     assert (report["tasks"], report["masked"], report["n"], report["accuracy"]) == (3, 1, 2, 0.5)
+    assert (report["low"], report["high"]) == (0.0, 1.0)
     assert list(report["by_difficulty"]) == ["easy", "extra"]
-    assert report["by_difficulty"]["easy"] == {"n": 1, "correct": 0, "accuracy": 0.0}
+    assert report["by_difficulty"]["easy"] == {"n": 1, "correct": 0, "accuracy": 0.0, "low": 0.0, "high": 0.0}
+    assert report["metrics"]["valid"]["mean"] == pytest.approx(2 / 3)
+    assert report["statuses"] == {"malformed": 1, "ok": 2}
     assert report["left_out"] == list(small.left_out)
     json.dumps(report)
+
+
+def test_a_vote_among_candidates(ask, scorer):
+    """The largest group of equal results wins; among equals the one that is seen first."""
+    task = ask("SELECT name FROM singer WHERE country = 'France'")
+    right, other, wrong = task.gold_sql, "SELECT name FROM singer WHERE id IN (4, 2)", "SELECT 1"
+    groups = {
+        (right, wrong, other, "SELECT nope"): (True, [2, 1, 2, 0]),
+        (wrong, right, "SELECT 2", ""): (False, [1, 1, 1, 0]),
+        ("SELECT nope", "", right, wrong): (True, [0, 0, 1, 1]),
+        ("SELECT nope", "", "nope", ""): (False, [0, 0, 0, 0]),
+    }
+    given = [Answer(n, task, wrong, samples) for n, samples in enumerate(groups)]
+    for item, (samples, (correct, votes)) in zip(judge(scorer, given, {}), groups.items(), strict=True):
+        assert item.correct is correct
+        assert [candidate.votes for candidate in item.candidates] == votes
+        assert item.metrics["greedy"] == 0.0
+        assert item.metrics["vote@4"] == float(correct)
+        assert item.metrics["pass@4"] == float(right in samples)
+        assert item.metrics["mean@1"] == sum(sample in (right, other) for sample in samples) / 4
+    masked = judge(scorer, [Answer(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {})
+    assert masked[0].correct is None
+    assert set(masked[0].metrics.values()) == {None}
+
+
+def test_which_metrics_belong_to_which_rules(ask, scorer):
+    for comparison, names in (
+        ("strict", ["valid"]), ("spider", ["valid", "exact"]), ("bird", ["valid", "soft_f1"])
+    ):  # fmt: skip
+        task = ask("SELECT name, age FROM singer WHERE country = 'France'", comparison=comparison)
+        benchmark = Benchmark("b", "dev", (task,))
+        given = [Answer(0, task, "SELECT name FROM singer WHERE country = 'France'")]
+        [item] = judge(scorer, given, measures(benchmark))
+        assert list(item.metrics) == names
+        assert item.metrics.get("exact") in (None, 0.0)
+        assert item.metrics.get("soft_f1") in (None, pytest.approx(2 / 3))
+    assert list(measures(benchmark, "strict", efficiency=True)) == ["valid", "r_ves"]
+    [item] = judge(scorer, [Answer(0, task, task.gold_sql)], measures(benchmark, efficiency=True))
+    assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0}
+
+
+def test_drawn_tasks_keep_their_order_and_places(small):
+    benchmark = many(30)
+    few = drawn(benchmark, 5, seed=1)
+    assert indices(few) == sorted(indices(few))
+    assert len(set(indices(few))) == 5
+    assert drawn(benchmark, 5, seed=1) == few != drawn(benchmark, 5, seed=2)
+    assert drawn(small, 0, 0) is drawn(small, 3, 0) is small
 
 
 def test_evaluate_takes_other_semantics_and_limits(small):
@@ -147,8 +214,9 @@ def test_command(command, tmp_path):
     done = command("--param", f"path={tmp_path / 'q.jsonl'}", "--out", str(tmp_path / "out" / "deep"))
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│"] in lines
-    assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│"] in lines
+    assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
+    assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│", "0.0%", "to", "100.0%", "│"] in lines
+    assert ["│", "valid", "│", "2", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
     assert "masked, and in no average: 0" in done.stdout
     assert "left out: nothing" in done.stdout
     assert "scoring" in done.stderr
@@ -159,13 +227,20 @@ def test_command(command, tmp_path):
     assert report["predictions"] == {"file": "p.txt", "sha256": digest}
     assert report["comparison"] == "strict"
     assert report["limits"]["max_steps"] == Limits().max_steps
+    config = json.loads((tmp_path / "out/deep/config.json").read_text())
+    assert config["source"] == report["predictions"]
+    assert json.loads((tmp_path / "out/deep/environment.json").read_text()).keys() >= {"python", "sqlite"}
+    said = [json.loads(line) for line in (tmp_path / "out/deep/predictions.jsonl").read_text().splitlines()]
+    assert [row["completions"] for row in said] == [[GOLDS[0]], ["SELECT 1"]]
+    schemas = json.loads((tmp_path / "out/deep/schemas.json").read_text())
+    assert "CREATE TABLE singer" in schemas[written[0]["db_id"]]
 
 
 def test_command_writes_the_same_files_again(command, tmp_path):
     for folder, workers in (("a", "1"), ("b", "2")):
         path = f"path={tmp_path / 'q.jsonl'}"
         assert command("--param", path, "--workers", workers, "--out", str(tmp_path / folder)).exit_code == 0
-    for name in ("items.jsonl", "summary.json"):
+    for name in ("items.jsonl", "summary.json", "config.json", "predictions.jsonl", "environment.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
@@ -186,7 +261,8 @@ def test_command_says_what_is_left_out(command, tmp_path):
         ({"predictions": "q.jsonl", "more": ("--comparison", "brid")}, "Did you mean 'bird'"),
         ({"more": ("--param", "colour=blue")}, "colour"),
         ({"more": ("--split", "dev")}, "no split 'dev'"),
-        ({"more": ("--out", "{tmp}/p.txt")}, "cannot write the report"),
+        ({"more": ("--out", "{tmp}/p.txt")}, "cannot write a run"),
+        ({"more": ("--suites", "{tmp}/gone")}, "its suite is missing"),
     ],
 )
 def test_command_mistakes(arguments, message, command, tmp_path):
@@ -204,3 +280,25 @@ def test_command_with_a_malformed_param(command):
         done = command("--param", param)
         assert done.exit_code == 2
         assert message in done.stderr
+
+
+def test_command_wants_predictions_or_a_model(command):
+    done = command("--model", "m")
+    assert done.exit_code == 2
+    assert "either --predictions FILE or --model NAME" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_command_on_a_suite_of_databases(command, tmp_path, concerts, make_concerts):
+    """A query that is right by chance on one database is wrong on another."""
+    folder = tmp_path / "suites" / "concerts"
+    folder.mkdir(parents=True)
+    make_concerts(folder / "concerts.sqlite")
+    with closing(sqlite3.connect(make_concerts(folder / "fewer.sqlite"))) as connection, connection:
+        connection.execute("DELETE FROM singer WHERE id = 5")
+    (tmp_path / "p.txt").write_text(f"SELECT 5\n{GOLDS[1]}\n")
+    found = []
+    for more in ((), ("--suites", str(tmp_path / "suites"))):
+        out = str(tmp_path / f"out{len(found)}")
+        assert command("--param", f"path={tmp_path / 'q.jsonl'}", "--out", out, *more).exit_code == 0
+        found.append(json.loads((tmp_path / out / "summary.json").read_text())["correct"])
+    assert found == [2, 1]

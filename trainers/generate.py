@@ -41,34 +41,88 @@ def generate(
     """
     import torch
 
-    texts = [plain(prompt, tokenizer) for prompt in prompts]
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    size = max(1, batch // samples)
-    done: list[list[str]] = [[] for _ in texts]
-    sampling = {
-        "do_sample": temperature > 0,
-        "num_return_sequences": samples,
-        "max_new_tokens": max_new_tokens,
-    }
-    if temperature > 0:
-        sampling.update(temperature=temperature, top_k=0, top_p=1.0)
+    encoded = [encode(prompt, tokenizer) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(plain(prompts[i], tokenizer)))
+    done: list[list[str]] = [[] for _ in prompts]
     was_training = model.training
     model.eval()
-    with torch.random.fork_rng(), torch.no_grad():
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
-            answers = _complete(model, tokenizer, [texts[i] for i in part], sampling)
-            for j, answer in enumerate(answers):
-                done[part[j // samples]].append(answer)
+        for part in parts(order, max(1, batch // samples)):
+            answers = complete(
+                model,
+                tokenizer,
+                [encoded[i] for i in part],
+                samples=samples,
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+            )
+            for i, texts in zip(part, answers, strict=True):
+                done[i] = texts
             progress(len(part))
     model.train(was_training)
     return done
 
 
-def _complete(model: Any, tokenizer: Any, texts: list[str], sampling: dict[str, Any]) -> list[str]:
-    padded = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left")
+def encode(prompt: Prompt, tokenizer: Any) -> list[int]:
+    """A prompt's tokens. A chat template has written the special ones itself; they are not added again."""
+    special = isinstance(prompt, str)
+    return list(tokenizer(plain(prompt, tokenizer), add_special_tokens=special)["input_ids"])
+
+
+def parts(order: Sequence[int], size: int) -> list[Sequence[int]]:
+    """The places in batches of so many."""
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def complete(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[list[int]],
+    *,
+    samples: int = 1,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    max_new_tokens: int = 512,
+) -> list[list[str]]:
+    """Complete one batch of prompts with the model as it is, under torch's own random numbers.
+
+    Nothing that a model's own generation configuration says about sampling or penalties counts.
+
+    Args:
+        model: A causal language model of transformers.
+        tokenizer: Its tokenizer.
+        prompts: The tokens of ``n`` prompts.
+        samples: Completions a prompt; 1 where the temperature is 0.
+        temperature: 0 for greedy decoding.
+        top_p: The share of probability that is drawn from.
+        max_new_tokens: Tokens a completion.
+
+    Returns:
+        ``n`` lists of ``samples`` texts.
+    """
+    import torch
+
+    padded = tokenizer.pad({"input_ids": list(prompts)}, padding_side="left", return_tensors="pt")
     inputs = {key: padded[key].to(model.device) for key in ("input_ids", "attention_mask")}
-    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    output = model.generate(**inputs, **sampling, **ids)
-    return tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    drawn = {"temperature": temperature, "top_k": 0, "top_p": top_p} if temperature > 0 else {}
+    with torch.no_grad():
+        output = model.generate(
+            **inputs,
+            **drawn,
+            do_sample=temperature > 0,
+            num_return_sequences=samples,
+            max_new_tokens=max_new_tokens,
+            repetition_penalty=1.0,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=_ends(model, tokenizer),
+        )
+    said = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [said[i : i + samples] for i in range(0, len(said), samples)]
+
+
+def _ends(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end a completion: the tokenizer's, and those that the model is configured with."""
+    configured = model.generation_config.eos_token_id
+    more = configured if isinstance(configured, list) else [configured]
+    return sorted({token for token in (tokenizer.eos_token_id, *more) if token is not None})

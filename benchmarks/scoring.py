@@ -1,0 +1,201 @@
+"""Judge answers: run them, compare them, vote among candidates, and measure what else is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from benchmarks import suite
+from benchmarks.efficiency import r_ves
+from benchmarks.exact_match import ExactMatch
+from benchmarks.item import Candidate, Item, item
+from benchmarks.metrics import pass_chances, valid, vote, voted, votes
+from benchmarks.soft_f1 import soft_f1_of
+from sql_env.limits import Limits
+from sql_env.scorer import Scorer
+from sql_env.types import Benchmark, Score, Task
+
+SQL = {"rewards": ["result"], "response_format": "sql"}
+"""The rubric of bare SQL, of which only the result counts."""
+
+CHUNK = 128
+"""Answers that are judged at a time."""
+
+Measure: TypeAlias = Callable[[Sequence[Score]], Sequence[float | None]]
+"""A metric of each score; None where it does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said to one task.
+
+    Attributes:
+        index: The task's place in the benchmark's own file.
+        task: The task.
+        greedy: The one answer, or that of greedy decoding; None where there are only samples.
+        samples: The candidates.
+    """
+
+    index: int
+    task: Task
+    greedy: str | None
+    samples: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of it, the greedy answer first."""
+        return self.samples if self.greedy is None else (self.greedy, *self.samples)
+
+
+def evaluate(
+    benchmark: Benchmark,
+    predictions: Sequence[str],
+    *,
+    comparison: str | None = None,
+    limits: Limits | None = None,
+    workers: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> list[Score]:
+    """Score one prediction for each task of a benchmark.
+
+    Args:
+        benchmark: What is measured.
+        predictions: Bare SQL, one for each task, as `read_predictions` returns them.
+        comparison: Semantics that replace the tasks' own.
+        limits: What each query may cost.
+        workers: How many processes run queries; the scores do not depend on it.
+        progress: Told how many more are scored, now and then.
+
+    Returns:
+        A score for each task, in order.
+
+    Raises:
+        ValueError: There are more or fewer predictions than tasks.
+        ComparisonError: No comparison has this name.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> test = demo(split="test")
+        >>> scores = evaluate(test, [task.gold_sql for task in test.tasks])
+        >>> all(score.rollout.correct for score in scores)
+        True
+    """
+    if len(predictions) != len(benchmark.tasks):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(benchmark.tasks)} tasks: give one for each"
+        )
+    scores: list[Score] = []
+    with Scorer(SQL, limits=limits, workers=workers, comparison=comparison) as scorer:
+        for start in range(0, len(predictions), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            scores += scorer.score(predictions[chunk], benchmark.tasks[chunk])
+            if progress is not None:
+                progress(min(CHUNK, len(predictions) - start))
+    return scores
+
+
+def measures(
+    benchmark: Benchmark, comparison: str | None = None, *, efficiency: bool = False
+) -> dict[str, Measure]:
+    """What is measured of each answer beside its correctness, by name.
+
+    Args:
+        benchmark: What is measured.
+        comparison: Semantics that replace the tasks' own. Spider's bring exact set match, ``exact``,
+            and BIRD's ``soft_f1``.
+        efficiency: Whether to measure ``r_ves``, by counted steps.
+
+    Raises:
+        DataError: A ``tables.json`` is malformed.
+        DatabaseError: A database can be read neither there nor itself.
+    """
+    semantics = {comparison or task.comparison for task in benchmark.tasks}
+    found: dict[str, Measure] = {"valid": lambda scores: [_number(valid(score)) for score in scores]}
+    if "spider" in semantics:
+        match = ExactMatch(benchmark)
+        found["exact"] = lambda scores: [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]
+    if "bird" in semantics:
+        found["soft_f1"] = lambda scores: [soft_f1_of(score) for score in scores]
+    if efficiency:
+        found["r_ves"] = r_ves
+    return found
+
+
+def judge(
+    scorer: Scorer, answers: Sequence[Answer], wanted: Mapping[str, Measure], suites: str | None = None
+) -> list[Item]:
+    """Judge some answers.
+
+    Where there are samples, the item is about the one that `benchmarks.metrics.vote` picks, or the
+    first where nobody votes, and its metrics hold ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
+
+    Args:
+        scorer: What runs and compares them.
+        answers: ``n`` answers.
+        wanted: What `measures` returns.
+        suites: A folder of database suites, where each answer is judged on all of them.
+
+    Returns:
+        ``n`` items.
+    """
+    texts = [text for answer in answers for text in answer.texts]
+    tasks = [answer.task for answer in answers for _ in answer.texts]
+    found = scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites)
+    scores = iter(found)
+    judged = [[next(scores) for _ in answer.texts] for answer in answers]
+    chosen = [_chosen(answer, group) for answer, group in zip(answers, judged, strict=True)]
+    columns = {name: measure(chosen) for name, measure in wanted.items()}
+    return [
+        item(
+            answer.index,
+            score,
+            metrics={name: column[n] for name, column in columns.items()} | _selection(answer, group),
+            candidates=_candidates(_samples(answer, group)) if len(answer.samples) > 1 else (),
+        )
+        for n, (answer, group, score) in enumerate(zip(answers, judged, chosen, strict=True))
+    ]
+
+
+def _samples(answer: Answer, group: Sequence[Score]) -> Sequence[Score]:
+    return group if answer.greedy is None else group[1:]
+
+
+def _chosen(answer: Answer, group: Sequence[Score]) -> Score:
+    """The score that the item is about."""
+    if not answer.samples:
+        return group[0]
+    samples = _samples(answer, group)
+    counted = [score for score in samples if not score.masked] or samples
+    return counted[vote([score.rollout for score in counted]) or 0]
+
+
+def _selection(answer: Answer, group: Sequence[Score]) -> dict[str, float | None]:
+    """How greedy decoding, one sample, the best of the samples and their vote do."""
+    samples, k = _samples(answer, group), len(answer.samples)
+    if k < 2:
+        return {}
+    right = [None if score.masked else bool(score.rollout.correct) for score in samples]
+    greedy = {} if answer.greedy is None else {"greedy": _number(group[0].rollout.correct)}
+    return greedy | {
+        "mean@1": pass_chances([right], 1)[0],
+        f"pass@{k}": None if None in right else pass_chances([right], k)[0],
+        f"vote@{k}": _number(voted([score.rollout for score in samples])),
+    }
+
+
+def _candidates(samples: Sequence[Score]) -> list[Candidate]:
+    counts = votes([score.rollout.result for score in samples])
+    return [
+        Candidate(
+            score.rollout.action.sql,
+            "malformed" if score.rollout.result is None else str(score.rollout.result.status),
+            score.rollout.correct,
+            count,
+        )
+        for score, count in zip(samples, counts, strict=True)
+    ]
+
+
+def _number(verdict: bool | None) -> float | None:
+    return None if verdict is None else float(verdict)

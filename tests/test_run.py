@@ -1,0 +1,182 @@
+"""Runs: what their folders hold, and that a kill loses nothing and has nothing done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.item import read_items
+from benchmarks.journal import Journal
+from benchmarks.run import Run
+from sql_env.errors import DataError
+
+JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3)
+
+
+@given(st.lists(JSON, max_size=5), st.data(), JSON)
+def test_a_cut_loses_the_row_that_it_hits_and_no_other(tmp_path_factory, rows, data, later):
+    path = tmp_path_factory.mktemp("journal") / "rows.jsonl"
+    with Journal(path) as journal:
+        for row in rows:
+            journal.append(row)
+    content = path.read_bytes()
+    cut = data.draw(st.integers(0, len(content)))
+    path.write_bytes(content[:cut])
+    with Journal(path) as journal:
+        whole = content[:cut].count(b"\n")
+        assert journal.rows == rows[:whole]
+        journal.append(later)
+    with Journal(path) as journal:
+        assert journal.rows == [*rows[:whole], later]
+
+
+def test_a_journal_in_which_a_line_is_damaged(tmp_path):
+    for line, message in (("{", "line 2: not JSON"), ("3", "line 2: not a JSON object")):
+        (tmp_path / "rows.jsonl").write_text(f"{{}}\n{line}\n")
+        with pytest.raises(DataError, match=message):
+            Journal(tmp_path / "rows.jsonl")
+    with pytest.raises(DataError, match="cannot keep"):
+        Journal(tmp_path / "gone" / "rows.jsonl")
+
+
+def test_another_configuration_is_named_key_by_key(tmp_path):
+    config = {"model": "a", "decoding": {"temperature": 0.8, "seed": 0}}
+    Run(tmp_path, config, {}).close()
+    Run(tmp_path, config, {}).close()
+    other = {"model": "a", "decoding": {"temperature": 1.0, "seed": 0}, "split": None}
+    with pytest.raises(DataError) as caught:
+        Run(tmp_path, other, {})
+    said = str(caught.value)
+    assert "decoding.temperature: 0.8 there, 1.0 here; split: not there, null here" in said
+    assert "model" not in said
+    assert "seed" not in said
+    assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "items.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"has items\.jsonl, but no config\.json"):
+        Run(tmp_path, {}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["items.jsonl"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write a run into"):
+        Run(tmp_path / "file", {}, {})
+
+
+def test_one_process_at_a_time(tmp_path):
+    with Run(tmp_path, {}, {}), pytest.raises(DataError, match="in use by another process"):
+        Run(tmp_path, {}, {})
+    Run(tmp_path, {}, {}).close()
+
+
+def test_an_environment_that_changes_is_added(tmp_path, caplog):
+    for environment in ({"torch": "1", "device": "cpu"}, {"torch": "2", "device": "cpu"}):
+        for _ in range(2):
+            Run(tmp_path, {}, environment).close()
+    there = json.loads((tmp_path / "environment.json").read_text())
+    assert there == {"torch": "1", "device": "cpu", "resumed_with": [{"torch": "2"}]}
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said == 'going on in another environment: torch: "1" there, "2" here'
+
+
+def command(memorised, out, *more):
+    """The command that asks the model of `memorised` its questions, one batch a question."""
+    return [
+        sys.executable, "-m", "benchmarks.evaluate", "--benchmark", "jsonl",
+        "--param", f"path={memorised.questions}", "--model", str(memorised.folder),
+        "--template", "compact", "--max-tokens", "120", "--threads", "1", "--candidates", "3",
+        "--temperature", "1.0", "--batch", "3", "--workers", "1", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+def finished(memorised, out, *more):
+    done = subprocess.run(command(memorised, out, *more), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on(memorised, tmp_path):
+    """Killed twice, in the middle of asking and in the middle of a line, it ends like one in one go."""
+    said = finished(memorised, tmp_path / "whole")
+    predictions = tmp_path / "killed" / "predictions.jsonl"
+
+    with subprocess.Popen(command(memorised, tmp_path / "killed"), stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 240
+        while not (predictions.exists() and predictions.read_bytes().count(b"\n") >= 2):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+    kept = predictions.read_bytes()
+    kept = kept[: kept.rfind(b"\n") + 1]
+    assert 2 <= kept.count(b"\n") < 16
+    assert not (tmp_path / "killed" / "items.jsonl").read_text()
+    with predictions.open("ab") as file:
+        file.write(b'{"task_id": "jsonl-all-0007", "deco')
+
+    assert finished(memorised, tmp_path / "killed") == said
+    assert predictions.read_bytes().startswith(kept)
+    rows = [json.loads(line) for line in predictions.read_text().splitlines()]
+    assert len({(row["task_id"], row["decoding"]) for row in rows}) == len(rows) == 16
+    assert sorted(predictions.read_text().splitlines()) == sorted(
+        (tmp_path / "whole" / "predictions.jsonl").read_text().splitlines()
+    )
+
+    items = tmp_path / "killed" / "items.jsonl"
+    items.write_bytes(items.read_bytes()[:5000])
+    assert finished(memorised, tmp_path / "killed") == said
+    for name in ("config.json", "environment.json", "items.jsonl", "summary.json", "schemas.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_what_a_run_of_a_model_says(memorised, tmp_path):
+    shown = finished(memorised, tmp_path)
+    items = list(read_items(tmp_path))
+    assert [item.metrics["greedy"] for item in items] == [float(right) for right in memorised.correct]
+    assert [len(item.candidates) for item in items] == [3] * 8
+    for item in items:
+        runs = [candidate for candidate in item.candidates if candidate.status == "ok"]
+        assert item.metrics["vote@3"] == float(bool(item.correct))
+        assert item.metrics["pass@3"] == float(any(candidate.correct for candidate in item.candidates))
+        assert item.metrics["mean@1"] == pytest.approx(sum(bool(c.correct) for c in item.candidates) / 3)
+        assert all(1 <= candidate.votes <= len(runs) for candidate in runs)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    greedy = summary["metrics"]["greedy"]
+    assert (greedy["n"], greedy["mean"]) == (8, 0.75)
+    assert greedy["low"] < 0.75 < greedy["high"]
+    assert summary["metrics"]["vote@3"]["mean"] == summary["accuracy"]
+    change = summary["selection"]["vote@3 - greedy"]
+    assert change["mean"] == pytest.approx(summary["accuracy"] - 0.75)
+    for row in ("greedy", "mean@1", "pass@3", "vote@3"):
+        assert f"│ {row} " in shown
+    assert "McNemar" in shown
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["prompt"] == {"template": "compact@1", "budget": None}
+    assert (config["reward"], config["response_format"]) == ("sql-r1", "think-answer")
+    assert config["source"].keys() == {"generator", "model", "sha256", "dtype"}
+    assert "CREATE TABLE" in json.loads((tmp_path / "schemas.json").read_text())[items[0].db_id]
+
+
+@pytest.mark.slow
+def test_another_model_in_the_same_folder_is_another_run(memorised, tmp_path):
+    finished(memorised, tmp_path, "--tasks", "2")
+    weights = memorised.folder / "generation_config.json"
+    before = weights.read_text()
+    try:
+        weights.write_text(before.replace("{", '{"top_k": 7,', 1))
+        done = subprocess.run(
+            command(memorised, tmp_path, "--tasks", "3"), capture_output=True, text=True, check=False
+        )
+    finally:
+        weights.write_text(before)
+    assert done.returncode == 2
+    assert "source.sha256" in done.stderr
+    assert "tasks.count: 2 there, 3 here" in done.stderr
