@@ -44,7 +44,7 @@ docs: $(VENV)/.dev
 	@echo "open docs/_build/html/index.html"
 
 lock: $(VENV)/.dev
-	$(PIP) install --quiet -e '.[trl,verl,bench]' --group dev
+	$(PIP) install --quiet -e '.[trl,verl,bench,eval]' --group dev
 	{ sed -n '/^#/p;/^torch==/p' constraints.txt; $(PIP) freeze --exclude-editable --exclude torch; } > constraints.new
 	mv constraints.new constraints.txt
 
@@ -79,5 +79,5 @@ $(VENV)/.verl: pyproject.toml constraints.txt $(VENV)/.torch
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 	@echo "installing sql-env, what training with TRL and verl needs, and the development tools (a few minutes, once)"
-	$(PIP) install --quiet -c constraints.txt -e '.[trl,verl,bench]' --group dev
+	$(PIP) install --quiet -c constraints.txt -e '.[trl,verl,bench,eval]' --group dev
 	@touch $@ $(VENV)/.train $(VENV)/.verl
