@@ -1,0 +1,83 @@
+"""What a query is built of, by its parse: the groups in which reports give accuracy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "joins": ("no join", "1 join", "2 joins", "3 or more joins"),
+    "nesting": ("no subquery", "1 subquery", "2 or more subqueries"),
+    "set operations": ("no set operation", "UNION", "INTERSECT", "EXCEPT"),
+    "aggregation": ("no aggregate", "aggregate only", "GROUP BY", "GROUP BY with HAVING"),
+    "order": ("no order", "LIMIT only", "ORDER BY", "ORDER BY with LIMIT"),
+}
+"""The levels of each group; a query that can be parsed has exactly one of each."""
+
+LONGEST = 20_000
+"""Characters of SQL that are parsed at most: a longer text counts as one that cannot be parsed."""
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+@lru_cache(maxsize=16_384)
+def parse(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
+    """The parse of one query, which is shared and must not be changed; None where it has none."""
+    if len(sql) > LONGEST:
+        return None
+    try:
+        tree = sqlglot.parse(sql, dialect=dialect)[0]
+        return tree if isinstance(tree, exp.Query) else None
+    except (SqlglotError, RecursionError, ValueError):  # ValueError: a dialect that it does not know
+        return None
+
+
+def features(sql: str, dialect: str = "sqlite") -> dict[str, str]:
+    """The level of a query in each of `GROUPS`, counted over the whole query, what is nested included.
+
+    A comma in FROM counts as a join. A query in FROM, in WITH or in an expression is a subquery; the two
+    arms of a set operation are not. A function over a window is no aggregate. Where several set operations
+    occur, the outermost gives the level.
+
+    Returns:
+        A level for each group; nothing where the SQL cannot be parsed as one query.
+
+    Example:
+        >>> features("SELECT name FROM a JOIN b USING (id) ORDER BY 1 LIMIT 3")["order"]
+        'ORDER BY with LIMIT'
+    """
+    tree = parse(sql, dialect)
+    if tree is None:
+        return {}
+    operation = next(iter(tree.find_all(exp.SetOperation)), None)
+    operations = sum(1 for _ in tree.find_all(exp.SetOperation))
+    nested = sum(1 for _ in tree.find_all(exp.Select)) - 1 - operations
+    joins = sum(1 for _ in tree.find_all(exp.Join))
+    return {
+        "joins": GROUPS["joins"][min(joins, 3)],
+        "nesting": GROUPS["nesting"][min(max(nested, 0), 2)],
+        "set operations": operation.key.upper() if operation is not None else "no set operation",
+        "aggregation": _aggregation(tree),
+        "order": _order(tree),
+    }
+
+
+def _aggregation(tree: exp.Expr) -> str:
+    if tree.find(exp.Group) is None:
+        calls = tree.find_all(exp.AggFunc)
+        plain = any(not isinstance(call.parent, exp.Window) for call in calls)
+        return "aggregate only" if plain else "no aggregate"
+    return "GROUP BY with HAVING" if tree.find(exp.Having) is not None else "GROUP BY"
+
+
+def _order(tree: exp.Expr) -> str:
+    """How the query orders and cuts its rows, anywhere: a window's own order does not count."""
+    queries = list(tree.find_all(exp.Query))
+    ordered = any(query.args.get("order") is not None for query in queries)
+    limited = any(query.args.get("limit") is not None for query in queries)
+    return GROUPS["order"][2 * ordered + limited]
