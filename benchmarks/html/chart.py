@@ -1,0 +1,93 @@
+"""A chart of curves: what is drawn, in the units of its picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.curves import Curve
+
+WIDTH, HEIGHT = 360, 200
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 24
+TICKS = 4
+POINTS = 400
+"""Points of a curve that are drawn at most: means of neighbours, where there are more steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve as an SVG polyline; ``last`` is where it ends, in words."""
+
+    label: str
+    points: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over the same steps, `WIDTH` by `HEIGHT`.
+
+    Attributes:
+        title: What it is.
+        lines: The curves.
+        across: The steps that are marked: place and text.
+        up: The values that are marked: place and text.
+    """
+
+    title: str
+    lines: list[Line]
+    across: list[tuple[float, str]]
+    up: list[tuple[float, str]]
+
+
+def chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
+    """Draw curves by name; None where none of them has a point."""
+    curves = {name: thinned(curve) for name, curve in curves.items() if curve}
+    if not curves:
+        return None
+    steps = [step for curve in curves.values() for step, _ in curve]
+    values = [value for curve in curves.values() for _, value in curve]
+    rows, columns = ticks(min(values), max(values)), ticks(min(steps), max(steps))
+    low, high = min(*rows, *values), max(*rows, *values)
+
+    def x(step: float) -> float:
+        span = max(steps) - min(steps) or 1
+        return round(LEFT + (step - min(steps)) / span * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(TOP + (high - value) / (high - low or 1) * (HEIGHT - TOP - BOTTOM), 1)
+
+    return Chart(
+        title,
+        [
+            Line(name, " ".join(f"{x(s)},{y(v)}" for s, v in curve), f"{curve[-1][1]:.3g}")
+            for name, curve in curves.items()
+        ],
+        [(x(t), f"{t:g}") for t in columns if min(steps) <= t <= max(steps)],
+        [(y(t), f"{t:g}") for t in rows],
+    )
+
+
+def thinned(curve: Curve) -> Curve:
+    """A curve of at most `POINTS` points: each the mean of its neighbours, at the last one's step."""
+    size = math.ceil(len(curve) / POINTS)
+    parts = [curve[i : i + size] for i in range(0, len(curve), size)]
+    return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round values about a range, 1, 2 or 5 times a power of ten apart.
+
+    Example:
+        >>> ticks(0.03, 0.92)
+        [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    span = high - low
+    if span < 1e-9 * max(1.0, abs(low), abs(high)):
+        span = max(1.0, abs(high))
+    rough = span / TICKS
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.7)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]

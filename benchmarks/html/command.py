@@ -1,0 +1,23 @@
+"""``sql-env report``: runs as one page of HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of evaluations, or output folders of trainers."),
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+) -> None:
+    """Write a report that people look at: one HTML file that needs no network."""
+    from benchmarks.html.page import write_report
+    from benchmarks.recorded import read_runs
+
+    write_report(read_runs(runs), out)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

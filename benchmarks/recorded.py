@@ -1,0 +1,89 @@
+"""A run that was recorded: its items, and what its folder says of it, as reports read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.item import ITEMS, Item, read_items
+from benchmarks.run import CONFIG, SCHEMAS, SUMMARY
+from sql_env.errors import DataError
+
+ROLLOUTS = "rollouts"
+"""Where in its output folder a trainer keeps its items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One evaluation, or the rollouts of one training.
+
+    Attributes:
+        name: What tells it from the other runs of the report.
+        items: Its judged answers, in their order.
+        about: What its folder says of it, by name.
+        schemas: The DDL of each database, by its short name; empty where the folder has none.
+    """
+
+    name: str
+    items: list[Item]
+    about: dict[str, Any]
+    schemas: dict[str, str]
+
+    @property
+    def training(self) -> bool:
+        """Whether its items belong to steps of a training run."""
+        return any(item.step is not None for item in self.items)
+
+
+def read_runs(places: Sequence[str | Path]) -> list[Recorded]:
+    """Read runs from their folders; of a trainer's output folder, its ``rollouts``.
+
+    Raises:
+        DataError: There are no items, or a file is damaged.
+    """
+    return [_read(Path(place), name) for place, name in zip(places, names(places), strict=True)]
+
+
+def names(places: Sequence[str | Path]) -> list[str]:
+    """The ends of paths, as short as tells them apart; a path that is given twice is numbered.
+
+    Example:
+        >>> names(["runs/a/dev", "runs/b/dev", "old/c", "old/c"])
+        ['a/dev', 'b/dev', 'c', 'c (2)']
+    """
+    paths = [Path(place).resolve() for place in places]
+    found: list[str] = []
+    for number, path in enumerate(paths):
+        others = set(paths) - {path}
+        ends = ("/".join(path.parts[-n:]) for n in range(1, len(path.parts) + 1))
+        clear = (e for e in ends if not any(str(o).endswith("/" + e) for o in others))
+        count = paths[: number + 1].count(path)
+        found.append(next(clear, str(path)) + (f" ({count})" if count > 1 else ""))
+    return found
+
+
+def _read(place: Path, name: str) -> Recorded:
+    folder = place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
+    items = list(read_items(folder))
+    if not items:
+        raise DataError(f"{str(folder)!r} holds no items: the run has not begun, or nothing was kept of it")
+    home = folder if folder.is_dir() else folder.parent
+    about = {key: value for file in (CONFIG, SUMMARY) for key, value in _object(home / file).items()}
+    schemas = {name: text for name, text in _object(home / SCHEMAS).items() if isinstance(text, str)}
+    return Recorded(name, items, about, schemas)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"cannot read {str(path)!r}: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{str(path)!r} does not hold a JSON object")
+    return found
