@@ -16,7 +16,7 @@ GOLD = (
     "WHERE T1.age > 20 GROUP BY T1.name ORDER BY count(*) DESC"
 )
 
-WORDS = "SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT UNION AS name age singer concert ( ) , * = 1 'a' \" count(*)"
+WORDS = "SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT UNION AS name age singer ( ) , * = 1 'a' \" count(*)"
 
 
 @pytest.fixture(scope="module")
