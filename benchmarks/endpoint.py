@@ -113,7 +113,7 @@ class Endpoint:
         pool = ThreadPoolExecutor(self._concurrency)
         try:
             asked = {
-                pool.submit(self._ask, self._body(prompts[place], sampling, place, sample)): (place, sample)
+                pool.submit(self._one, self._body(prompts[place], sampling, place, sample)): (place, sample)
                 for place in range(len(prompts))
                 if place not in done
                 for sample in range(sampling.samples)
@@ -129,9 +129,6 @@ class Endpoint:
                     continue
                 except GenerationError as error:
                     failed = failed or str(error)
-                    self._stop.set()
-                    for other in asked:
-                        other.cancel()
                     continue
                 if len(finished[place]) == sampling.samples:
                     yield place, [finished[place][n] for n in range(sampling.samples)]
@@ -161,12 +158,24 @@ class Endpoint:
             body["seed"] = Random(f"{sampling.seed}/{place}/{sample}").getrandbits(31)
         return {name: value for name, value in (body | self._extra).items() if value is not None}
 
-    def _ask(self, body: Mapping[str, Any]) -> str:
-        """One completion.
+    def _one(self, body: Mapping[str, Any]) -> str:
+        """One completion; the thread in which there is none keeps all threads from asking more.
 
         Raises:
             GenerationError: There is none after all tries.
+            CancelledError: Another one has failed before.
         """
+        if self._stop.is_set():
+            raise CancelledError
+        try:
+            return self._ask(body)
+        except _Refused:
+            raise
+        except GenerationError:
+            self._stop.set()
+            raise
+
+    def _ask(self, body: Mapping[str, Any]) -> str:
         fault = ""
         for attempt in range(self._retries + 1):
             after = None

@@ -36,7 +36,7 @@ def test_reasoning_sql_and_result(memorised):
     done = ask(memorised, 2, "--threads", "1")
     assert done.returncode == 0, done.stderr
     reasoning, _, rest = done.stdout.partition("\n")
-    assert reasoning == "By heart."
+    assert reasoning.strip() == "By heart."
     sql, _, result = rest.partition("result: ")
     assert " ".join(sql.split()) == " ".join(memorised.tasks[2].gold_sql.split())
     assert " row" in result
