@@ -351,3 +351,10 @@ def test_bird_dev(shared_data):
     assert found == {
         "tie-at-limit": 14, "null-order": 4, "limit-without-order": 2, "integer-division": 1, "slow": 1,
     }  # fmt: skip
+
+
+def test_the_commands_are_quick_to_import():
+    """Each is imported by every ``sql-env``, whichever is asked for."""
+    code = "import sys, benchmarks.{0}.command; sys.exit('sqlglot' in sys.modules)"
+    for package in ("checks", "overlap", "doctor"):
+        assert subprocess.run([sys.executable, "-c", code.format(package)], check=False).returncode == 0

@@ -67,7 +67,7 @@ def health(
 
     Example:
         >>> from benchmarks.demo import demo
-        >>> health(demo(split="test").tasks[:20])
+        >>> health(demo(split="test").tasks[7:27])
         Health(tasks=20, right=20, findings=())
     """
     known = checks()

@@ -45,7 +45,7 @@ class QuestionIndex:
     Example:
         >>> index = QuestionIndex([normalised("How many singers are there?"), "what is the age"])
         >>> [(place, round(likeness, 2)) for place, likeness in index.like("how many singer are there", 0.7)]
-        [(0, 0.81)]
+        [(0, 0.75)]
     """
 
     def __init__(self, questions: Sequence[str]) -> None:
