@@ -55,7 +55,7 @@ def one_line_errors() -> Iterator[None]:
 
 @app.command("list")
 def list_() -> None:
-    """Show the environments, rewards, presets and formats that are installed."""
+    """Show what is installed: environments, rewards, presets, formats and more."""
     benchmarks = plugins.names(plugins.BENCHMARKS)
     table = Table(show_header=False, box=None)
     for kind, found in {
@@ -63,6 +63,7 @@ def list_() -> None:
         "benchmarks": benchmarks,
         "rewards": plugins.names(plugins.REWARDS),
         "presets": plugins.names(plugins.PRESETS),
+        "generators": plugins.names(plugins.GENERATORS),
         "comparisons": sorted(COMPARISONS),
         "response formats": sorted(FORMATS),
         "prompt templates": sorted(template.id for template in TEMPLATES.values()),

@@ -72,6 +72,7 @@ def test_public_names_have_docstrings(module):
         *plugins.names(plugins.REWARDS),
         *plugins.names(plugins.PRESETS),
         *plugins.names(plugins.ALGORITHMS),
+        *plugins.names(plugins.GENERATORS),
         *(environment_id(name) for name in plugins.names(plugins.BENCHMARKS)),
         *COMPARISONS,
         *FORMATS,
@@ -93,6 +94,7 @@ def commands():
 
     for command in app.registered_commands:
         yield f"sql-env {command.name or command.callback.__name__}"
+    yield from (f"sql-env {name}" for name in plugins.names(plugins.COMMANDS))
     for place in (ROOT / "trainers", ROOT / "benchmarks"):
         for file in sorted(place.glob("*.py")):
             if '__name__ == "__main__"' in file.read_text(encoding="utf-8"):

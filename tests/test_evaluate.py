@@ -154,6 +154,8 @@ def test_a_vote_among_candidates(ask, scorer):
         assert item.metrics["vote@4"] == float(correct)
         assert item.metrics["pass@4"] == float(right in samples)
         assert item.metrics["mean@1"] == sum(sample in (right, other) for sample in samples) / 4
+    [alone] = judge(scorer, [Answer(0, task, None, (right,))], {})
+    assert (alone.correct, alone.candidates, alone.metrics) == (True, [], {})
     masked = judge(scorer, [Answer(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {})
     assert masked[0].correct is None
     assert set(masked[0].metrics.values()) == {None}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.generator import Sampling, load_generator
 from benchmarks.item import read_items
 from benchmarks.journal import Journal
 from benchmarks.run import Run
 from sql_env.errors import DataError
+from sql_env.template import record, template
 
 JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3)
 
@@ -163,6 +166,38 @@ def test_what_a_run_of_a_model_says(memorised, tmp_path):
     assert (config["reward"], config["response_format"]) == ("sql-r1", "think-answer")
     assert config["source"].keys() == {"generator", "model", "sha256", "dtype"}
     assert "CREATE TABLE" in json.loads((tmp_path / "schemas.json").read_text())[items[0].db_id]
+
+
+@pytest.mark.slow
+def test_a_model_is_asked_as_it_was_trained(memorised, tmp_path):
+    shutil.copytree(memorised.folder, tmp_path / "model")
+    record(tmp_path / "model", template("compact"), None)
+    arguments = command(memorised, tmp_path / "run", "--tasks", "1", "--model", str(tmp_path / "model"))
+    place = arguments.index("--template")
+    subprocess.run(arguments[:place] + arguments[place + 2 :], check=True, capture_output=True)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["prompt"]["template"] == "compact@1"
+
+
+@pytest.mark.slow
+def test_a_budget_leaves_out_and_says_so(memorised, tmp_path):
+    shown = finished(memorised, tmp_path, "--prompt-budget", "25")
+    assert json.loads((tmp_path / "config.json").read_text())["prompt"]["budget"] == {
+        "most": 25, "unit": "tokens",
+    }  # fmt: skip
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    dropped = {row["task_id"] for row in rows if row.get("dropped_gold_tables")}
+    assert dropped
+    assert f"prompts that lack a table of the gold query: {len(dropped)}" in shown
+
+
+@pytest.mark.slow
+def test_vllm(memorised):
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    prompts = [[{"role": "user", "content": "x"}]] * 2
+    made = load_generator("vllm", str(memorised.folder), dtype="float32", gpu_memory_utilization=0.2)
+    found = dict(made.complete(prompts, Sampling(samples=2, temperature=0.5, max_tokens=8)))
+    assert {place: len(said) for place, said in found.items()} == {0: 2, 1: 2}
 
 
 @pytest.mark.slow
