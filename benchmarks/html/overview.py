@@ -65,7 +65,7 @@ class Block:
 
 def link(**filters: str | int) -> str:
     """The address within the page that shows the items which a filter lets through."""
-    return "#/items?" + urlencode(filters)
+    return "#/items?" + urlencode(filters, errors="replace")
 
 
 def headline(runs: Sequence[Recorded]) -> Block:
