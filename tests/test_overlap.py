@@ -157,7 +157,7 @@ def test_memory_does_not_grow_with_the_training_set():
         return found
 
     overlap([], TEST)  # imports
-    assert peak(12_000) < 1.3 * peak(4_000)
+    assert peak(20_000) < 2 * peak(4_000)  # both are more than a batch
 
 
 def test_the_command(tmp_path):
