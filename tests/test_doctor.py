@@ -150,7 +150,7 @@ class Collapsed(Policy):
         if progress < 0.5:
             return super().__call__(task, progress)
         odd = self.random.random() < 0.05
-        return respond(task.gold_sql if hash(task.id) % 2 or odd else "SELECT 1, 2, 3, 4", "It is clear.")
+        return respond(task.gold_sql if int(task.id[-1]) % 2 or odd else "SELECT 1, 2, 3, 4", "It is clear.")
 
 
 class Padding(Policy):
