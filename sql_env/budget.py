@@ -10,9 +10,13 @@ from typing import NamedTuple
 from sql_env.relevance import Relevance
 from sql_env.schema import Column, ForeignKey, Schema, Table
 
+_TABLE = 0.5
+"""What a table's rank has more than twice its relevance. At 0 as many columns that the gold query needs
+are left out, at 1 more; see the figures in docs/prompts."""
+
 
 class Part(IntEnum):
-    """What can be left out of a schema, in the order in which it is."""
+    """What can be left out of a schema."""
 
     VALUES = 0
     DESCRIPTION = 1
@@ -79,18 +83,25 @@ def fit(
 def plan(schema: Schema, relevance: Relevance) -> Iterator[Cut]:
     """Everything that can be left out, in order.
 
-    First the sample values of the least relevant column, then those of the next; then descriptions, columns
-    and tables in the same way. A column is as relevant as it and its table are together. A table keeps
-    its keys and one column as long as it is shown itself, and a column the values that the question
-    mentions. Among equals what comes last goes first.
+    First the sample values of the least relevant column, then those of the next; then descriptions in
+    the same way; then columns and tables. A column is as relevant as it and its table are together, a
+    table twice as relevant as it is, and a bit: so columns go before a table that is about as relevant,
+    but a table that the question has nothing to do with goes before a column that it is about. A table
+    keeps its keys and one column as long as it is shown itself, and a column the values that the
+    question mentions. Among equals what comes last goes first.
     """
     tables = sorted(range(len(schema.tables)), key=lambda t: (relevance.tables[t], -t))
     places = [(t, c) for t, table in enumerate(schema.tables) for c in range(len(table.columns))]
-    places.sort(key=lambda p: (relevance.columns[p[0]][p[1]] + relevance.tables[p[0]], -p[0], -p[1]))
 
     def column(place: tuple[int, int]) -> Column:
         return schema.tables[place[0]].columns[place[1]]
 
+    def rank(cut: Cut) -> float:
+        if cut.part is Part.TABLE:
+            return 2 * relevance.tables[cut.table] + _TABLE
+        return relevance.columns[cut.table][cut.column] + relevance.tables[cut.table]
+
+    places.sort(key=lambda place: (rank(Cut(Part.COLUMN, *place)), -place[0], -place[1]))
     yield from (Cut(Part.VALUES, *place) for place in places if column(place).values)
     yield from (Cut(Part.DESCRIPTION, *place) for place in places if column(place).description)
     yield from (Cut(Part.DESCRIPTION, t) for t in tables if schema.tables[t].description)
@@ -101,8 +112,8 @@ def plan(schema: Schema, relevance: Relevance) -> Iterator[Cut]:
         for t, c in places
         if best[t] == c or (schema.tables[t].name.lower(), column((t, c)).name.lower()) in keys
     }
-    yield from (Cut(Part.COLUMN, *place) for place in places if place not in kept)
-    yield from (Cut(Part.TABLE, t) for t in tables)
+    columns = [Cut(Part.COLUMN, *place) for place in places if place not in kept]
+    yield from sorted([*columns, *(Cut(Part.TABLE, t) for t in tables)], key=rank)  # stable
 
 
 def without(schema: Schema, cuts: Sequence[Cut]) -> Schema:

@@ -101,8 +101,9 @@ def ask(
     def messages(some: Schema) -> list[Message]:
         return chosen.render(task, some, form, turns)
 
-    if budget is None:
-        return Prompt(messages(schema), chosen.id)
+    whole = messages(schema)
+    if budget is None or budget.size(whole) <= budget.most:
+        return Prompt(whole, chosen.id)
     room, left_out = fit(
         schema, relevance(schema, words), lambda some: budget.size(messages(some)), budget.most
     )

@@ -18,6 +18,7 @@ return see show than that the their them then there these they this those to was
 which who whom whose will with would you
 """
 _STOP_WORDS = frozenset(_SAYS_NOTHING.split())
+_ENDING = re.compile(r"(?<=\w\w)(?:ies|ie|y|es|e|s)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -77,15 +78,12 @@ def relevance(schema: Schema, text: str) -> Relevance:
 
 
 def stems(text: str) -> frozenset[str]:
-    """The words that matter of a text or a name, in lower case and in the singular, more or less."""
+    """The words that matter of a text or a name, in lower case and without an ending of the plural.
+
+    A stem is not always a word: ``cities`` and ``city`` are both ``cit``.
+    """
     words = normal(_CAMEL.sub(" ", text)).split()
-    return frozenset(_singular(word) for word in words if word not in _STOP_WORDS)
-
-
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return frozenset(_ENDING.sub("", word) for word in words if word not in _STOP_WORDS)
 
 
 def _names(table: Table) -> str:

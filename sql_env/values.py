@@ -23,9 +23,8 @@ POOL = 100
 """Places of values that BM25 proposes, at most."""
 
 OVERLAP = 0.7
-"""The least `overlap` of a value that is chosen: high enough to leave out what shares one word with
-the question, low enough for ``Asia`` where the question says ``Asian``. Between 0.6 and 0.85 it makes
-little difference."""
+"""The least `overlap` of a value that is chosen: high enough to leave out what shares one word of
+several with the question, low enough for a plural. Between 0.6 and 0.85 it makes little difference."""
 
 _READ = 10_000  # characters of a question; real ones have some hundreds
 _WORDS = re.compile(r"[^\W_]+")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.item import read_items
+
 pytestmark = pytest.mark.slow
 
 TASKS = ["--benchmark", "demo", "--tasks", "24", "--prompt", "compact", "--threads", "1"]
@@ -47,6 +49,19 @@ def test_the_cold_start_learns_and_saves_a_model(tiny_model, tmp_path, strategy)
     assert "greedy execution accuracy on 4 held-out tasks" in said
 
 
+def test_a_model_is_asked_as_it_was_trained(tiny_model, tmp_path):
+    """A cold start with `compact` is gone on with in `compact`, though nobody says so again."""
+    for model, out, how in ((tiny_model, "a", TASKS), (tmp_path / "a", "b", [*TASKS[:4], *TASKS[6:]])):
+        run(
+            "sft", "--model_name_or_path", model, *how, *BATCH, "--prompt_budget", 60,
+            "--max_steps", 1, "--output_dir", tmp_path / out, "--save_steps", 9,
+        )  # fmt: skip
+        assert json.loads((tmp_path / out / "prompt.json").read_text()) == {
+            "template": "compact@1",
+            "budget": 60,
+        }
+
+
 def grpo(model, out, *more, fails=False):
     return run(
         "trl_grpo", "--model_name_or_path", model, *TASKS, *BATCH, "--num_generations", 2,
@@ -76,6 +91,12 @@ def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp
     resumed = [row for row in state(tmp_path / "checkpoint-4")["log_history"] if "reward" in row]
     assert [row["step"] for row in resumed] == [1, 2, 3, 4]
     assert resumed[:2] == log[:2]
+
+    kept = list(read_items(tmp_path / "rollouts"))
+    assert [item.step for item in kept] == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]
+    for row in resumed:
+        totals = [item.total for item in kept if item.step == row["step"]]
+        assert row["reward"] == pytest.approx(sum(totals) / 4, abs=1e-4)
 
 
 def test_an_algorithm_sets_what_the_command_line_does_not(tiny_model, tmp_path):

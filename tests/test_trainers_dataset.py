@@ -7,7 +7,8 @@ import pytest
 
 from sql_env import Scorer, Task, parse
 from sql_env.errors import TaskError
-from trainers.dataset import Prompter, grpo_dataset, sft_dataset, usable
+from trainers import tiny
+from trainers.dataset import Prompter, grpo_dataset, prompt_tokens, sft_dataset, token_budget, usable
 
 GOLD = "SELECT name FROM singer WHERE age = 30"
 
@@ -71,3 +72,19 @@ def test_the_task_comes_back_from_its_column(scorer, ask):
     [row] = grpo_dataset([task], Prompter(scorer))
     assert Task.from_dict(json.loads(row["task"])) == task
     assert set(row) == {"prompt", "task"}
+
+
+def test_a_budget_in_the_tokens_of_a_model(scorer, ask):
+    task = ask(GOLD)
+    whole = str(Prompter(scorer, "compact")(task))
+    tokenizer = tiny.tokenizer([whole], scorer.rubric.form, 100)
+    assert token_budget(0, tokenizer) is None
+    length = prompt_tokens(whole, tokenizer)
+    sizes = []
+    for most in range(length, length - 12, -2):
+        cut = Prompter(scorer, "compact", budget=token_budget(most, tokenizer))(task)
+        assert prompt_tokens(cut, tokenizer) <= most
+        sizes.append(len(cut))
+    assert sizes[0] == len(whole)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0]
