@@ -9,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -17,26 +17,15 @@ from urllib.parse import quote
 import apsw
 
 from sql_env.cache import cache_root
-from sql_env.ddl import identifier
-from sql_env.engines import load_engine
 from sql_env.engines.file import signature
 from sql_env.executor import Executor
-from sql_env.limits import Limits
-from sql_env.types import ExecutionResult, Query, Status
+from sql_env.texts import texts
+from sql_env.types import Status
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 """Of the files' layout and contents. A file of another version is built again."""
-
-LONGEST = 100
-"""Characters of a text, at most: nobody looks a longer one up, and it would fill a prompt."""
-
-MOST = 50_000
-"""Distinct texts of a column, at most: those that are met first."""
-
-SCANNED = 1_000_000
-"""Rows of a table that are searched for them, at most: the first."""
 
 KNOWN = 256
 """Indexes that a process keeps open, at most."""
@@ -195,12 +184,12 @@ def _build(connection: apsw.Connection, stamp: str, executor: Executor, database
     lasting, places = True, 0
     with connection:
         connection.execute(_TABLES)
-        for table, column, result in _texts(executor, database, dialect):
+        for table, column, result in texts(executor, database, dialect):
             places += 1
             connection.execute("INSERT INTO place VALUES (?, ?, ?)", (places, table, column))
-            texts = [str(text) for (text,) in result.rows]
-            words = [(text, places) for text in texts if _WORD.search(text)]
-            symbols = [(text, places) for text in texts if not _WORD.search(text)]
+            found = [str(text) for (text,) in result.rows]
+            words = [(text, places) for text in found if _WORD.search(text)]
+            symbols = [(text, places) for text in found if not _WORD.search(text)]
             connection.executemany("INSERT INTO value VALUES (?, ?)", words)
             connection.executemany("INSERT INTO symbol VALUES (?, ?)", symbols)
             lasting = lasting and result.status is not Status.UNAVAILABLE
@@ -208,30 +197,6 @@ def _build(connection: apsw.Connection, stamp: str, executor: Executor, database
                 log.warning("values of %s.%s in %s are left out: %s", table, column, database, result.error)
         connection.execute("INSERT INTO about VALUES (?)", (stamp,))
     return lasting
-
-
-def _texts(executor: Executor, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
-    """The distinct texts of each column, under the default limits, whatever the caller's are."""
-    schema, engine = executor.schema(database, dialect), load_engine(dialect, Limits())
-    with ExitStack() as stack:
-        default = executor.limits == Limits()
-        runner = executor if default else stack.enter_context(Executor(workers=executor.workers))
-        for table in schema.tables:
-            parts = (table.space, table.name)
-            own = ".".join(identifier(part, schema.keywords) for part in parts if part)
-            queries = [
-                engine.texts.format(
-                    table=own,
-                    column=identifier(column.name, schema.keywords),
-                    scanned=SCANNED,
-                    longest=LONGEST,
-                    most=MOST,
-                )
-                for column in table.columns
-            ]
-            results = runner.run_many([Query(database, sql, dialect) for sql in queries])
-            for column, result in zip(table.columns, results, strict=True):
-                yield table.path, column.name, result
 
 
 @contextmanager
