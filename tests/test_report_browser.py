@@ -141,7 +141,8 @@ def test_the_overview_says_what_the_runs_say_and_leads_to_items(browser, report,
         page.go_back()
         page.wait_for_selector("#overview", state="visible")
         page.click("table.figures >> text=/^\\d+\\.\\d$/ >> nth=0")
-        assert page.is_visible("#items")
+        page.wait_for_selector("#items", state="visible")
+        assert 0 < found(page) < 120
 
 
 def test_filters_and_search_find_what_is_there(browser, report, answered):

@@ -457,6 +457,16 @@ def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
     assert verl_sampler.colocate_async.sample is verl_sampler.Scored.sample
 
 
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
+    told = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERL_PLATFORM", "cpu")
+        assert "sql.max_turns=1" in verl_grpo.trouble(verl_grpo.compose([*told, "sql.max_turns=3"]))
+        assert "sql.rollouts" not in verl_grpo.trouble(verl_grpo.compose(told))
+
+
 def test_the_newest_checkpoint_is_found(tmp_path):
     with pytest.raises(DataError, match="no checkpoint"):
         checkpoint(tmp_path)

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 
+from benchmarks.item import read_items
 from sql_env import Scorer, Task
 
 pytest.importorskip("transformers")
@@ -167,6 +169,18 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_becomes_a_model(folder, ta
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     check_model(merged, folder / "random", tasks[0])
+
+
+@pytest.mark.timeout(400)
+def test_rollouts_are_kept_with_their_steps_and_scores(folder, tmp_path):
+    more = ["sql.reward=[format,result]", "trainer.total_training_steps=2", "sql.rollouts=16"]
+    logged = finish(start(folder, tmp_path, *more), tmp_path)
+    kept = list(read_items(tmp_path / "rollouts"))
+    assert Counter(item.step for item in kept) == {1: 16, 2: 16}
+    assert all(count == 4 for count in Counter((item.step, item.task_id) for item in kept).values())
+    for step, row in logged.items():
+        totals = [item.total for item in kept if item.step == step]
+        assert row["reward/score/mean"] == pytest.approx(sum(totals) / 16, abs=1e-4)
 
 
 def check_model(merged, before, asked: list[Task]):

@@ -42,6 +42,7 @@ class SQLArguments:
     threads: int = option(0, "Threads of torch; 0 leaves it to torch.")
     max_new_tokens: int = option(512, "Tokens of a held-out answer; GRPO has its own limit.")
     max_turns: int = option(1, "Turns in GRPO: above 1 the model may run SQL and read it, then answer.")
+    rollouts: int = option(16, "Answers of each GRPO step kept in OUTPUT_DIR/rollouts; 0 for none.")
     algorithm: str = option("", "RL algorithm of trainers.algorithms; TRL's own GRPO where empty.")
     strategy: str = option(
         "auto",

@@ -17,6 +17,7 @@ from sql_env.episode import answer, check_turns
 from sql_env.errors import LimitError, TaskError
 from sql_env.observation import View
 from sql_env.parser import ResponseFormat
+from trainers.rollouts import Rollouts
 from trainers.trl_rewards import Reward, metrics, text
 
 REASONING = ("reasoning_content", "thinking")
@@ -78,6 +79,7 @@ def several_turns(
     max_turns: int = 5,
     max_queries: int | None = None,
     view: View = View(),  # noqa: B008 - frozen
+    rollouts: Rollouts | None = None,
 ) -> dict[str, Any]:
     """The arguments of TRL's `GRPOTrainer` that let the model look around before it answers.
 
@@ -90,6 +92,7 @@ def several_turns(
         max_turns: Messages of the model at most, if it calls one tool in each.
         max_queries: Queries at most; None for no limit but the turns.
         view: How much of a result the model is shown.
+        rollouts: Keeps some of the answers, where it is given.
 
     Raises:
         LimitError: ``max_turns`` or ``max_queries`` is out of range, or the configuration's trainer has
@@ -101,16 +104,16 @@ def several_turns(
     if config.max_tool_calling_iterations is None:
         config.max_tool_calling_iterations = max(1, max_turns - 1)
     factory = partial(SQLTools, scorer, max_turns=max_turns, max_queries=max_queries, view=view)
-    return {"environment_factory": factory, "reward_funcs": environment_rewards(scorer)}
+    return {"environment_factory": factory, "reward_funcs": environment_rewards(scorer, rollouts)}
 
 
-def environment_rewards(scorer: Scorer) -> list[Reward]:
+def environment_rewards(scorer: Scorer, rollouts: Rollouts | None = None) -> list[Reward]:
     """One reward function for each component of the rubric, as `trainers.trl_rewards` has them.
 
     They read the environments, whose episodes they end in one batch with the model's last message.
     """
     names = [reward.name for reward in scorer.rubric.rewards]
-    return [_function(name, logs=name == names[0]) for name in names]
+    return [_function(name, rollouts, logs=name == names[0]) for name in names]
 
 
 def said(messages: Sequence[Mapping[str, Any]], form: ResponseFormat) -> str:
@@ -126,14 +129,17 @@ def said(messages: Sequence[Mapping[str, Any]], form: ResponseFormat) -> str:
     return thought + text([last])
 
 
-def _function(name: str, logs: bool) -> Reward:
+def _function(name: str, rollouts: Rollouts | None, logs: bool) -> Reward:
     def component(
         completions: Sequence[Sequence[Mapping[str, Any]]],
         environments: Sequence[SQLTools],
         log_metric: Callable[[str, float], None] | None = None,
+        trainer_state: Any = None,
         **others: Any,
     ) -> list[float | None]:
         scores = _ended(environments, completions)
+        if logs and rollouts is not None and trainer_state is not None:
+            rollouts.add(scores, trainer_state.global_step + 1)
         if logs and log_metric is not None:
             turns = [len(score.rollout.turns) for score in scores]
             for metric, value in {**metrics(scores), "sql/turns": 1 + sum(turns) / len(turns)}.items():

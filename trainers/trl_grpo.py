@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task
@@ -15,6 +16,7 @@ from sql_env.plugins import load_object
 from trainers.algorithms import TRL, algorithm
 from trainers.arguments import parse, peek
 from trainers.dataset import Prompter, grpo_dataset
+from trainers.rollouts import FOLDER, Rollouts
 from trainers.trl_environment import several_turns
 from trainers.trl_rewards import reward_functions, reward_weights
 
@@ -64,7 +66,11 @@ def main(argv: list[str] | None = None) -> None:
         args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers) as scorer:
             setup = prepare(args, config, model, scorer)
-            more = several_turns(scorer, config, max_turns=args.max_turns) if args.max_turns != 1 else {}
+            kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts)
+            if args.max_turns != 1:
+                more = several_turns(scorer, config, max_turns=args.max_turns, rollouts=kept)
+            else:
+                more = {"reward_funcs": reward_functions(scorer, kept)}
             trainer = grpo_trainer(
                 model.model_name_or_path,
                 setup.tokenizer,

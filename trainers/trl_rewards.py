@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sql_env import Score, Scorer, Task
 from sql_env.rubric import Rubric
+from trainers.rollouts import Rollouts
 
 Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: a text, or the messages of a conversation."""
@@ -49,12 +50,16 @@ class BatchScores:
             return self._batches[key]
 
 
-def reward_functions(scorer: Scorer) -> list[Reward]:
+def reward_functions(scorer: Scorer, rollouts: Rollouts | None = None) -> list[Reward]:
     """One reward function for each component of the scorer's rubric, in its order.
 
     Each returns the component before its weight, so pass `reward_weights` as the configuration's
     ``reward_weights``. All of them return None for a masked sample, whose advantage TRL then sets
     to 0. The dataset needs a column ``task`` with `Task.to_dict` as JSON; see `trainers.dataset`.
+
+    Args:
+        scorer: Scores the completions.
+        rollouts: Keeps some of them, where it is given.
 
     Example:
         >>> with Scorer("sql-r1") as scorer:
@@ -63,7 +68,7 @@ def reward_functions(scorer: Scorer) -> list[Reward]:
     """
     scores = BatchScores(scorer)
     names = [reward.name for reward in scorer.rubric.rewards]
-    return [_function(name, scores, logs=name == names[0]) for name in names]
+    return [_function(name, scores, rollouts, logs=name == names[0]) for name in names]
 
 
 def reward_weights(rubric: Rubric) -> list[float]:
@@ -91,15 +96,18 @@ def metrics(scores: Sequence[Score]) -> dict[str, float]:
     return {**found, "sql/masked": 1 - len(counted) / max(1, len(scores))}
 
 
-def _function(name: str, scores: BatchScores, logs: bool) -> Reward:
+def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, logs: bool) -> Reward:
     def component(
         completions: Sequence[Completion],
         task: Sequence[str],
         prompts: Sequence[Any] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
+        trainer_state: Any = None,
         **others: Any,
     ) -> list[float | None]:
         batch = scores(completions, task)
+        if logs and rollouts is not None and trainer_state is not None:
+            rollouts.add(batch, trainer_state.global_step + 1)
         if logs and log_metric is not None:
             for metric, value in metrics(batch).items():
                 log_metric(metric, value)

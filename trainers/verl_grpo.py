@@ -94,6 +94,8 @@ def trouble(config: Any) -> str:
         return "name a model: actor_rollout_ref.model.path=FOLDER, from trainers.sft or trainers.tiny"
     if config.trainer.device == "cpu" and os.environ.get("VERL_PLATFORM") != "cpu":
         return f"trainer.device=cpu without setup=cpu needs the environment variables {CPU}"
+    if config.sql.rollouts and config.sql.max_turns > 1:
+        return "sql.rollouts keeps answers of a single turn: set sql.rollouts=0, or sql.max_turns=1"
     if conflict := trl_conflict():
         return conflict
     return ""

@@ -14,6 +14,8 @@ import transfer_queue as tq
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
+from trainers.verl_rollouts import VerlRollouts
+
 POLL = 0.1
 """Seconds between two looks at the rollouts; verl's own 2 seconds would be most of a small model's step."""
 
@@ -23,6 +25,8 @@ class Scored(ReplayBuffer):
 
     def __init__(self, sampler_kwargs: Mapping[str, Any], **others: Any) -> None:
         super().__init__(sampler_kwargs=sampler_kwargs, **{**others, **settings(sampler_kwargs)})
+        told = sampler_kwargs["rollouts"]
+        self._rollouts = VerlRollouts(told) if told["per_step"] else None
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict]:
         """A batch without its masked samples, and the mean of each component beside verl's metrics."""
@@ -32,6 +36,8 @@ class Scored(ReplayBuffer):
         data = tq.kv_batch_get(keys=batch.keys, partition_id=partition_id, select_fields=["extra_fields"])
         fields = [getattr(value, "data", value) for value in data["extra_fields"]]
         said = [field.get("reward_extra_info") or {} for field in fields]
+        if self._rollouts is not None:
+            self._rollouts.add(batch.keys, partition_id, global_steps)
         dropped = unpaid(batch.keys, said)
         if len(dropped) == len(batch.keys):
             raise RuntimeError("no sample of the batch could be scored: the log of the reward says why")

@@ -1,0 +1,109 @@
+"""Rollouts that a training run keeps: whole groups, few, in order, from many threads, over a restart."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.item import ITEMS, read_items
+from sql_env import Scorer, respond
+from trainers import rollouts
+from trainers.rollouts import Rollouts, some
+from trainers.trl_rewards import reward_functions
+
+RIGHT = "SELECT name FROM singer"
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    with Scorer(["format", "result"]) as made:
+        yield made
+
+
+@pytest.fixture
+def batch(scorer, ask):
+    """Scores of so many groups of three answers."""
+
+    def batch(groups):
+        tasks = [ask(RIGHT, id=f"t-{i // 3}") for i in range(3 * groups)]
+        return scorer.score([respond(RIGHT, f"answer {i}") for i in range(len(tasks))], tasks)
+
+    return batch
+
+
+def kept(folder):
+    return [(item.index, item.step, item.task_id) for item in read_items(folder)]
+
+
+def test_whole_groups_are_kept_as_far_as_they_fit(batch):
+    scores = batch(3)
+    assert [len(some(scores, most)) for most in (0, 2, 3, 5, 6, 9, 99)] == [0, 2, 3, 3, 6, 9, 9]
+    assert some([], 4) == []
+
+
+def test_so_many_of_a_step_are_kept_over_all_its_batches(batch, tmp_path):
+    keeper = Rollouts(tmp_path / "a" / "b", 6)
+    for step in (1, 1, 1, 2):
+        keeper.add(batch(1), step)
+    assert kept(tmp_path / "a" / "b") == [(i, 1 + i // 6, "t-0") for i in range(9)]
+    none = Rollouts(tmp_path / "none", 0)
+    none.add(batch(1), 1)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_is_done_again_is_replaced(batch, tmp_path):
+    first = Rollouts(tmp_path, 3)
+    for step in (1, 2, 3):
+        first.add(batch(1), step)
+    with (tmp_path / ITEMS).open("a") as out:
+        out.write('{"cut off by a kill')
+    Rollouts(tmp_path, 3).add(batch(2), 2)
+    assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(6)]
+    Rollouts(tmp_path, 3).add(batch(1), 1)
+    assert kept(tmp_path) == [(i, 1, "t-0") for i in range(3)]
+
+
+def test_threads_do_not_mix_their_lines(batch, tmp_path):
+    keeper, scores = Rollouts(tmp_path, 1_000), batch(2)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: keeper.add(scores, 1), range(40)))
+    found = list(read_items(tmp_path))
+    assert [item.index for item in found] == list(range(240))
+
+
+def test_the_file_is_bounded_and_a_full_disk_stops_nothing(batch, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(rollouts, "MOST_BYTES", 5_000)
+    keeper = Rollouts(tmp_path, 3)
+    for step in range(1, 50):
+        keeper.add(batch(1), step)
+    assert 5_000 < (tmp_path / ITEMS).stat().st_size < 10_000
+    (tmp_path / "file").write_text("")
+    Rollouts(tmp_path / "file" / "folder", 3).add(batch(1), 1)
+    assert [record.message.partition(" in ")[0] for record in caplog.records] == [
+        "no more rollouts are kept"
+    ] * 2
+
+
+def test_only_the_first_process_keeps_any(batch, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    Rollouts(tmp_path, 3).add(batch(1), 1)
+    assert not (tmp_path / ITEMS).exists()
+
+
+def test_trl_keeps_a_batch_once_with_the_step_that_learns_from_it(scorer, ask, tmp_path):
+    task, completions = ask(RIGHT), [respond(RIGHT), "no idea"]
+    keeper = Rollouts(tmp_path, 8)
+    for step in (0, 1):
+        for function in reward_functions(scorer, keeper):
+            function(
+                completions=completions,
+                task=[json.dumps(task.to_dict())] * 2,
+                trainer_state=SimpleNamespace(global_step=step),
+            )
+    items = list(read_items(tmp_path))
+    assert [(item.step, item.correct, item.status) for item in items] == [
+        (1, True, "ok"), (1, False, "malformed"), (2, True, "ok"), (2, False, "malformed"),
+    ]  # fmt: skip
+    assert items[0].components == {"format": 1.0, "result": 3.0}
+    assert items[1].completion == "no idea"

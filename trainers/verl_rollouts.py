@@ -1,0 +1,68 @@
+"""Which of verl's samples are kept as items, read from its replay buffer.
+
+What runs SQL in verl's processes does not know the step, and the replay buffer does not know the results.
+So the few answers that are kept are scored again: the same input has the same score.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sql_env.errors import SQLEnvError
+from trainers.rollouts import Rollouts
+from trainers.verl_reward import scorer_of, task_of
+
+log = logging.getLogger(__name__)
+
+
+class VerlRollouts:
+    """Keeps some answers of each step.
+
+    Args:
+        told: ``per_step``, ``folder``, ``model`` (the folder or name of the tokenizer) and ``reward``, as
+            the configuration has them under ``trainer.v1.sampler.sampler_kwargs.rollouts``.
+    """
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self._told = told
+        self._kept = Rollouts(Path(told["folder"]), told["per_step"])
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._told["model"])
+
+    def add(self, keys: Sequence[str], partition_id: str, step: int) -> None:
+        """Keep some of a batch.
+
+        Args:
+            keys: The batch's samples, as verl names them.
+            partition_id: Where the replay buffer has them.
+            step: The step that learns from them.
+        """
+        import transfer_queue as tq
+
+        chosen = sorted(keys, key=_place)[: self._told["per_step"]]
+        fields = ["responses", "extra_info"]
+        data = tq.kv_batch_get(keys=chosen, partition_id=partition_id, select_fields=fields)
+        infos = [getattr(value, "data", value) for value in data["extra_info"]]
+        padded = data["responses"].to_padded_tensor(padding=self._tokenizer.pad_token_id or 0)
+        texts = [self._tokenizer.decode(ids, skip_special_tokens=True) for ids in padded]
+        try:
+            tasks = [task_of(str(info["task"])) for info in infos]
+            scores = scorer_of(self._told["reward"]).score(texts, tasks)
+        except SQLEnvError as error:  # what cannot be scored is masked in training, which goes on
+            log.warning("no rollouts of step %d are kept: %s", step, error)
+        else:
+            self._kept.add(scores, step)
+
+
+def _place(key: str) -> tuple[str, int, int]:
+    """Where a sample stands: its prompt, then its number in the group, then its turn."""
+    prompt, session, turn = key.rsplit("_", 2)
+    return prompt, int(session), int(turn)
