@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import options
-from benchmarks.evaluation import Asking, Evaluation
-from benchmarks.scoring import evaluate
-from benchmarks.stages import evaluate_file, evaluate_model
-from benchmarks.summary import show
+from benchmarks.evaluation import options
+from benchmarks.evaluation.evaluation import Asking, Evaluation
+from benchmarks.evaluation.scoring import evaluate
+from benchmarks.evaluation.stages import evaluate_file, evaluate_model
+from benchmarks.evaluation.summary import show
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
 from sql_env.template import recorded

@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.item import shown
+from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.parameters import parameters
 from benchmarks.predictions import digest, read_predictions
-from benchmarks.verdicts import Verdicts, accuracies, tables, under_all
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.panel import beside, printable, result_table, sql_block

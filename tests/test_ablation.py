@@ -71,6 +71,7 @@ def test_findings_say_what_the_intervals_say():
     assert "better than RL without: the contrary (-0.050" in found.text()
     assert "Table 5: leaving out the format reward costs accuracy: the contrary" in found.text()
     assert "8 candidates are better than 1: yes" in found.text()
+    assert "8 candidates is better than greedy decoding: yes" in found.text()
     assert "cannot be told" in trend("It is so", [0.1, -0.1])
     head, rule, start, *_ = found.markdown().splitlines()
     assert head.count("|") == rule.count("|") == start.count("|")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ask import agreement
+from benchmarks.evaluation.ask import agreement
 from sql_env import ExecutionResult, Status
 
 COMMAND = Path(sys.executable).with_name("sql-env")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.bird import bird
-from benchmarks.efficiency import _without_outliers, r_ves, r_ves_of, speedups, ves, ves_of
 from benchmarks.evaluate import evaluate
+from benchmarks.metrics.efficiency import _without_outliers, r_ves, r_ves_of, speedups, ves, ves_of
 from benchmarks.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task
 from sql_env.engines.sqlite import SQLiteEngine

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.error_classes import CLASSES, errors
-from benchmarks.features import GROUPS, features, parse
 from benchmarks.item import item
+from benchmarks.reports.error_classes import CLASSES, errors
+from benchmarks.reports.features import GROUPS, features, parse
 from sql_env import Scorer
 
 GOLD = (

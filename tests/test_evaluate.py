@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from benchmarks.evaluate import app, drawn, evaluate
-from benchmarks.evaluation import Evaluation
+from benchmarks.evaluation.evaluation import Evaluation
+from benchmarks.evaluation.scoring import Answer, judge, measures
+from benchmarks.evaluation.summary import summary
 from benchmarks.predictions import indices, read_predictions
-from benchmarks.scoring import Answer, judge, measures
-from benchmarks.summary import summary
 from sql_env import Benchmark, Limits, Scorer, Task
 from sql_env.errors import ComparisonError, DataError
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.exact_match import ExactMatch, exact_match
+from benchmarks.metrics.exact_match import ExactMatch, exact_match
 from benchmarks.predictions import read_predictions
 from benchmarks.spider import spider
 from benchmarks.spider_sql import Names

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.intervals import Interval, interval
+from benchmarks.metrics.intervals import Interval, interval
 
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6) | st.booleans(), min_size=1, max_size=40)
 

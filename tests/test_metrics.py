@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.intervals import interval
-from benchmarks.metrics import (
+from benchmarks.metrics.accuracy import (
     accuracy,
     by_difficulty,
     mean_at_1,
@@ -18,6 +17,7 @@ from benchmarks.metrics import (
     vote,
     voted,
 )
+from benchmarks.metrics.intervals import interval
 from sql_env import Action, ExecutionResult, Rollout, Score, Status, Task
 
 GOLD = ExecutionResult(Status.OK, ("a",), ((1,),))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.intervals import interval
-from benchmarks.paired import McNemar, difference, mcnemar
+from benchmarks.metrics.intervals import interval
+from benchmarks.metrics.paired import McNemar, difference, mcnemar
 
 VERDICT = st.none() | st.booleans()
 PAIRS = st.lists(st.tuples(VERDICT, VERDICT), max_size=30)

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.curves import curves, no_variance
-from benchmarks.html import overview
-from benchmarks.html.chart import POINTS, chart, thinned, ticks
-from benchmarks.html.data import details, entries, index
-from benchmarks.html.diff import segments
-from benchmarks.html.marks import marks
-from benchmarks.html.page import page, plain
-from benchmarks.html.pairs import pairs
 from benchmarks.item import Candidate, Item, Shown, write_items
-from benchmarks.paired import mcnemar
-from benchmarks.recorded import Recorded, names, read_runs
+from benchmarks.metrics.paired import mcnemar
+from benchmarks.reports.curves import curves, no_variance
+from benchmarks.reports.html import overview
+from benchmarks.reports.html.chart import POINTS, chart, thinned, ticks
+from benchmarks.reports.html.data import details, entries, index
+from benchmarks.reports.html.diff import segments
+from benchmarks.reports.html.marks import marks
+from benchmarks.reports.html.page import page, plain
+from benchmarks.reports.html.pairs import pairs
+from benchmarks.reports.recorded import Recorded, names, read_runs
 from sql_env.errors import DataError
 
 ITEM = Item(0, "t-0", "db", "sqlite", "easy", "Which?", "", "SELECT a FROM t", "SELECT a FROM t", "",

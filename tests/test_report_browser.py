@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from benchmarks.error_classes import errors
-from benchmarks.html.page import write_report
 from benchmarks.item import Item, Shown, item
-from benchmarks.recorded import Recorded
+from benchmarks.reports.error_classes import errors
+from benchmarks.reports.html.page import write_report
+from benchmarks.reports.recorded import Recorded
 from sql_env import Scorer, load_benchmark
 
 pytestmark = pytest.mark.slow

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.generator import Sampling, load_generator
+from benchmarks.evaluation.generator import Sampling, load_generator
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.run import Run
 from benchmarks.item import read_items
-from benchmarks.journal import Journal
-from benchmarks.run import Run
 from sql_env.errors import DataError
 from sql_env.template import record, template
 

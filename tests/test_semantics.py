@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
+from benchmarks.metrics.verdicts import accuracies, tables, under_all
 from benchmarks.predictions import indices, read_predictions
 from benchmarks.semantics import app, drawn, report, show
 from benchmarks.spider import spider
-from benchmarks.verdicts import accuracies, tables, under_all
 from sql_env import Benchmark
 from sql_env.comparison import COMPARISONS
 from sql_env.errors import ComparisonError

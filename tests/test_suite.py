@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.metrics.suite import combine, score, suite
 from benchmarks.predictions import read_predictions
 from benchmarks.spider import spider
-from benchmarks.suite import combine, score, suite
 from sql_env import Scorer, Task
 from sql_env.errors import DataError
 from sql_env.types import Action, ExecutionResult, Rollout, Score, Status

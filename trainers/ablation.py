@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metrics import mean_at_1, vote
+from benchmarks.metrics.accuracy import mean_at_1, vote
 from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError

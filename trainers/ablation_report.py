@@ -88,6 +88,9 @@ class Findings:
                     trend(f"Table 5: {name.replace('without', 'leaving out')} costs accuracy", losses)
                 )
         votes = self.votes()
+        if 8 in votes:
+            gains = [vote - greedy for vote, greedy in zip(votes[8], self.values("full"), strict=True)]
+            lines.append(trend("A vote among 8 candidates is better than greedy decoding", gains))
         for few, many in ((1, 8), (8, 16)):
             if {few, many} <= set(votes):
                 gains = [b - a for a, b in zip(votes[few], votes[many], strict=True)]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.metrics import mean_at_1, pass_at_k, vote
+from benchmarks.metrics.accuracy import mean_at_1, pass_at_k, vote
 from sql_env import Rollout, Task
 from trainers.dataset import Prompter
 from trainers.generate import generate

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from benchmarks.generator import Chat, Sampling
+from benchmarks.evaluation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from trainers.checkpoint import Checkpoint
 from trainers.generate import parts
@@ -47,7 +47,7 @@ class VLLM:
     def complete(
         self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
-        """See `benchmarks.generator.Generator.complete`."""
+        """See `benchmarks.evaluation.generator.Generator.complete`."""
         import vllm
 
         self._model = self._model or vllm.LLM(**self._arguments)

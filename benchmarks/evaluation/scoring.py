@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks import suite
-from benchmarks.efficiency import r_ves
-from benchmarks.exact_match import ExactMatch
 from benchmarks.item import Candidate, Item, item
-from benchmarks.metrics import pass_chances, valid, vote, voted, votes
-from benchmarks.soft_f1 import soft_f1_of
+from benchmarks.metrics import suite
+from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
+from benchmarks.metrics.efficiency import r_ves
+from benchmarks.metrics.exact_match import ExactMatch
+from benchmarks.metrics.soft_f1 import soft_f1_of
 from sql_env.limits import Limits
 from sql_env.scorer import Scorer
 from sql_env.types import Benchmark, Score, Task
@@ -127,7 +127,7 @@ def judge(
 ) -> list[Item]:
     """Judge some answers.
 
-    Where there are samples, the item is about the one that `benchmarks.metrics.vote` picks, or the
+    Where there are samples, the item is about the one that `benchmarks.metrics.accuracy.vote` picks, or the
     first where nobody votes, and its metrics hold ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
 
     Args:

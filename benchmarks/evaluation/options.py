@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.answers import Decoding
-from benchmarks.generator import Generator, load_generator
+from benchmarks.evaluation.answers import Decoding
+from benchmarks.evaluation.generator import Generator, load_generator
 
 Model = Annotated[
     str | None, typer.Option(help="A model's name, or a folder with a checkpoint.", rich_help_panel="Model")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.intervals import Interval, interval
+from benchmarks.metrics.intervals import Interval, interval
 from benchmarks.predictions import indices
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from benchmarks.error_classes import CLASSES, errors
-from benchmarks.features import GROUPS, features
 from benchmarks.hardness import LEVELS
-from benchmarks.intervals import Interval, interval
 from benchmarks.item import Item
-from benchmarks.metrics import pass_chances
-from benchmarks.recorded import Recorded
+from benchmarks.metrics.accuracy import pass_chances
+from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.reports.error_classes import CLASSES, errors
+from benchmarks.reports.features import GROUPS, features
+from benchmarks.reports.recorded import Recorded
 
 EASIEST_FIRST = (*LEVELS, "simple", "moderate", "challenging", "complex", "highly complex")
 """The difficulties of the benchmarks at hand; others follow in their own order."""

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.error_classes import CLASSES, errors
-from benchmarks.features import GROUPS, features
-from benchmarks.html.diff import laid_out, segments
-from benchmarks.html.marks import marks
 from benchmarks.item import Item
-from benchmarks.recorded import Recorded
+from benchmarks.reports.error_classes import CLASSES, errors
+from benchmarks.reports.features import GROUPS, features
+from benchmarks.reports.html.diff import laid_out, segments
+from benchmarks.reports.html.marks import marks
+from benchmarks.reports.recorded import Recorded
 
 PART = 50
 """Entries whose details are packed together."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.generator import Generator, Sampling
-from benchmarks.journal import Journal
-from benchmarks.scoring import Answer
+from benchmarks.evaluation.generator import Generator, Sampling
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.scoring import Answer
 from sql_env.errors import DataError
 from sql_env.prompt import Prompt
 from sql_env.types import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.intervals import RESAMPLES, Interval, interval
+from benchmarks.metrics.intervals import RESAMPLES, Interval, interval
 
 
 @dataclass(frozen=True, slots=True)

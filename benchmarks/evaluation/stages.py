@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.answers import answers, complete
-from benchmarks.environment import environment
-from benchmarks.evaluation import Asking, Evaluation
-from benchmarks.generator import Generator
+from benchmarks.evaluation.answers import answers, complete
+from benchmarks.evaluation.environment import environment
+from benchmarks.evaluation.evaluation import Asking, Evaluation
+from benchmarks.evaluation.generator import Generator
+from benchmarks.evaluation.run import Run
+from benchmarks.evaluation.scoring import CHUNK, SQL, Answer, judge
+from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
-from benchmarks.run import Run
-from benchmarks.scoring import CHUNK, SQL, Answer, judge
-from benchmarks.summary import summary
 from sql_env.errors import DatabaseError, DataError
 from sql_env.executor import Executor
 from sql_env.prompt import Budget, Prompt, ask
@@ -40,7 +40,7 @@ def evaluate_file(evaluation: Evaluation, predictions: Path, out: Path | None = 
         out: The run's folder; nothing is written where None.
 
     Returns:
-        What `benchmarks.summary.summary` says.
+        What `benchmarks.evaluation.summary.summary` says.
 
     Raises:
         DataError: The file cannot be read, or the folder holds another run or cannot be written.
@@ -74,7 +74,7 @@ def evaluate_model(
         out: The run's folder.
 
     Returns:
-        What `benchmarks.summary.summary` says.
+        What `benchmarks.evaluation.summary.summary` says.
 
     Raises:
         GenerationError: Some tasks have no answer; those that have keep it for the next try.

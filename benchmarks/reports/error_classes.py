@@ -10,9 +10,9 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmarks.features import parse
 from benchmarks.item import Cell, Item, Shown
-from benchmarks.query_parts import PARTS, listed, named_apart, normal
+from benchmarks.reports.features import parse
+from benchmarks.reports.query_parts import PARTS, listed, named_apart, normal
 
 CLASSES = {
     "format": "There is no SQL: the completion does not follow its response format.",

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmarks.html.overview import link
-from benchmarks.intervals import Interval
-from benchmarks.paired import McNemar, difference, mcnemar
-from benchmarks.recorded import Recorded
+from benchmarks.metrics.intervals import Interval
+from benchmarks.metrics.paired import McNemar, difference, mcnemar
+from benchmarks.reports.html.overview import link
+from benchmarks.reports.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from benchmarks import options
-from benchmarks.evaluation import Asking
-from benchmarks.generator import Generator, Sampling
-from benchmarks.metrics import votes
+from benchmarks.evaluation import options
+from benchmarks.evaluation.evaluation import Asking
+from benchmarks.evaluation.generator import Generator, Sampling
+from benchmarks.metrics.accuracy import votes
 from sql_env.executor import Executor
 from sql_env.panel import printable, result_table, sql_block
 from sql_env.parser import parse

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.hardness import LEVELS
-from benchmarks.intervals import Interval, interval
 from benchmarks.item import Item
-from benchmarks.paired import difference, mcnemar
+from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.paired import difference, mcnemar
 from sql_env.types import Benchmark
 
 _ORDER = (*LEVELS, "simple", "moderate", "challenging")

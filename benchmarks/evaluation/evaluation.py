@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from benchmarks.answers import Decoding
-from benchmarks.generator import Generator
-from benchmarks.scoring import Measure, measures
+from benchmarks.evaluation.answers import Decoding
+from benchmarks.evaluation.generator import Generator
+from benchmarks.evaluation.scoring import Measure, measures
 from sql_env.limits import Limits
 from sql_env.parser import response_format
 from sql_env.rubric import Rubric, rubric
@@ -27,7 +27,7 @@ class Evaluation:
         benchmark: The tasks.
         params: What the benchmark's loader was told beside split and folder.
         comparison: Semantics that replace the tasks' own.
-        suites: A folder of database suites; see `benchmarks.suite`.
+        suites: A folder of database suites; see `benchmarks.metrics.suite`.
         efficiency: Whether R-VES is measured.
         workers: Processes that run queries; nothing depends on it.
         limits: What each query may cost.

@@ -14,12 +14,12 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.curves import curves
-from benchmarks.html import overview
-from benchmarks.html.chart import Chart, chart
-from benchmarks.html.data import details, entries, index, packed
-from benchmarks.html.pairs import pairs
-from benchmarks.recorded import Recorded
+from benchmarks.reports.curves import curves
+from benchmarks.reports.html import overview
+from benchmarks.reports.html.chart import Chart, chart
+from benchmarks.reports.html.data import details, entries, index, packed
+from benchmarks.reports.html.pairs import pairs
+from benchmarks.reports.recorded import Recorded
 from sql_env.errors import DataError
 
 _ODD = re.compile(
@@ -45,7 +45,7 @@ def page(runs: Sequence[Recorded]) -> str:
 
     A policy in its head forbids all that it does not hold itself: fetches, inline handlers, and scripts
     and styles but its own, which are named by their hashes. No text of the data gets into it other than
-    escaped by the template, or packed by `benchmarks.html.data.packed`.
+    escaped by the template, or packed by `benchmarks.reports.html.data.packed`.
     """
     found, wrong = entries(runs), overview.wrong(runs)
     style, script = _file("page.css"), _file("page.js")
@@ -109,7 +109,7 @@ def odds(p_value: float) -> str:
 
 
 def _file(name: str) -> str:
-    return files("benchmarks.html").joinpath(name).read_text(encoding="utf-8")
+    return files("benchmarks.reports.html").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

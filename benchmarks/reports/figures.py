@@ -11,9 +11,9 @@ import typer
 from sql_env.errors import DataError
 
 if TYPE_CHECKING:
-    from benchmarks.curves import Curve
-    from benchmarks.html.overview import Bar, Block
-    from benchmarks.recorded import Recorded
+    from benchmarks.reports.curves import Curve
+    from benchmarks.reports.html.overview import Bar, Block
+    from benchmarks.reports.recorded import Recorded
 
 _WITHOUT_DATE: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
@@ -29,7 +29,7 @@ def plot(
     out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.")] = Path("figure.svg"),
 ) -> None:
     """Draw accuracy by difficulty, pass@k and vote@k, and the curves of training runs."""
-    from benchmarks.recorded import read_runs
+    from benchmarks.reports.recorded import read_runs
 
     if out.suffix.lower() not in FORMATS:
         raise DataError(f"{str(out)!r} must end in one of {', '.join(FORMATS)}")
@@ -46,7 +46,7 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
 
     A panel for each that there is something for: execution accuracy by difficulty, with 95 % bootstrap
     intervals; pass@k and vote@k over k, for evaluations with several candidates; each chart of
-    `benchmarks.curves.curves`, for training runs.
+    `benchmarks.reports.curves.curves`, for training runs.
 
     Raises:
         DataError: There is nothing to draw, or the file cannot be written.
@@ -77,8 +77,8 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
 
 def panels(runs: Sequence[Recorded]) -> list[tuple[str, Any]]:
     """What is drawn: a title for each panel, and what draws it on matplotlib's axes."""
-    from benchmarks.curves import curves
-    from benchmarks.html.overview import by_difficulty, headline
+    from benchmarks.reports.curves import curves
+    from benchmarks.reports.html.overview import by_difficulty, headline
 
     evaluations = [run for run in runs if not run.training]
     found: list[tuple[str, Any]] = []
