@@ -35,8 +35,8 @@ def _one_line(sql: str) -> bool:
 def segments(ours: str, gold: str) -> tuple[list[str], list[str]]:
     """Two texts in pieces that are shared and pieces that differ, in turns, a shared one first.
 
-    Letter case counts in quotes alone, and white space nowhere. The pieces of each text together are
-    that text.
+    Letter case counts in quotes alone, white space nowhere, and either kind of quotes is as good. The
+    pieces of each text together are that text.
 
     Example:
         >>> segments("SELECT a FROM t", "select b FROM t")
@@ -52,7 +52,9 @@ def segments(ours: str, gold: str) -> tuple[list[str], list[str]]:
 
 
 def _key(token: str) -> str:
-    return token if token[:1] in ("'", '"') else " " if token.isspace() else token.lower()
+    if len(token) > 1 and token[0] in ("'", '"'):
+        return f"'{token[1:-1]}'"
+    return " " if token.isspace() else token.lower()
 
 
 def _pieces(tokens: list[str], shared: list[tuple[int, int]], rest: str) -> list[str]:
