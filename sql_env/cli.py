@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,9 @@ DataDir = Annotated[str | None, typer.Option(help="The folder of its files, wher
 
 def main() -> None:
     """Run the command; a mistake ends in one clear line and exit code 2."""
+    installed = plugins.names(plugins.COMMANDS)
     with one_line_errors():
-        for name in plugins.names(plugins.COMMANDS):
+        for name in [name for name in installed if name in sys.argv[1:2]] or installed:
             app.command(name)(plugins.load(plugins.COMMANDS, name))
         app()
 

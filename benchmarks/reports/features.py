@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot import exp
@@ -37,7 +38,8 @@ def parse(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
         return None
 
 
-def features(sql: str, dialect: str = "sqlite") -> dict[str, str]:
+@lru_cache(maxsize=16_384)
+def features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
     """The level of a query in each of `GROUPS`, counted over the whole query, what is nested included.
 
     A comma in FROM counts as a join. A query in FROM, in WITH or in an expression is a subquery; the two
@@ -45,7 +47,7 @@ def features(sql: str, dialect: str = "sqlite") -> dict[str, str]:
     occur, the outermost gives the level.
 
     Returns:
-        A level for each group; nothing where the SQL cannot be parsed as one query.
+        A level for each group, shared and read-only; nothing where the SQL cannot be parsed as one query.
 
     Example:
         >>> features("SELECT name FROM a JOIN b USING (id) ORDER BY 1 LIMIT 3")["order"]
@@ -53,18 +55,19 @@ def features(sql: str, dialect: str = "sqlite") -> dict[str, str]:
     """
     tree = parse(sql, dialect)
     if tree is None:
-        return {}
+        return MappingProxyType({})
     operation = next(iter(tree.find_all(exp.SetOperation)), None)
     operations = sum(1 for _ in tree.find_all(exp.SetOperation))
     nested = sum(1 for _ in tree.find_all(exp.Select)) - 1 - operations
     joins = sum(1 for _ in tree.find_all(exp.Join))
-    return {
+    levels = {
         "joins": GROUPS["joins"][min(joins, 3)],
         "nesting": GROUPS["nesting"][min(max(nested, 0), 2)],
         "set operations": operation.key.upper() if operation is not None else "no set operation",
         "aggregation": _aggregation(tree),
         "order": _order(tree),
     }
+    return MappingProxyType(levels)
 
 
 def _aggregation(tree: exp.Expr) -> str:

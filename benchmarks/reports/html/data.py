@@ -82,7 +82,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "question": _cut(task.question),
         "evidence": _cut(task.evidence),
         "gold": _cut(task.gold_sql),
-        "features": features(task.gold_sql, task.dialect),
+        "features": dict(features(task.gold_sql, task.dialect)),
         "items": {number: _verdict(item) for number, item in entry.items.items()},
     }
 
