@@ -78,6 +78,7 @@ def headline(runs: Sequence[Recorded]) -> Block:
     for k in _powers(min(sizes, default=0)):
         named[f"pass@{k}"] = partial(_passes, k=k)
     metrics = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
+    metrics.pop("valid", None)  # validity says it of any run
     named = {name: partial(_metric, name=name) for name in metrics} | named
     first = ("execution accuracy", "validity")
     ordered = [*first, *(name for name in named if name not in first)]
