@@ -22,6 +22,9 @@ from benchmarks.reports.html.pairs import pairs
 from benchmarks.reports.recorded import Recorded
 from sql_env.errors import DataError
 
+SCRIPTS = ("elements.js", "filters.js", "list.js", "detail.js", "page.js")
+"""The parts of the page's script, which are one script in the page."""
+
 _ODD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -48,7 +51,7 @@ def page(runs: Sequence[Recorded]) -> str:
     escaped by the template, or packed by `benchmarks.reports.html.data.packed`.
     """
     found, wrong = entries(runs), overview.wrong(runs)
-    style, script = _file("page.css"), _file("page.js")
+    style, script = _file("page.css"), "\n".join(map(_file, SCRIPTS))
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
