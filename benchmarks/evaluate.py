@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from benchmarks.evaluation.evaluation import Asking, Evaluation
 from benchmarks.evaluation.scoring import evaluate
 from benchmarks.evaluation.stages import evaluate_file, evaluate_model
 from benchmarks.evaluation.summary import show
+from benchmarks.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
 from sql_env.template import recorded
@@ -78,8 +79,8 @@ def main(
         )
     logging.basicConfig(format="%(message)s")
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
-    params = dict(map(_loader_param, param or ()))
     try:
+        params = parameters(param)
         loaded = drawn(load_benchmark(benchmark, split, data_dir, **params), tasks, seed)
         evaluation = Evaluation(loaded, params, comparison, suites, efficiency, workers)
         if model is None:
@@ -123,13 +124,6 @@ def drawn(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
         return benchmark
     places = sorted(Random(seed).sample(range(len(benchmark.tasks)), count))
     return replace(benchmark, tasks=tuple(benchmark.tasks[place] for place in places))
-
-
-def _loader_param(text: str) -> tuple[str, Any]:
-    name, value = options.param(text)
-    if name in ("name", "split", "data_dir"):
-        raise typer.BadParameter(f"{name!r} has an option of its own")
-    return name, value
 
 
 def _slug(model: str) -> str:

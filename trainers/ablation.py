@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metrics.accuracy import mean_at_1, vote
+from benchmarks.metrics.accuracy import mean_at_1, voted
 from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
@@ -92,15 +92,8 @@ def votes(lesson: Demo, model: Any, candidates: int) -> dict[str, float]:
     found = {}
     for size in (2**power for power in range(candidates.bit_length())):
         parts = [[group[i : i + size] for i in range(0, candidates, size)] for group in groups]
-        found[str(size)] = mean_at_1([[_right(part) for part in split] for split in parts]) or 0.0
+        found[str(size)] = mean_at_1([[voted(part) for part in split] for split in parts]) or 0.0
     return found
-
-
-def _right(part: list[Any]) -> bool | None:
-    """Whether a vote among these candidates chooses a right one; None where nobody can tell."""
-    counted = [rollout for rollout in part if not rollout.masked]
-    winner = vote(counted)
-    return (winner is not None and bool(counted[winner].correct)) if counted else None
 
 
 def run(args: AblationArguments, settings: Settings) -> dict[int, dict[str, Record]]:

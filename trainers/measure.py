@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.metrics.accuracy import mean_at_1, pass_at_k, vote
+from benchmarks.metrics.accuracy import mean_at_1, pass_at_k, voted
 from sql_env import Rollout, Task
 from trainers.dataset import Prompter
 from trainers.generate import generate
@@ -63,7 +63,7 @@ def measure(
         "greedy": greedy(model, tokenizer, tasks, prompter, **how),
         "mean@1": mean_at_1(right) or 0.0,
         f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
-        f"vote@{k}": mean_at_1([[_voted(group)] for group in sampled]) or 0.0,
+        f"vote@{k}": mean_at_1([[voted(group)] for group in sampled]) or 0.0,
     }
 
 
@@ -74,11 +74,3 @@ def standard_error(share: float, n: int) -> float:
 
 def _verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:
     return [[None if r.masked else bool(r.correct) for r in group] for group in groups]
-
-
-def _voted(group: Sequence[Rollout]) -> bool | None:
-    counted = [rollout for rollout in group if not rollout.masked]
-    if not counted:
-        return None
-    winner = vote(counted)
-    return winner is not None and bool(counted[winner].correct)

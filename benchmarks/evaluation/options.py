@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.evaluation.answers import Decoding
 from benchmarks.evaluation.generator import Generator, load_generator
+from benchmarks.parameters import parameters
 
 Model = Annotated[
     str | None, typer.Option(help="A model's name, or a folder with a checkpoint.", rich_help_panel="Model")
@@ -115,18 +116,7 @@ def generator(
     if "extra_body" in given:
         given["extra_body"] = json_object(given["extra_body"])
     chosen = name or ("openai" if "base_url" in given else "transformers")
-    return chosen, load_generator(chosen, model, **given, **dict(map(param, params or ())))
-
-
-def param(text: str) -> tuple[str, Any]:
-    """``NAME=VALUE``, the value as JSON where it is JSON."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except (ValueError, RecursionError):
-        return name, value
+    return chosen, load_generator(chosen, model, **given, **parameters(params, ()))
 
 
 def json_object(text: str) -> dict[str, Any]:
