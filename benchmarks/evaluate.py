@@ -42,7 +42,7 @@ def main(
     suites: Annotated[
         str | None, typer.Option(help="A folder of database suites: all of <db_id>/*.sqlite must agree.")
     ] = None,
-    efficiency: Annotated[bool, typer.Option(help="Measure R-VES, too, by counted steps.")] = False,
+    efficiency: Annotated[bool, typer.Option(help="Measure R-VES and VES, too, by counted steps.")] = False,
     tasks: Annotated[int, typer.Option(min=0, help="Ask only so many, drawn with the seed; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
     out: Annotated[

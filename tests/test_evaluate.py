@@ -129,6 +129,8 @@ def test_judge_and_summary(small, scorer):
     assert (report["tasks"], report["masked"], report["n"], report["accuracy"]) == (3, 1, 2, 0.5)
     assert (report["low"], report["high"]) == (0.0, 1.0)
     assert list(report["by_difficulty"]) == ["easy", "extra"]
+    assert list(report["metrics_by_difficulty"]) == ["easy", "extra"]
+    assert report["metrics_by_difficulty"]["easy"]["valid"]["n"] == report["by_difficulty"]["easy"]["n"] + 1
     assert report["by_difficulty"]["easy"] == {"n": 1, "correct": 0, "accuracy": 0.0, "low": 0.0, "high": 0.0}
     assert report["metrics"]["valid"]["mean"] == pytest.approx(2 / 3)
     assert report["statuses"] == {"malformed": 1, "ok": 2}
@@ -172,9 +174,9 @@ def test_which_metrics_belong_to_which_rules(ask, scorer):
         assert list(item.metrics) == names
         assert item.metrics.get("exact") in (None, 0.0)
         assert item.metrics.get("soft_f1") in (None, pytest.approx(2 / 3))
-    assert list(measures(benchmark, "strict", efficiency=True)) == ["valid", "r_ves"]
+    assert list(measures(benchmark, "strict", efficiency=True)) == ["valid", "r_ves", "ves"]
     [item] = judge(scorer, [Answer(0, task, task.gold_sql)], measures(benchmark, efficiency=True))
-    assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0}
+    assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0, "ves": 100.0}
 
 
 def test_drawn_tasks_keep_their_order_and_places(small):
@@ -218,7 +220,7 @@ def test_command(command, tmp_path):
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
     assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│", "0.0%", "to", "100.0%", "│"] in lines
-    assert ["│", "valid", "│", "2", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
+    assert ["│", "valid", "│", "2", *["│", "100.0%"] * 2, "to", "100.0%", *["│", "100.0%"] * 2, "│"] in lines
     assert "masked, and in no average: 0" in done.stdout
     assert "left out: nothing" in done.stdout
     assert "scoring" in done.stderr

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from benchmarks.item import Candidate, Item, item
 from benchmarks.metrics import suite
 from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
-from benchmarks.metrics.efficiency import r_ves
+from benchmarks.metrics.efficiency import r_ves, ves
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
 from sql_env.limits import Limits
@@ -104,7 +104,7 @@ def measures(
         benchmark: What is measured.
         comparison: Semantics that replace the tasks' own. Spider's bring exact set match, ``exact``,
             and BIRD's ``soft_f1``.
-        efficiency: Whether to measure ``r_ves``, by counted steps.
+        efficiency: Whether to measure ``r_ves`` and ``ves``, by counted steps.
 
     Raises:
         DataError: A ``tables.json`` is malformed.
@@ -118,7 +118,7 @@ def measures(
     if "bird" in semantics:
         found["soft_f1"] = lambda scores: [soft_f1_of(score) for score in scores]
     if efficiency:
-        found["r_ves"] = r_ves
+        found |= {"r_ves": r_ves, "ves": ves}
     return found
 
 

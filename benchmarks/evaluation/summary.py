@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.hardness import LEVELS
 from benchmarks.item import Item
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.intervals import interval
 from benchmarks.metrics.paired import difference, mcnemar
 from sql_env.types import Benchmark
 
@@ -36,7 +36,8 @@ def summary(benchmark: Benchmark, items: Sequence[Item], config: Mapping[str, An
     Returns:
         An object of JSON. ``accuracy`` is execution accuracy, with the ends of its 95 % interval in
         ``low`` and ``high``, of all items and ``by_difficulty``; ``metrics`` has the mean of each other
-        metric in the same way. ``selection`` sets the vote against greedy decoding on the same items.
+        metric in the same way, and ``metrics_by_difficulty`` that of each level. ``selection`` sets the
+        vote against greedy decoding on the same items.
     """
     n = sum(item.correct is not None for item in items)
     return {
@@ -49,7 +50,8 @@ def summary(benchmark: Benchmark, items: Sequence[Item], config: Mapping[str, An
         "masked": len(items) - n,
         **_accuracy(items),
         "by_difficulty": {level: _accuracy(part) for level, part in _levels(items).items()},
-        "metrics": {name: found and asdict(found) for name, found in _metrics(items).items()},
+        "metrics": _metrics(items),
+        "metrics_by_difficulty": {level: _metrics(part) for level, part in _levels(items).items()},
         "selection": dict(_selection(items)),
         "statuses": dict(sorted(Counter(item.status for item in items).items())),
         "left_out": list(benchmark.left_out),
@@ -62,7 +64,7 @@ def show(benchmark: Benchmark, found: Mapping[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(_by_difficulty(f"{benchmark.name} {benchmark.split}: execution accuracy", found))
     if found["metrics"]:
-        console.print(_further(found["metrics"]))
+        console.print(_further(found["metrics"], found["metrics_by_difficulty"]))
     for pair, change in found["selection"].items():
         console.print(
             f"{pair}: {change['mean']:+.1%} ({change['low']:+.1%} to {change['high']:+.1%}); "
@@ -97,9 +99,10 @@ def _levels(items: Sequence[Item]) -> dict[str, list[Item]]:
     return dict(sorted(found.items(), key=lambda f: _ORDER.index(f[0]) if f[0] in _ORDER else len(_ORDER)))
 
 
-def _metrics(items: Sequence[Item]) -> dict[str, Interval | None]:
+def _metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
-    return {name: interval([item.metrics.get(name) for item in items]) for name in names}
+    found = {name: interval([item.metrics.get(name) for item in items]) for name in names}
+    return {name: asdict(each) if each else None for name, each in found.items()}
 
 
 def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -128,17 +131,27 @@ def _by_difficulty(title: str, found: Mapping[str, Any]) -> Table:
     return table
 
 
-def _further(metrics: Mapping[str, Mapping[str, Any] | None]) -> Table:
+def _further(
+    metrics: Mapping[str, Mapping[str, Any] | None],
+    levels: Mapping[str, Mapping[str, Mapping[str, Any] | None]],
+) -> Table:
     table = Table()
     table.add_column("metric")
-    for name in ("n", "mean", "95 % interval"):
+    shown = levels if len(levels) > 1 else {}
+    for name in ("n", "mean", "95 % interval", *(escape(level or "(none)") for level in shown)):
         table.add_column(name, justify="right")
     for metric, part in metrics.items():
         figures = ("0", "–", "–") if part is None else (str(part["n"]), *_figures(metric, part["mean"], part))
-        table.add_row(escape(metric), *figures)
+        means = (found.get(metric) for found in shown.values())
+        cells = ("–" if mean is None else _form(metric).format(mean["mean"]) for mean in means)
+        table.add_row(escape(metric), *figures, *cells)
     return table
 
 
+def _form(metric: str) -> str:
+    return "{:.1f}" if metric in _SCORES else "{:.1%}"
+
+
 def _figures(metric: str, mean: float, part: Mapping[str, Any]) -> tuple[str, str]:
-    form = "{:.1f}" if metric in _SCORES else "{:.1%}"
+    form = _form(metric)
     return form.format(mean), f"{form.format(part['low'])} to {form.format(part['high'])}"
