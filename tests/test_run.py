@@ -67,6 +67,10 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(DataError, match=r"has items\.jsonl, but no config\.json"):
         Run(tmp_path, {}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["items.jsonl"]
+    (tmp_path / "spider" / "database").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"has database, but no config\.json: give a new or an empty folder"):
+        Run(tmp_path / "spider", {}, {})
+    assert [path.name for path in (tmp_path / "spider").iterdir()] == ["database"]
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write a run into"):
         Run(tmp_path / "file", {}, {})

@@ -40,8 +40,8 @@ class Run:
             differs is added under ``resumed_with``.
 
     Raises:
-        DataError: The folder holds a run of another configuration, another process has it, or it
-            cannot be written.
+        DataError: The folder holds a run of another configuration or is no run's, another process has
+            it, or it cannot be written.
 
     Attributes:
         predictions: The completions.
@@ -98,9 +98,10 @@ class Run:
         wanted = json.loads(json.dumps(config))
         there = self._read(CONFIG)
         if there is None:
-            for name in (PREDICTIONS, ITEMS):
-                if (self._folder / name).exists():
-                    raise DataError(f"{str(self._folder)!r} has {name}, but no {CONFIG}: give another --out")
+            for path in sorted(self._folder.iterdir()):
+                if path.name != f"{CONFIG}.part":
+                    said = f"has {path.name}, but no {CONFIG}: give a new or an empty folder as --out"
+                    raise DataError(f"{str(self._folder)!r} {said}")
             self._write(CONFIG, wanted)
         elif there != wanted:
             lines = "; ".join(differences(there, wanted))
