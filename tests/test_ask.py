@@ -66,6 +66,7 @@ def test_an_answer_that_is_malformed(memorised):
         (("--db", "gone.sqlite"), "DatabaseError"),
         (("--model", "gone/folder"), "no model at 'gone/folder'"),
         (("--template", "fulll"), "Did you mean 'full'"),
+        (("--dtype", "float33"), "torch has no type of weights 'float33'"),
         (("--candidates", "2", "--temperature", "0"), "alike at temperature 0"),
         (("--base-url", "http://localhost:9/v1", "--retries", "0"), "no answer from http://localhost:9/v1"),
         (("--base-url", "http://localhost:9/v1", "--threads", "1"), "generator 'openai'"),

@@ -27,7 +27,7 @@ class Transformers:
         threads: Threads of torch; 0 leaves it to torch.
 
     Raises:
-        GenerationError: There is no such model.
+        GenerationError: There is no such model, or no such type.
     """
 
     unit = "tokens"
@@ -47,6 +47,9 @@ class Transformers:
         accelerated = torch.accelerator.is_available()
         self._checkpoint, self._batch = Checkpoint(model, revision), batch
         self._dtype = dtype or ("auto" if accelerated else "float32")
+        if self._dtype != "auto" and not isinstance(getattr(torch, self._dtype, None), torch.dtype):
+            known = "auto, float32, bfloat16 and float16"
+            raise GenerationError(f"torch has no type of weights {dtype!r}; some that it has are {known}")
         self._model: Any = None
         self.settings: dict[str, Any] = {**self._checkpoint.identity(), "dtype": self._dtype}
         device = str(torch.accelerator.current_accelerator()) if accelerated else "cpu"
