@@ -309,7 +309,9 @@ def test_the_command(rollouts, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "480 answers" in done.stdout
     assert "12 steps of training" in done.stdout
-    assert "nothing found" in done.stdout
+    assert done.stdout.endswith("nothing found\n")
+    write_items(tmp_path / "few", rollouts(Policy())[:5])
+    assert "20 answers are needed" in sql_env("doctor", tmp_path / "few").stdout
     assert sql_env("doctor", tmp_path / "ill").returncode == 0
     done = sql_env("doctor", tmp_path / "ill" / "items.jsonl", "--strict", "--out", tmp_path / "found.jsonl")
     assert done.returncode == 1

@@ -16,6 +16,7 @@ def doctor(
 ) -> None:
     """Look for what ails an evaluation, or the rollouts of a training run."""
     from benchmarks.doctor.diagnose import diagnose, slim
+    from benchmarks.doctor.run import FEW
     from benchmarks.finding import write_findings
     from benchmarks.item import read_items
 
@@ -31,5 +32,6 @@ def doctor(
         console.print(f"\n{finding.code}: {finding.evidence}", markup=False)
         console.print(f"  {finding.advice}", markup=False)
     if not findings:
-        console.print("nothing found")
+        few = len(items) < FEW
+        console.print(f"nothing found: {FEW} answers are needed to say more" if few else "nothing found")
     raise typer.Exit(int(strict and bool(findings)))
