@@ -112,8 +112,8 @@ def test_ticks_hold_the_range_and_are_few(low, span):
     found = ticks(low, low + span)
     assert len(found) <= 9
     assert found == sorted(set(found))
-    assert found[0] <= low + 1e-6 * max(1, abs(low))
-    assert found[-1] >= low + span - 1e-6 * max(1, abs(low + span))
+    assert found[0] <= low + 1e-6 * max(1, abs(low), span)
+    assert found[-1] >= low + span - 1e-6 * max(1, abs(low + span), span)
 
 
 def test_a_chart_of_many_steps_is_thinned():
