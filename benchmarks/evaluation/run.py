@@ -106,7 +106,8 @@ class Run:
         elif there != wanted:
             lines = "; ".join(differences(there, wanted))
             raise DataError(
-                f"{str(self._folder)!r} holds another run ({lines}): give another --out, or remove the folder"
+                f"{str(self._folder / CONFIG)!r} is another run's, or none of a run ({lines}): "
+                "give another --out"
             )
 
     def _environment(self, environment: Mapping[str, Any]) -> None:
