@@ -98,9 +98,9 @@ class Verdict:
         if not {"start", "grpo", "supervised"} <= set(self.arms):
             return "No verdict: that needs the start, GRPO and more supervised steps on every seed."
         said = [
-            f"The bar was {'reached' if self.reached else 'not reached'}: on every seed, GRPO at least "
-            f"{LEAD:.2f} above as much supervised training on complex questions, and at most {LOSS:.2f} "
-            "below the start on simple ones.",
+            f"The bar was {'reached' if self.reached else 'not reached'}. It is: on every seed, GRPO "
+            f"at least {LEAD:.2f} above as much supervised training on complex questions, and at most "
+            f"{LOSS:.2f} below the start on simple ones.",
             f"GRPO against the supervised control, complex: {each(self.leads('grpo', 'supervised'))}.",
             f"GRPO against the start, complex: {each(self.leads('grpo', 'start'))}.",
             f"GRPO against the start, simple: {each(self.leads('grpo', 'start', 'simple'))}.",
