@@ -89,21 +89,21 @@ def proxy(server, *faults):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.headers.append(dict(self.headers))
             fault = state.fault(body)
-            with state.counted():
-                if fault == "close":
-                    self.close_connection = True
-                elif fault == "slow":
-                    time.sleep(2)
-                elif fault == "html":
-                    self.answer(200, b"<html>please log in</html>")
-                elif fault is not None:
-                    status, headers = fault if isinstance(fault, tuple) else (fault, {})
-                    self.answer(status, b'{"error": "as the test wants it"}', headers)
-                else:
-                    path = self.path.removeprefix("/v1")
-                    kind = {"Content-Type": "application/json"}
+            if fault == "close":
+                self.close_connection = True
+            elif fault == "slow":
+                time.sleep(2)
+            elif fault == "html":
+                self.answer(200, b"<html>please log in</html>")
+            elif fault is not None:
+                status, headers = fault if isinstance(fault, tuple) else (fault, {})
+                self.answer(status, b'{"error": "as the test wants it"}', headers)
+            else:
+                path = self.path.removeprefix("/v1")
+                kind = {"Content-Type": "application/json"}
+                with state.counted():  # over before the answer is out, after which the next may come
                     got = httpx2.post(state.server + path, content=body, headers=kind, timeout=240)
-                    self.answer(got.status_code, got.content)
+                self.answer(got.status_code, got.content)
 
         def answer(self, status, content, headers=()):
             self.send_response(status)
