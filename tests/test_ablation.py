@@ -94,6 +94,7 @@ def test_a_miniature_goes_on_where_it_stopped(tmp_path):
     assert {path for path, time in times.items() if path.stat().st_mtime_ns != time} == {gone}
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_line(tmp_path):
     record = tmp_path / "5" / "start" / "record.json"
     record.parent.mkdir(parents=True)

@@ -101,6 +101,7 @@ def commands():
                 yield f"python -m {place.name}.{file.stem}"
 
 
+@pytest.mark.slow  # each imports what it commands
 @pytest.mark.parametrize("command", list(commands()))
 def test_every_command_is_documented_and_explains_itself(command):
     assert f"`{command}" in TEXT

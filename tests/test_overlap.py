@@ -144,6 +144,7 @@ def test_a_threshold_out_of_range(near):
         overlap([], TEST, near=near)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_training_set():
     def peak(count):
         train = (

@@ -392,6 +392,7 @@ def test_a_mistake_on_the_command_line_is_said(arguments, told):
 
 
 @needs_verl
+@pytest.mark.slow
 def test_a_processor_is_registered_with_verl():
     script = """
 import verl
