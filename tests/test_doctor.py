@@ -180,6 +180,7 @@ class Falling(Policy):
         return "SELECT  1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "code"),
     [
@@ -200,6 +201,7 @@ def test_what_ails_a_training_run(policy, code, rollouts):
     assert code in codes(rollouts(policy()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [Rambling, Guessing, Joining, Falling])
 def test_what_ails_an_evaluation(policy, rollouts):
     found = codes(rollouts(policy(), step=False))
