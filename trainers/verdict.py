@@ -123,7 +123,7 @@ class Verdict:
         for place, kind in zip(axes, ("complex", "simple"), strict=False):
             for i, arm in enumerate(self.arms):
                 values = self.values(arm, kind, "greedy")
-                place.bar_label(place.bar(i, mean(values), 0.7, alpha=0.6), fmt="%.3f", padding=10)
+                place.bar_label(place.bar(i, mean(values), 0.7, alpha=0.6), fmt="%.3f", label_type="center")
                 place.plot([i] * len(values), values, "k.")
             names = [ARMS[arm].replace(" ", "\n") for arm in self.arms]
             place.set_xticks(range(len(names)), names)
