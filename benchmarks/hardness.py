@@ -6,11 +6,20 @@ outermost query is counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 
 from benchmarks.spider_sql import Condition, Conditions, Query
 
 LEVELS = ("easy", "medium", "hard", "extra")
+
+_EASIEST_FIRST = (*LEVELS, "simple", "moderate", "challenging", "complex", "highly complex")
+
+
+def easiest_first(levels: Iterable[str]) -> list[str]:
+    """Difficulties of Spider, BIRD and SynSQL from the easiest on; others after them, in their order."""
+    order = {level: place for place, level in enumerate(_EASIEST_FIRST)}
+    return sorted(levels, key=lambda level: order.get(level, len(order)))
 
 
 def hardness(query: Query) -> str:

@@ -126,7 +126,9 @@ def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Sche
 def _cost(measured: ExecutionResult) -> Cost:
     """What a worker says of a query that it has measured; see `sql_env.worker`."""
     steps, seconds = measured.rows[0] if measured.ok else (None, None)
-    return Cost(measured.status, steps, seconds, measured.error)  # type: ignore[arg-type]  # of a table
+    assert isinstance(steps, int | None)
+    assert isinstance(seconds, float | None)
+    return Cost(measured.status, steps, seconds, measured.error)
 
 
 def _absolute(path: str) -> str:

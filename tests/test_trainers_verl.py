@@ -498,6 +498,19 @@ def test_the_demo_calls_verl_in_its_own_keys(quiet_verl, tmp_path):
     assert "file" in config.trainer.logger
 
 
+def test_the_demo_s_threads_are_those_of_verl(tmp_path):
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        told = verl_stage.environment(tmp_path / "verl.jsonl")
+    finally:
+        torch.set_num_threads(before)
+    assert told["OMP_NUM_THREADS"] == "3"
+    assert told["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
+
+
 def test_the_demo_reads_what_verl_logs(tmp_path):
     class Stage:
         name, total, advanced, said = "GRPO", 50, 0, ()

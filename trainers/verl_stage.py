@@ -62,6 +62,14 @@ def command(args: DemoArguments, start: Path, longest: int) -> list[str]:
     return [sys.executable, "-m", "trainers.verl_grpo", *(f"{key}={value}" for key, value in keys.items())]
 
 
+def environment(figures: Path) -> dict[str, str]:
+    """The environment of verl's processes: where figures go, and as many threads as torch has here."""
+    import torch
+
+    threads = str(torch.get_num_threads())
+    return {**os.environ, "VERL_FILE_LOGGER_PATH": str(figures.resolve()), "OMP_NUM_THREADS": threads}
+
+
 def reinforce(stages: Stages, start: Path, tasks: Sequence[Task], args: DemoArguments) -> tuple[Any, Log]:
     """The model after RL by verl from the one in the folder ``start``, and verl's log in TRL's words.
 
@@ -73,11 +81,10 @@ def reinforce(stages: Stages, start: Path, tasks: Sequence[Task], args: DemoArgu
         write(out / "data" / f"{name}.parquet", list(part), stages.prompter.scorer, "demo", "compact")
     figures, log = out / "verl.jsonl", out / "verl.log"
     figures.unlink(missing_ok=True)
-    told = {"VERL_FILE_LOGGER_PATH": str(figures.resolve())}
     call = command(args, start, stages.longest)
     name = f"{args.algorithm or 'GRPO'} by verl"
     with log.open("w") as sink, stages.display.stage(name, args.grpo_steps) as stage:
-        verl = subprocess.Popen(call, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **told})
+        verl = subprocess.Popen(call, stdout=sink, stderr=subprocess.STDOUT, env=environment(figures))
         try:
             rows = list(follow(figures, lambda: verl.poll() is not None, stage))
         finally:

@@ -59,7 +59,7 @@ class Evaluation:
         """What judges the answers."""
         return Scorer(spec, limits=self.limits, workers=self.workers, comparison=self.comparison)
 
-    def measures(self) -> dict[str, Measure]:
+    def measures(self) -> list[Measure]:
         """What is measured beside correctness."""
         return measures(self.benchmark, self.comparison, efficiency=self.efficiency)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from benchmarks.item import Candidate, Item, item
 from benchmarks.metrics import suite
 from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
-from benchmarks.metrics.efficiency import r_ves, ves
+from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
 from sql_env.limits import Limits
@@ -22,8 +22,11 @@ SQL = {"rewards": ["result"], "response_format": "sql"}
 CHUNK = 128
 """Answers that are judged at a time."""
 
-Measure: TypeAlias = Callable[[Sequence[Score]], Sequence[float | None]]
-"""A metric of each score; None where it does not apply."""
+Columns: TypeAlias = dict[str, Sequence[float | None]]
+"""A value for each score, by the metric's name; None where it does not apply."""
+
+Measure: TypeAlias = Callable[[Sequence[Score]], Columns]
+"""What measures scores: one metric, or several that come of one measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,8 @@ def evaluate(
 
 def measures(
     benchmark: Benchmark, comparison: str | None = None, *, efficiency: bool = False
-) -> dict[str, Measure]:
-    """What is measured of each answer beside its correctness, by name.
+) -> list[Measure]:
+    """What is measured of each answer beside its correctness.
 
     Args:
         benchmark: What is measured.
@@ -111,19 +114,26 @@ def measures(
         DatabaseError: A database can be read neither there nor itself.
     """
     semantics = {comparison or task.comparison for task in benchmark.tasks}
-    found: dict[str, Measure] = {"valid": lambda scores: [_number(valid(score)) for score in scores]}
+    found: list[Measure] = [lambda scores: {"valid": [_number(valid(score)) for score in scores]}]
     if "spider" in semantics:
         match = ExactMatch(benchmark)
-        found["exact"] = lambda scores: [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]
+        found.append(
+            lambda scores: {"exact": [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]}
+        )
     if "bird" in semantics:
-        found["soft_f1"] = lambda scores: [soft_f1_of(score) for score in scores]
+        found.append(lambda scores: {"soft_f1": [soft_f1_of(score) for score in scores]})
     if efficiency:
-        found |= {"r_ves": r_ves, "ves": ves}
+        found.append(_efficiency)
     return found
 
 
+def _efficiency(scores: Sequence[Score]) -> Columns:
+    measured = speedups(scores)
+    return {"r_ves": list(map(r_ves_of, measured)), "ves": list(map(ves_of, measured))}
+
+
 def judge(
-    scorer: Scorer, answers: Sequence[Answer], wanted: Mapping[str, Measure], suites: str | None = None
+    scorer: Scorer, answers: Sequence[Answer], wanted: Sequence[Measure], suites: str | None = None
 ) -> list[Item]:
     """Judge some answers.
 
@@ -145,7 +155,7 @@ def judge(
     scores = iter(found)
     judged = [[next(scores) for _ in answer.texts] for answer in answers]
     chosen = [_chosen(answer, group) for answer, group in zip(answers, judged, strict=True)]
-    columns = {name: measure(chosen) for name, measure in wanted.items()}
+    columns = {name: column for measure in wanted for name, column in measure(chosen).items()}
     return [
         item(
             answer.index,

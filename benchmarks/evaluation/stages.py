@@ -138,7 +138,7 @@ def _finish(
 def _judged(
     evaluation: Evaluation, scorer: Scorer, given: Sequence[Answer], advance: Advance
 ) -> Iterator[Item]:
-    wanted = evaluation.measures() if given else {}
+    wanted = evaluation.measures() if given else []
     for start in range(0, len(given), CHUNK):
         part = given[start : start + CHUNK]
         yield from judge(scorer, part, wanted, evaluation.suites)

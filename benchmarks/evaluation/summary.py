@@ -12,14 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.hardness import LEVELS
+from benchmarks.hardness import easiest_first
 from benchmarks.item import Item
 from benchmarks.metrics.intervals import interval
 from benchmarks.metrics.paired import difference, mcnemar
 from sql_env.types import Benchmark
-
-_ORDER = (*LEVELS, "simple", "moderate", "challenging")
-"""Spider's and BIRD's difficulties, easiest first."""
 
 _SCORES = ("r_ves", "ves")
 """Metrics that are no shares, and are printed as numbers."""
@@ -96,7 +93,7 @@ def _levels(items: Sequence[Item]) -> dict[str, list[Item]]:
     found: dict[str, list[Item]] = {}
     for item in items:
         found.setdefault(item.difficulty, []).append(item)
-    return dict(sorted(found.items(), key=lambda f: _ORDER.index(f[0]) if f[0] in _ORDER else len(_ORDER)))
+    return {level: found[level] for level in easiest_first(found)}
 
 
 def _metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,10 +34,8 @@ def plot(
 
     if out.suffix.lower() not in FORMATS:
         raise DataError(f"{str(out)!r} must end in one of {', '.join(FORMATS)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise DataError(f"matplotlib is missing ({error}): pip install 'sql-env[bench]'") from None
+    if find_spec("matplotlib") is None:
+        raise DataError("matplotlib is missing: pip install 'sql-env[bench]'")
     save(read_runs(runs), out)
     typer.echo(str(out))
 

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from benchmarks.hardness import LEVELS
+from benchmarks.hardness import easiest_first
 from benchmarks.item import Item
 from benchmarks.metrics.accuracy import pass_chances
 from benchmarks.metrics.intervals import Interval, interval
 from benchmarks.reports.error_classes import CLASSES, errors
 from benchmarks.reports.features import GROUPS, features
 from benchmarks.reports.recorded import Recorded
-
-EASIEST_FIRST = (*LEVELS, "simple", "moderate", "challenging", "complex", "highly complex")
-"""The difficulties of the benchmarks at hand; others follow in their own order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +94,7 @@ def unbounded(runs: Sequence[Recorded]) -> Block:
 
 def by_difficulty(runs: Sequence[Recorded]) -> Block:
     """Execution accuracy by the benchmark's own levels, easiest first as far as they are known."""
-    levels = dict.fromkeys(item.difficulty for run in runs for item in run.items)
-    order = {level: place for place, level in enumerate(EASIEST_FIRST)}
-    ordered = sorted(levels, key=lambda level: order.get(level, len(order)))
+    ordered = easiest_first(dict.fromkeys(item.difficulty for run in runs for item in run.items))
     rows = [
         Row(
             level or "(none)",
