@@ -1,0 +1,59 @@
+"""What an extra installs is enough for what it is there for."""
+
+import subprocess
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
+
+import pytest
+from packaging.requirements import Requirement
+
+ALONE = """
+from importlib.machinery import PathFinder
+
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *where: None if name in {absent!r} else find(name, *where)
+import {module}
+"""
+"""Imports a module where packages are absent."""
+
+
+def installed_by(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> set[str]:
+    """The distributions that pip would bring along for ``name[extras]``, itself among them."""
+    key = name.lower().replace("_", "-")
+    if (key, extras) in seen:
+        return set()
+    seen.add((key, extras))
+    try:
+        found: Distribution = distribution(name)
+    except PackageNotFoundError:  # for another platform
+        return set()
+    names = {key}
+    for line in found.requires or []:
+        wanted = Requirement(line)
+        environments = [{"extra": extra} for extra in extras or {""}]
+        if wanted.marker is None or any(wanted.marker.evaluate(one) for one in environments):
+            names |= installed_by(wanted.name, frozenset(wanted.extras), seen)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("extra", "module"),
+    [
+        ("trl", "trl.trainer.grpo_trainer"),
+        ("trl", "trl.trainer.sft_trainer"),
+        ("trl", "trainers.demo"),
+        ("verl", "verl.trainer.main_ppo"),
+    ],
+)
+def test_an_extra_brings_all_that_its_trainer_imports(extra, module):
+    brought = installed_by("sql-env", frozenset({extra}), set()) | {"pip", "setuptools"}
+    absent = {
+        package
+        for package, owners in packages_distributions().items()
+        if not brought & {owner.lower().replace("_", "-") for owner in owners}
+    }
+    assert "hypothesis" in absent
+    code = ALONE.format(absent=absent, module=module)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-3000:]
