@@ -7,9 +7,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TypeAlias
 
+from sql_env.backends import load_executor
 from sql_env.comparison import Comparison, Gold, Order, comparison, gold
 from sql_env.engines.file import signature
-from sql_env.executor import Executor
 from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.limits import Limits
 from sql_env.parser import parse
@@ -35,6 +35,7 @@ class Scorer:
         workers: How many processes run queries.
         comparison: Semantics that replace the rubric's and each task's own.
         gold_cache: How many gold results are kept between batches.
+        backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.backends`.
 
     Example:
         >>> from benchmarks.demo import demo
@@ -52,9 +53,10 @@ class Scorer:
         workers: int = 1,
         comparison: str | None = None,
         gold_cache: int = 4096,
+        backend: str = "local",
     ) -> None:
         self.rubric = spec if isinstance(spec, Rubric) else rubric(spec)
-        self.executor = Executor(limits or Limits(), workers)
+        self.executor = load_executor(backend, limits or Limits(), workers)
         self._comparison = comparison or self.rubric.comparison
         self._golds = GoldCache(gold_cache)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from sql_env.backends import Backend
 from sql_env.ddl import identifier
 from sql_env.engines import load_engine
 from sql_env.executor import Executor
@@ -21,7 +23,7 @@ SCANNED = 1_000_000
 """Rows of a table that are searched for them, at most: the first."""
 
 
-def texts(executor: Executor, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
+def texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
     """The distinct texts of each column: its table's `path`, its name, and a result with a text a row.
 
     The default limits hold, whatever the executor's are, so that the texts are the same for all callers.
@@ -32,7 +34,8 @@ def texts(executor: Executor, database: str, dialect: str) -> Iterator[tuple[str
     schema, engine = executor.schema(database, dialect), load_engine(dialect, Limits())
     with ExitStack() as stack:
         default = executor.limits == Limits()
-        runner = executor if default else stack.enter_context(Executor(workers=executor.workers))
+        ours = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
+        runner: Backend = executor if default else stack.enter_context(Executor(workers=ours))
         for table in schema.tables:
             parts = (table.space, table.name)
             own = ".".join(identifier(part, schema.keywords) for part in parts if part)

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import apsw
 
+from sql_env.backends import Backend
 from sql_env.cache import cache_root
 from sql_env.engines.file import signature
-from sql_env.executor import Executor
 from sql_env.texts import texts
 from sql_env.types import Status
 
@@ -84,7 +84,7 @@ class ValueIndex:
         return [(str(table), str(column), str(text)) for table, column, text in rows]
 
 
-def value_index(executor: Executor, database: str, dialect: str = "sqlite") -> ValueIndex:
+def value_index(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
     """The index of a database: the one on disk, where it is whole and the database has not changed since.
 
     Otherwise it is built, by queries that run as a model's do: read-only, under the default limits, in
@@ -103,7 +103,7 @@ def value_index(executor: Executor, database: str, dialect: str = "sqlite") -> V
     return _known[key]
 
 
-def rebuilt(executor: Executor, database: str, dialect: str = "sqlite") -> ValueIndex:
+def rebuilt(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
     """The index of a database, built anew, because the one on disk has turned out to be damaged."""
     path = os.path.abspath(database)
     log.warning("the index of the values of %s is damaged: it is built again", path)
@@ -122,7 +122,7 @@ def _file(database: str, dialect: str) -> Path:
     return cache_root() / "values" / f"{name}.sqlite"
 
 
-def _load(executor: Executor, database: str, dialect: str) -> apsw.Connection:
+def _load(executor: Backend, database: str, dialect: str) -> apsw.Connection:
     file = _file(database, dialect)
     stamp = json.dumps([VERSION, *signature(database)])
     if whole := _opened(file, stamp):
@@ -152,7 +152,7 @@ def _opened(file: Path, stamp: str) -> apsw.Connection | None:
     return connection if own == stamp and file.stat().st_size == size else None
 
 
-def _written(file: Path, stamp: str, executor: Executor, database: str, dialect: str) -> apsw.Connection:
+def _written(file: Path, stamp: str, executor: Backend, database: str, dialect: str) -> apsw.Connection:
     """Build beside the file, then move there in one step.
 
     Raises:
@@ -179,7 +179,7 @@ def _written(file: Path, stamp: str, executor: Executor, database: str, dialect:
             fresh.unlink(missing_ok=True)
 
 
-def _build(connection: apsw.Connection, stamp: str, executor: Executor, database: str, dialect: str) -> bool:
+def _build(connection: apsw.Connection, stamp: str, executor: Backend, database: str, dialect: str) -> bool:
     """Write an index; whether it may be kept, because no worker failed, which may pass."""
     lasting, places = True, 0
     with connection:

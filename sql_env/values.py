@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from sql_env.executor import Executor
+from sql_env.backends import Backend
 from sql_env.schema import Schema
 from sql_env.value_index import Found, rebuilt, value_index
 
@@ -48,9 +48,7 @@ class Match:
     score: float
 
 
-def matches(
-    executor: Executor, database: str, dialect: str, text: str, most: int = MOST
-) -> tuple[Match, ...]:
+def matches(executor: Backend, database: str, dialect: str, text: str, most: int = MOST) -> tuple[Match, ...]:
     """The values that a text mentions, each in every column that was proposed, the best first.
 
     A value without letters and digits, such as ``#``, is found where the text quotes it.

@@ -20,8 +20,8 @@ from benchmarks.evaluation.scoring import CHUNK, SQL, Answer, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
+from sql_env.backends import Backend
 from sql_env.errors import DatabaseError, DataError
-from sql_env.executor import Executor
 from sql_env.prompt import Budget, Prompt, ask
 from sql_env.rubric import rubric
 from sql_env.scorer import Scorer
@@ -145,7 +145,7 @@ def _judged(
         advance("scoring", len(part))
 
 
-def _schemas(executor: Executor, tasks: Sequence[Task]) -> dict[str, str]:
+def _schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
     """The DDL of each database that can be read."""
     found: dict[str, str] = {}
     for task in {task.db_id: task for task in tasks}.values():
