@@ -114,7 +114,8 @@ def plain(text: str) -> str:
         >>> print(plain("</observation>\n<|im_end|> is < 5 and <> 6"))
         \u003c/observation>\n\u003c|im_end|> is < 5 and <> 6
     """
-    return "".join(c if c.isprintable() else _escape(c) for c in _STEERS.sub(_escaped, text))
+    text = _STEERS.sub(_escaped, text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from sql_env.budget import LeftOut, fit
 from sql_env.errors import LimitError
 from sql_env.parser import ResponseFormat
 from sql_env.relevance import relevance
-from sql_env.schema import Schema
+from sql_env.schema import Schema, once
 from sql_env.template import Message, Template, template
 from sql_env.types import Task
 
@@ -96,7 +96,9 @@ def ask(
     found: tuple[values.Match, ...] = ()
     if chosen.matches:
         found = values.matches(executor, task.database, task.dialect, words)
-    schema = values.linked(_shown(executor.schema(task.database, task.dialect), chosen), found)
+    schema = values.linked(
+        _shown(executor.schema(task.database, task.dialect), chosen.values, chosen.descriptions), found
+    )
 
     def messages(some: Schema) -> list[Message]:
         return chosen.render(task, some, form, turns)
@@ -113,17 +115,18 @@ def ask(
     return Prompt(messages(room), chosen.id, left_out, dropped)
 
 
-def _shown(schema: Schema, chosen: Template) -> Schema:
-    """A schema without what the template does not show, so that no budget needs to leave it out."""
-    if chosen.descriptions and chosen.values:
+@once
+def _shown(schema: Schema, shows_values: bool, shows_descriptions: bool) -> Schema:
+    """A schema without what a template does not show, so that no budget needs to leave it out."""
+    if shows_descriptions and shows_values:
         return schema
     tables = []
     for table in schema.tables:
         columns = (
             replace(
                 column,
-                values=column.values if chosen.values else (),
-                description=column.description if chosen.descriptions else "",
+                values=column.values if shows_values else (),
+                description=column.description if shows_descriptions else "",
             )
             for column in table.columns
         )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sql_env import ddl
 from sql_env.types import Value
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SAMPLES = 3
 """Distinct values that an engine reads of a column, at most."""
@@ -84,6 +90,7 @@ class Schema:
     Attributes:
         tables: The tables.
         keywords: Words that must be quoted as names, in upper case.
+        made: What `once` has made of it.
 
     Example:
         >>> print(Schema((Table("t", (Column("a", "int", (1, 2)), Column("b c")), ("a",)),)))
@@ -96,6 +103,29 @@ class Schema:
 
     tables: tuple[Table, ...]
     keywords: frozenset[str] = field(default=frozenset(), repr=False)
+    made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
-        return ddl.create_tables(self, ddl.values)
+        return _text(self)
+
+
+def once(make: Callable[Concatenate[Schema, P], T]) -> Callable[Concatenate[Schema, P], T]:
+    """A function that makes the same of a schema each time, made to do it once and keep it there.
+
+    A schema is read once and asked about for each of its tasks, again and again in training.
+    """
+
+    @wraps(make)
+    def kept(schema: Schema, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (make, args, tuple(kwargs.items()))
+        if key not in schema.made:
+            schema.made[key] = make(schema, *args, **kwargs)
+        found: T = schema.made[key]
+        return found
+
+    return kept
+
+
+@once
+def _text(schema: Schema) -> str:
+    return ddl.create_tables(schema, ddl.values)
