@@ -1,0 +1,62 @@
+"""The contenders of a batch: the full path, the engine alone, the floor, and plain code."""
+
+from __future__ import annotations
+
+from benchmarks.throughput.c_api import sqlite3_exec
+from benchmarks.throughput.engine import engine
+from benchmarks.throughput.floor import floor, stints
+from benchmarks.throughput.items import Items
+from benchmarks.throughput.measurement import Contender
+from benchmarks.throughput.plain import plain
+from benchmarks.throughput.scorers import scorer
+from benchmarks.throughput.workload import Finding
+
+WORKERS = (1, 2)
+"""Numbers of workers that are measured. The bars are held against the last."""
+
+
+def contest(items: Items, yardstick: bool = True) -> dict[str, Contender]:
+    """Who scores a batch, by name.
+
+    Args:
+        items: The batch.
+        yardstick: Whether plain code takes part.
+    """
+    planned = stints(items)
+    found = {f"scorer-{workers}": scorer(items, workers) for workers in WORKERS}
+    found |= {"engine": engine(items), "floor": floor(planned, items.limits)}
+    if (bare := sqlite3_exec(planned)) is not None:
+        found["sqlite3_exec"] = bare
+    if yardstick:
+        found["plain"] = plain(items)
+    return found
+
+
+def efficiency(name: str, golds: str, least: float) -> list[Finding]:
+    """The floor's CPU over that of the full path, for each number of workers.
+
+    Args:
+        name: What the workload is called in the finding.
+        golds: ``cold`` or ``cached``.
+        least: The bar for two workers.
+    """
+
+    def of(row: str, bar: float | None = None) -> Finding:
+        return Finding(
+            f"efficiency, {name}, golds {golds}, {row}",
+            lambda seen: seen.ratio(f"floor {golds}", f"{row} {golds}", "cpu_s"),
+            least=bar,
+        )
+
+    return [of("scorer-2", least), of("scorer-1"), of("engine")]
+
+
+def against_plain(name: str, figure: str, least: float | None, most_workers: int = 2) -> Finding:
+    """How many times the CPU or wall time of the full path plain code takes, golds cold."""
+    what = {"cpu_s": "less CPU", "wall_s": "faster"}[figure]
+    row = f"scorer-{most_workers} cold"
+    return Finding(
+        f"times {what} than plain code, {name}, {most_workers} worker{'s' * (most_workers > 1)}",
+        lambda seen: seen.ratio("plain", row, figure),
+        least=least,
+    )
