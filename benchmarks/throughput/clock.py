@@ -30,6 +30,9 @@ class Reading:
     cpu: float
     wall: float
 
+    def __add__(self, other: Reading) -> Reading:
+        return Reading(self.cpu + other.cpu, self.wall + other.wall)
+
     def figures(self) -> dict[str, float]:
         """As figures of a row."""
         return {"cpu_s": self.cpu, "wall_s": self.wall}
@@ -78,4 +81,5 @@ def _cpu_clock(pid: int, coarse: float) -> float:
     clock = ctypes.c_int()
     if code := _LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
         raise ProcessLookupError(code, os.strerror(code))
-    return time.clock_gettime(clock.value)
+    taken: float = time.clock_gettime(clock.value)
+    return taken

@@ -15,19 +15,22 @@ WORKERS = (1, 2)
 """Numbers of workers that are measured. The bars are held against the last."""
 
 
-def contest(items: Items, yardstick: bool = True) -> dict[str, Contender]:
-    """Who scores a batch, by name.
-
-    Args:
-        items: The batch.
-        yardstick: Whether plain code takes part.
-    """
+def contest(items: Items) -> dict[str, Contender]:
+    """Who scores a batch, by name: all there are."""
     planned = stints(items)
     found = {f"scorer-{workers}": scorer(items, workers) for workers in WORKERS}
-    found |= {"engine": engine(items), "floor": floor(planned, items.limits)}
+    found |= {"engine": engine(items), "floor": floor(planned, items.limits), "plain": plain(items)}
     if (bare := sqlite3_exec(planned)) is not None:
         found["sqlite3_exec"] = bare
-    if yardstick:
+    return found
+
+
+def short_contest(items: Items, *others: str) -> dict[str, Contender]:
+    """The full path with cold golds alone, and those of ``floor`` and ``plain`` that are named."""
+    found = {f"scorer-{workers}": scorer(items, workers, cached=False) for workers in WORKERS}
+    if "floor" in others:
+        found["floor"] = floor(stints(items), items.limits)
+    if "plain" in others:
         found["plain"] = plain(items)
     return found
 
@@ -51,12 +54,12 @@ def efficiency(name: str, golds: str, least: float) -> list[Finding]:
     return [of("scorer-2", least), of("scorer-1"), of("engine")]
 
 
-def against_plain(name: str, figure: str, least: float | None, most_workers: int = 2) -> Finding:
+def against_plain(name: str, figure: str, least: float | None, workers: int = 2) -> Finding:
     """How many times the CPU or wall time of the full path plain code takes, golds cold."""
     what = {"cpu_s": "less CPU", "wall_s": "faster"}[figure]
-    row = f"scorer-{most_workers} cold"
+    row = f"scorer-{workers} cold"
     return Finding(
-        f"times {what} than plain code, {name}, {most_workers} worker{'s' * (most_workers > 1)}",
+        f"times {what} than plain code, {name}, {workers} worker{'s' * (workers > 1)}",
         lambda seen: seen.ratio("plain", row, figure),
         least=least,
     )

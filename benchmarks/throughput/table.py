@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.throughput.run import Measured, Run
 
 _SHARES = {"cpu_s": "CPU ms/score", "wall_s": "scores/s"}
-"""What is shown beside a figure, where it is known how many were scored."""
+"""What is shown in place of a figure, where it is known how many were scored."""
 
 
 def show(run: Run, console: Console) -> None:
@@ -27,32 +27,29 @@ def show(run: Run, console: Console) -> None:
 
 
 def _rows(each: Measured) -> Table:
-    """The median of each figure with the smallest and the largest value; of times also a score's share."""
-    workload, seen = each.workload, each.measurement
+    """The median of each figure with the smallest and the largest value; of times a score's share."""
+    workload, rows = each.workload, each.measurement.summary()
     facts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in workload.facts.items())
     table = Table(title=escape(f"{workload.name}: {workload.about}\n{facts}"), title_justify="left")
-    rows, scores = seen.summary(), workload.facts.get("scores")
-    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
+    scores = workload.facts.get("scores")
     table.add_column("row", no_wrap=True)
+    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
     for figure in figures:
-        table.add_column(figure, justify="right", no_wrap=True)
-        if scores and figure in _SHARES:
-            table.add_column(_SHARES[figure], justify="right", no_wrap=True)
+        table.add_column(_SHARES.get(figure, figure) if scores else figure, justify="right", no_wrap=True)
     for row, spreads in rows.items():
-        cells = (_cells(figure, spreads.get(figure), scores) for figure in figures)
-        table.add_row(row, *(text for group in cells for text in group))
+        table.add_row(row, *(_cell(figure, spreads.get(figure), scores) for figure in figures))
     return table
 
 
-def _cells(figure: str, spread: Mapping[str, float] | None, scores: int | None) -> list[str]:
-    shared = bool(scores and figure in _SHARES)
+def _cell(figure: str, spread: Mapping[str, float] | None, scores: int | None) -> str:
     if spread is None:
-        return [""] * (1 + shared)
-    middle = spread["median"]
-    found = [f"{_number(middle)} ({_number(spread['min'])}-{_number(spread['max'])})"]
-    if scores and shared:
-        found.append(f"{1000 * middle / scores:.4f}" if figure == "cpu_s" else f"{scores / middle:,.0f}")
-    return found
+        return ""
+    middle, low, high = (spread[name] for name in ("median", "min", "max"))
+    if scores and figure == "cpu_s":
+        middle, low, high = (1000 * value / scores for value in (middle, low, high))
+    if scores and figure == "wall_s":
+        middle, low, high = scores / middle, scores / high, scores / low
+    return f"{_number(middle)} ({_number(low)}-{_number(high)})"
 
 
 def _bars(run: Run) -> Table:

@@ -22,7 +22,7 @@ def spider(settings: Settings) -> Workload:
             *efficiency("spider", "cold", 0.60),
             *efficiency("spider", "cached", 0.75),
             against_plain("spider", "cpu_s", 20.0),
-            against_plain("spider", "cpu_s", None, most_workers=1),
+            against_plain("spider", "cpu_s", None, workers=1),
             Finding(
                 "rate of two workers over one, spider",
                 lambda seen: seen.ratio("scorer-1 cold", "scorer-2 cold", "wall_s"),

@@ -1,0 +1,62 @@
+"""Sample by sample from many threads, as verl's reward workers call, against one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
+
+from benchmarks.throughput.clock import clocked
+from benchmarks.throughput.items import Items
+from benchmarks.throughput.measurement import Contender
+from benchmarks.throughput.scorers import started
+from benchmarks.throughput.settings import Settings
+from benchmarks.throughput.workload import Finding, Workload
+from benchmarks.throughput.workloads.spider import spider_items
+from sql_env.scorer import Scorer
+from sql_env.types import Score
+
+Way: TypeAlias = Callable[[Scorer, Items], list[Score]]
+"""How a batch is given to a scorer."""
+
+THREADS, WORKERS = 64, 2
+
+
+def threads(settings: Settings) -> Workload:
+    """The completions of the workload ``spider``, each scored by a call of its own."""
+    batch = spider_items(settings)
+    batched, single = f"one batch, {WORKERS} workers", f"{THREADS} threads, {WORKERS} workers"
+    return Workload(
+        "threads",
+        f"real Spider completions, one by one from {THREADS} threads and as one batch, golds cold",
+        {batched: _contender(batched, batch, together), single: _contender(single, batch, one_by_one)},
+        [
+            Finding(
+                f"rate of {THREADS} threads sample by sample over that of one batch",
+                lambda seen: seen.ratio(batched, single, "wall_s"),
+                least=0.6,
+            )
+        ],
+        batch.facts(),
+    )
+
+
+def together(scorer: Scorer, batch: Items) -> list[Score]:
+    """Score a batch by one call."""
+    return scorer.score(batch.completions, batch.tasks)
+
+
+def one_by_one(scorer: Scorer, batch: Items) -> list[Score]:
+    """Score each completion by a call of its own."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        calls = pool.map(lambda text, task: scorer.score([text], [task]), batch.completions, batch.tasks)
+        return [score for [score] in calls]
+
+
+def _contender(name: str, batch: Items, way: Way) -> Contender:
+    def run() -> dict[str, dict[str, float]]:
+        with started(batch, WORKERS) as scorer:
+            _, reading = clocked(lambda: way(scorer, batch))
+        return {name: reading.figures()}
+
+    return run

@@ -1,0 +1,96 @@
+"""Whether a verdict depends on the number of workers or on what else the machine does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from itertools import cycle, islice
+
+from benchmarks.throughput.clock import clocked
+from benchmarks.throughput.items import Items
+from benchmarks.throughput.measurement import Contender
+from benchmarks.throughput.scorers import started
+from benchmarks.throughput.settings import Settings
+from benchmarks.throughput.workload import Finding, Workload
+from benchmarks.throughput.workloads.hostile import hostile_items
+from benchmarks.throughput.workloads.spider import spider_items
+from sql_env.types import Score
+
+SCORES, HOSTILE_TASKS, WORKERS = 10_000, 278, (1, 2, 4)
+
+
+def verdicts(settings: Settings) -> Workload:
+    """Real Spider completions and the hostile mix, scored again and again, and compared item by item."""
+    batch = _items(settings)
+    with started(batch, 1) as scorer:
+        reference = _told(scorer.score(batch.completions, batch.tasks))
+    names = [f"{workers} workers, {load}" for workers in WORKERS for load in ("idle", "full load")]
+    contenders = {
+        f"{workers} workers, {load}": _contender(f"{workers} workers, {load}", batch, workers, reference)
+        for workers in WORKERS
+        for load in ("idle", "full load")
+    }
+    return Workload(
+        "verdicts",
+        "real Spider completions and the hostile mix; one process on each core keeps it busy under full load",
+        contenders,
+        [
+            Finding(
+                f"verdicts that differ, {len(batch):,} scores, 1, 2 and 4 workers, idle and under full load",
+                lambda seen: sum(max(seen.values(name, "differing")) for name in names),
+                most=0.0,
+            )
+        ],
+        batch.facts(),
+        repeats=1,
+    )
+
+
+def _items(settings: Settings) -> Items:
+    """As many as are asked for, from both workloads, over again where there are too few."""
+    real, hostile = spider_items(settings), hostile_items(settings, HOSTILE_TASKS)
+    pairs = zip((*hostile.completions, *real.completions), (*hostile.tasks, *real.tasks), strict=True)
+    completions, tasks = zip(*islice(cycle(pairs), settings.scaled(SCORES)), strict=True)
+    return replace(real, completions=completions, tasks=tasks)
+
+
+def _told(scores: Sequence[Score]) -> list[tuple[object, ...]]:
+    """What must not differ: statuses, correctness, totals and their components."""
+    return [
+        (
+            score.rollout.result and score.rollout.result.status,
+            score.rollout.gold.status,
+            score.rollout.correct,
+            score.total,
+            tuple(score.components.items()),
+        )
+        for score in scores
+    ]
+
+
+def _contender(name: str, batch: Items, workers: int, reference: Sequence[tuple[object, ...]]) -> Contender:
+    def run() -> dict[str, dict[str, float]]:
+        with started(batch, workers) as scorer, busy() if name.endswith("load") else nullcontext():
+            scores, reading = clocked(lambda: scorer.score(batch.completions, batch.tasks))
+        differing = sum(a != b for a, b in zip(_told(scores), reference, strict=True))
+        return {name: {"differing": float(differing), "wall_s": reading.wall}}
+
+    return run
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Keep every core busy meanwhile."""
+    burners = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
