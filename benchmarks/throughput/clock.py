@@ -67,11 +67,11 @@ def _taken(process: psutil.Process) -> float:
     """Seconds of CPU of one process and of those that it has waited for; 0 where it is gone."""
     try:
         times = process.cpu_times()
-        return (
-            _cpu_clock(process.pid, times.user + times.system) + times.children_user + times.children_system
-        )
+        waited_for: float = times.children_user + times.children_system
+        own: float = _cpu_clock(process.pid, times.user + times.system)
     except (psutil.NoSuchProcess, OSError):
         return 0.0
+    return own + waited_for
 
 
 def _cpu_clock(pid: int, coarse: float) -> float:

@@ -13,6 +13,9 @@ from benchmarks.throughput.run import Measured, Run
 _SHARES = {"cpu_s": "CPU ms/score", "wall_s": "scores/s"}
 """What is shown in place of a figure, where it is known how many were scored."""
 
+_WIDE = 3
+"""Figures that fit side by side; where there are more, they stand below each other."""
+
 
 def show(run: Run, console: Console) -> None:
     """Print every workload's rows, then all bars."""
@@ -32,12 +35,18 @@ def _rows(each: Measured) -> Table:
     facts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in workload.facts.items())
     table = Table(title=escape(f"{workload.name}: {workload.about}\n{facts}"), title_justify="left")
     scores = workload.facts.get("scores")
-    table.add_column("row", no_wrap=True)
     figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
-    for figure in figures:
-        table.add_column(_SHARES.get(figure, figure) if scores else figure, justify="right", no_wrap=True)
-    for row, spreads in rows.items():
-        table.add_row(row, *(_cell(figure, spreads.get(figure), scores) for figure in figures))
+    cells = [
+        [row, *(_cell(figure, spreads.get(figure), scores) for figure in figures)]
+        for row, spreads in rows.items()
+    ]
+    cells.insert(0, ["", *(_SHARES.get(figure, figure) if scores else figure for figure in figures)])
+    if len(figures) > _WIDE:
+        cells = [list(column) for column in zip(*cells, strict=True)]
+    for n, head in enumerate(cells[0]):
+        table.add_column(head, justify="right" if n else "left", no_wrap=True)
+    for line in cells[1:]:
+        table.add_row(*line)
     return table
 
 

@@ -37,12 +37,12 @@ def vector(settings: Settings) -> Workload:
         },
         [
             Finding(
-                f"rate of a vector environment of {count} over that of one batch",
+                "rate of a vector environment's step over that of one batch",
                 lambda seen: seen.ratio("batch", "step", "wall_s"),
                 least=0.7,
             ),
             Finding(
-                "the same, where each environment begins its next episode in the same step",
+                "rate of a vector environment's step that begins the next episodes over that of one batch",
                 lambda seen: seen.ratio("batch", "step and reset", "wall_s"),
             ),
         ],

@@ -28,11 +28,10 @@ def verdicts(settings: Settings) -> Workload:
     batch = _items(settings)
     with started(batch, 1) as scorer:
         reference = _told(scorer.score(batch.completions, batch.tasks))
-    names = [f"{workers} workers, {load}" for workers in WORKERS for load in ("idle", "full load")]
     contenders = {
-        f"{workers} workers, {load}": _contender(f"{workers} workers, {load}", batch, workers, reference)
+        name: _contender(name, batch, workers, loaded, reference)
         for workers in WORKERS
-        for load in ("idle", "full load")
+        for name, loaded in ((f"workers {workers}, idle", False), (f"workers {workers}, full load", True))
     }
     return Workload(
         "verdicts",
@@ -40,8 +39,8 @@ def verdicts(settings: Settings) -> Workload:
         contenders,
         [
             Finding(
-                f"verdicts that differ, {len(batch):,} scores, 1, 2 and 4 workers, idle and under full load",
-                lambda seen: sum(max(seen.values(name, "differing")) for name in names),
+                "verdicts that differ, with 1, 2 and 4 workers, idle and under full load",
+                lambda seen: sum(max(seen.values(name, "differing")) for name in contenders),
                 most=0.0,
             )
         ],
@@ -72,9 +71,11 @@ def _told(scores: Sequence[Score]) -> list[tuple[object, ...]]:
     ]
 
 
-def _contender(name: str, batch: Items, workers: int, reference: Sequence[tuple[object, ...]]) -> Contender:
+def _contender(
+    name: str, batch: Items, workers: int, loaded: bool, reference: Sequence[tuple[object, ...]]
+) -> Contender:
     def run() -> dict[str, dict[str, float]]:
-        with started(batch, workers) as scorer, busy() if name.endswith("load") else nullcontext():
+        with started(batch, workers) as scorer, busy() if loaded else nullcontext():
             scores, reading = clocked(lambda: scorer.score(batch.completions, batch.tasks))
         differing = sum(a != b for a, b in zip(_told(scores), reference, strict=True))
         return {name: {"differing": float(differing), "wall_s": reading.wall}}
