@@ -1,0 +1,56 @@
+"""A gold as text: JSON without loss, which is safe to read whatever is in it."""
+
+from __future__ import annotations
+
+from itertools import chain
+from json import JSONDecoder, JSONEncoder
+from typing import Any
+
+from sql_env.comparison.gold import Gold
+from sql_env.types import ExecutionResult, Status
+
+
+def encode(gold: Gold) -> bytes:
+    """A gold as JSON in UTF-8, without loss; `decode` is its inverse. A blob is an object of its digits."""
+    result = gold.result
+    text = _TO_JSON.encode([result.status.value, result.columns, result.rows, result.error, gold.blocks])
+    return text.encode("utf-8", "surrogatepass")  # JSON's own escapes would make one character of two
+
+
+def decode(body: bytes) -> Gold:
+    """What `encode` was given.
+
+    Raises:
+        ValueError: It was given something else.
+    """
+    try:
+        status, columns, rows, error, blocks = _FROM_JSON.decode(body.decode("utf-8", "surrogatepass"))
+        _check(columns, str)
+        _check(rows, list)
+        _check(list(chain.from_iterable(rows)), int, bool, float, str, bytes, type(None))
+        _check([error], str)
+        if blocks is not None:
+            _check(blocks, int)
+        result = ExecutionResult(Status(status), tuple(columns), tuple(map(tuple, rows)), error)
+        return Gold(result, None if blocks is None else tuple(blocks))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"this is no gold: {error}") from None
+
+
+def _check(values: Any, *kinds: type) -> None:
+    if type(values) is not list or not set(map(type, values)) <= set(kinds):
+        raise ValueError(f"no list of {', '.join(kind.__name__ for kind in kinds)}")
+
+
+def _from_blob(value: object) -> dict[str, str]:
+    if not isinstance(value, bytes):
+        raise TypeError(f"no cell is a {type(value).__name__}")
+    return {"blob": value.hex()}
+
+
+def _to_blob(value: dict[str, str]) -> bytes:
+    return bytes.fromhex(value["blob"])
+
+
+_TO_JSON = JSONEncoder(ensure_ascii=False, default=_from_blob, separators=(",", ":"))
+_FROM_JSON = JSONDecoder(object_hook=_to_blob)
