@@ -18,6 +18,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
     from sql_env.rubric import Rubric, rubric
     from sql_env.scorer import Scorer
     from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
+    from sql_env.vector_env import SQLVectorEnv
 
     __all__ = [
         "Action",
@@ -30,6 +31,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
         "Rollout",
         "Rubric",
         "SQLEnv",
+        "SQLVectorEnv",
         "Score",
         "Scorer",
         "Status",

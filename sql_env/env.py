@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import gymnasium
 from gymnasium.error import ResetNeeded
 
-from sql_env.benchmark import load_benchmark
-from sql_env.episode import Episode, check_turns
-from sql_env.errors import GoldError, LimitError, TaskError
-from sql_env.limits import Limits
-from sql_env.observation import View
-from sql_env.panel import panel
+from sql_env.episode import Episode
+from sql_env.errors import ArgumentError
+from sql_env.info import begun, stepped
 from sql_env.plugins import suggest
-from sql_env.prompt import Budget
 from sql_env.rubric import RubricSpec
-from sql_env.scorer import Scorer
+from sql_env.sampler import Sampler, check_options
 from sql_env.space import TextSpace
-from sql_env.template import template
-from sql_env.types import ExecutionResult, Task
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T", Limits, View)
 
 
 class SQLEnv(gymnasium.Env[str, str]):
@@ -76,23 +65,26 @@ class SQLEnv(gymnasium.Env[str, str]):
         render_mode: str | None = None,
         **params: Any,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            known = suggest(render_mode, self.metadata["render_modes"])
-            raise gymnasium.error.UnsupportedMode(f"no render mode is called {render_mode!r}.{known}")
+        check_render_mode(render_mode)
         self.render_mode = render_mode
         self.observation_space = TextSpace()
         self.action_space = TextSpace()
-        self.tasks = load_benchmark(benchmark, split, data_dir, **params).tasks
-        self.scorer = Scorer(reward, limits=_named(Limits, "limit", limits), comparison=comparison)
-        check_turns(max_turns, max_queries)
-        self._turns: dict[str, Any] = {
-            "max_turns": max_turns,
-            "max_queries": max_queries,
-            "view": _named(View, "view", view),
-            "template": template(prompt),
-            "budget": None if prompt_budget is None else Budget(prompt_budget),
-        }
-        self._by_id = {task.id: task for task in self.tasks}
+        self._sampler = Sampler(
+            benchmark,
+            split=split,
+            data_dir=data_dir,
+            reward=reward,
+            comparison=comparison,
+            prompt=prompt,
+            prompt_budget=prompt_budget,
+            limits=limits,
+            max_turns=max_turns,
+            max_queries=max_queries,
+            view=view,
+            **params,
+        )
+        self.tasks = self._sampler.tasks
+        self.scorer = self._sampler.scorer
         self._episode: Episode | None = None
 
     def reset(
@@ -112,18 +104,13 @@ class SQLEnv(gymnasium.Env[str, str]):
             DatabaseError: The task's database cannot be read.
         """
         super().reset(seed=seed)
-        options = options or {}
-        if unknown := sorted(set(options) - {"task_id"}):
-            raise TaskError(f"unknown reset option(s) {unknown}; known: ['task_id']")
-        task = self._chosen(options["task_id"]) if "task_id" in options else self._drawn()
-        self._episode = episode = Episode(self.scorer, task, **self._turns)
-        return episode.prompt, {
-            "task_id": task.id,
-            "db_id": task.db_id,
-            "messages": episode.messages,
-            "template": episode.asked.template,
-            "turns_left": episode.turns_left,
-        }
+        given = check_options(options, ["task_id"])
+        if "task_id" in given:
+            [episode] = self._sampler.certain([given["task_id"]])
+        else:
+            [episode] = self._sampler.random([self.np_random])
+        self._episode = episode
+        return episode.prompt, begun(episode)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take a completion, whatever it says, and score it if it ends the episode.
@@ -140,7 +127,10 @@ class SQLEnv(gymnasium.Env[str, str]):
 
         Raises:
             ResetNeeded: The episode is over, or has not begun.
+            ArgumentError: The action is no text.
         """
+        if not isinstance(action, str):
+            raise ArgumentError(f"an action is a completion, a str, not {action!r:.100}")
         episode = self._episode
         if episode is None or episode.done:
             raise ResetNeeded("the episode is over: call reset() before step()")
@@ -148,68 +138,37 @@ class SQLEnv(gymnasium.Env[str, str]):
         if self.render_mode == "human":
             self.render()
         reward = step.score.total or 0.0 if step.score else 0.0
-        return step.observation, reward, step.done, False, _info(episode)
+        return step.observation, reward, step.done, False, stepped(episode)
 
     def render(self) -> str | None:
         """A panel of the task and, after a step, of its turns and its score: returned or printed."""
-        if self.render_mode is None or self._episode is None:
-            return None
-        shown = self._episode
-        drawn = panel(shown.task, shown.score, turns=shown.turns, color=self.render_mode == "human")
-        if self.render_mode == "ansi":
-            return drawn
-        print(drawn)
-        return None
+        return show(self._episode, self.render_mode)
 
     def close(self) -> None:
         """Stop the workers."""
         self.scorer.close()
 
-    def _chosen(self, task_id: str) -> Task:
-        if not isinstance(task_id, str) or task_id not in self._by_id:
-            known = suggest(str(task_id), sorted(self._by_id)[:20])
-            raise TaskError(f"no task has the id {task_id!r}.{known}")
-        task = self._by_id[task_id]
-        [gold] = self.scorer.golds([task])
-        if not gold.ok:
-            raise GoldError(f"the gold query of task {task_id!r} fails ({gold.status}): {gold.error}")
-        return task
 
-    def _drawn(self) -> Task:
-        for index in self.np_random.permutation(len(self.tasks)):
-            task: Task = self.tasks[index]
-            [gold] = self.scorer.golds([task])
-            if gold.ok:
-                return task
-            log.warning("task %s is passed over: its gold query fails: %s", task.id, gold.error)
-        raise GoldError("the gold query of every task fails: check the benchmark's databases")
+def show(episode: Episode | None, render_mode: str | None) -> str | None:
+    """The panel of an episode: returned where the mode is ``ansi``, printed where it is ``human``."""
+    if render_mode is None or episode is None:
+        return None
+    from sql_env.panel import panel  # takes long to import, and few look
+
+    drawn = panel(episode.task, episode.score, turns=episode.turns, color=render_mode == "human")
+    if render_mode == "ansi":
+        return drawn
+    print(drawn)
+    return None
 
 
-def _named(kind: type[T], noun: str, given: Mapping[str, Any] | None) -> T:
-    """Limits or a view from its fields by name."""
-    known = sorted(kind.__dataclass_fields__)
-    if unknown := sorted(set(given or {}) - set(known)):
-        raise LimitError(f"unknown {noun}(s) {unknown}.{suggest(unknown[0], known)}")
-    return kind(**(given or {}))
+def check_render_mode(render_mode: str | None) -> None:
+    """Check that there is such a mode.
 
-
-def _info(episode: Episode) -> dict[str, Any]:
-    place = {"task_id": episode.task.id, "turns_left": episode.turns_left}
-    if episode.score is None:
-        last = episode.turns[-1]
-        unknown: dict[str, Any] = {"correct": None, "components": {}, "masked": ""}
-        return {**place, "turn": len(episode.turns), **_ran(last.query, last.result), **unknown}
-    rollout = episode.score.rollout
-    return {
-        **place,
-        "turn": len(episode.turns) + 1,
-        **_ran(rollout.action.sql, rollout.result),
-        "correct": rollout.correct,
-        "components": dict(episode.score.components),
-        "masked": rollout.masked,
-    }
-
-
-def _ran(sql: str | None, result: ExecutionResult | None) -> dict[str, Any]:
-    status = None if result is None else str(result.status)
-    return {"sql": sql, "status": status, "error": "" if result is None else result.error}
+    Raises:
+        gymnasium.error.UnsupportedMode: There is none.
+    """
+    modes = SQLEnv.metadata["render_modes"]
+    if render_mode is not None and render_mode not in modes:
+        known = suggest(render_mode, modes)
+        raise gymnasium.error.UnsupportedMode(f"no render mode is called {render_mode!r}.{known}")

@@ -13,7 +13,7 @@ from sql_env.parser import parse
 from sql_env.prompt import Budget, Prompt
 from sql_env.scorer import Scorer
 from sql_env.template import Message, Template
-from sql_env.types import Query, Score, Task, Turn
+from sql_env.types import ExecutionResult, Query, Score, Task, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Episode:
         template: The prompt template; see `sql_env.template.template`.
         budget: How large the prompt may be; None for as large as it gets.
         view: How much of a result is told.
+        asked: The task as it is asked, where that has been made before.
 
     Raises:
         LimitError: ``max_turns`` or ``max_queries`` is out of range.
@@ -82,6 +83,7 @@ class Episode:
         template: str | Template = "full",
         budget: Budget | None = None,
         view: View = View(),  # noqa: B008 - frozen
+        asked: Prompt | None = None,
     ) -> None:
         self.scorer = scorer
         self.task = task
@@ -93,6 +95,7 @@ class Episode:
         self.score: Score | None = None
         self._template = template
         self._budget = budget
+        self._asked = asked
 
     @cached_property
     def asked(self) -> Prompt:
@@ -102,6 +105,8 @@ class Episode:
             DatabaseError: The database cannot be read.
             FormatError: No template has the name that was given.
         """
+        if self._asked is not None:
+            return self._asked
         form = self.scorer.rubric.form
         return prompt.ask(self.task, self.scorer.executor, form, self._template, self.max_turns, self._budget)
 
@@ -118,7 +123,7 @@ class Episode:
     @property
     def messages(self) -> list[Message]:
         """The chat so far: `opening`, and what was said and told in each turn that had a text."""
-        chat = list(self.opening)
+        chat = [message.copy() for message in self.opening]
         for turn in self.turns:
             if turn.completion:
                 chat.append(Message(role="assistant", content=turn.completion))
@@ -148,11 +153,7 @@ class Episode:
             EpisodeError: The episode is over.
             RewardError: A reward is broken.
         """
-        self._check_open()
-        action = parse(completion, self.scorer.rubric.form, tools=self.max_turns > 1)
-        if action.query is None or self.turns_left == 1:
-            return Step("", self.answer(completion))
-        return Step(self._explore(action.query, completion))
+        return step([self], [completion])[0]
 
     def query(self, sql: str) -> str:
         """Run a query that came as a tool call, and tell its result. It costs a turn.
@@ -163,7 +164,7 @@ class Episode:
             EpisodeError: The episode is over.
         """
         self._check_open()
-        return self._explore(sql, "")
+        return _explore([(self, "", sql)])[0]
 
     def answer(self, completion: str) -> Score:
         """End the episode with this completion, however many turns are left.
@@ -174,13 +175,19 @@ class Episode:
         """
         return answer([self], [completion])[0]
 
-    def _explore(self, sql: str, completion: str) -> str:
+    def _query(self, completion: str) -> str | None:
+        """The query that a completion explores with; None where it ends the episode."""
+        if self.turns_left == 1:
+            return None
+        return parse(completion, self.scorer.rubric.form, tools=True).query
+
+    def _tell(self, sql: str, completion: str, result: ExecutionResult | None) -> str:
+        """Add a turn: a query and what it returned, or None where it was not run."""
         turns_left, queries_left = max(1, self.turns_left - 1), max(0, self.queries_left - 1)
-        if self.queries_left == 0:
+        if result is None:
             told = observation("Not run: no queries are left.", turns_left, queries_left)
             self.turns += (Turn(completion, sql, None, told),)
             return told
-        result = self.scorer.executor.run(Query(self.task.database, sql, self.task.dialect))
         told = observation(self.view(result), turns_left, queries_left)
         kept = replace(result, rows=result.rows[: self.view.rows])  # all rows would pile up in memory
         self.turns += (Turn(completion, sql, kept, told, len(result.rows)),)
@@ -189,6 +196,26 @@ class Episode:
     def _check_open(self) -> None:
         if self.done:
             raise EpisodeError("the episode is over: begin another")
+
+
+def step(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Step]:
+    """Go one step on with episodes that share a scorer, each with its completion.
+
+    All queries that explore run in one batch, and all answers are scored in one.
+
+    Raises:
+        EpisodeError: One of them is over.
+        RewardError: A reward is broken.
+    """
+    for episode in episodes:
+        episode._check_open()
+    said = list(zip(episodes, completions, strict=True))
+    queries = [episode._query(completion) for episode, completion in said]
+    answers = [one for one, sql in zip(said, queries, strict=True) if sql is None]
+    looks = [(*one, sql) for one, sql in zip(said, queries, strict=True) if sql is not None]
+    scores = iter(answer([episode for episode, _ in answers], [completion for _, completion in answers]))
+    told = iter(_explore(looks))
+    return [Step("", next(scores)) if sql is None else Step(next(told)) for sql in queries]
 
 
 def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Score]:
@@ -210,6 +237,25 @@ def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Scor
     for episode, score in zip(episodes, scores, strict=True):
         episode.score = score
     return scores
+
+
+def _explore(looks: Sequence[tuple[Episode, str, str]]) -> list[str]:
+    """Run the query of each episode, as far as it may still run any, and tell what it returned.
+
+    Args:
+        looks: Episodes that share a scorer, each with its completion and the query.
+    """
+    asked = [
+        Query(episode.task.database, sql, episode.task.dialect) if episode.queries_left else None
+        for episode, _, sql in looks
+    ]
+    distinct = [query for query in dict.fromkeys(asked) if query is not None]
+    found = looks[0][0].scorer.executor.run_many(distinct) if distinct else []
+    results = dict(zip(distinct, found, strict=True))
+    return [
+        episode._tell(sql, completion, results[query] if query else None)
+        for (episode, completion, sql), query in zip(looks, asked, strict=True)
+    ]
 
 
 def check_turns(max_turns: int, max_queries: int | None) -> None:

@@ -17,5 +17,8 @@ def register_environments() -> None:
     for name in plugins.names(plugins.BENCHMARKS):
         if environment_id(name) not in gymnasium.registry:
             gymnasium.register(
-                environment_id(name), entry_point="sql_env.env:SQLEnv", kwargs={"benchmark": name}
+                environment_id(name),
+                entry_point="sql_env.env:SQLEnv",
+                vector_entry_point="sql_env.vector_env:SQLVectorEnv",
+                kwargs={"benchmark": name},
             )
