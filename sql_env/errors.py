@@ -56,5 +56,9 @@ class EpisodeError(SQLEnvError):
     """An episode was continued after its end."""
 
 
+class ArgumentError(SQLEnvError):
+    """An environment was made, reset or stepped with what it cannot take, such as too few actions."""
+
+
 class ClosedError(SQLEnvError):
     """An executor, scorer or environment was used after it was closed."""
