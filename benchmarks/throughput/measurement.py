@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -83,7 +82,6 @@ def measure(
         draw.shuffle(names)
         figures: dict[str, Figures] = {}
         for name in names:
-            gc.collect()
             figures |= contenders[name]()
             if done is not None:
                 done(name)
