@@ -18,7 +18,6 @@ from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.executor import Executor
-from sql_env.panel import panel, result_table
 from sql_env.parser import FORMATS
 from sql_env.registration import environment_id
 from sql_env.scorer import Scorer
@@ -36,11 +35,17 @@ DataDir = Annotated[str | None, typer.Option(help="The folder of its files, wher
 
 def main() -> None:
     """Run the command; a mistake ends in one clear line and exit code 2."""
-    installed = plugins.names(plugins.COMMANDS)
     with one_line_errors():
-        for name in [name for name in installed if name in sys.argv[1:2]] or installed:
-            app.command(name)(plugins.load(plugins.COMMANDS, name))
+        for name in plugins.names(plugins.COMMANDS):
+            if name in sys.argv[1:2]:
+                app.command(name)(plugins.load(plugins.COMMANDS, name))
+            else:
+                app.command(name, help=plugins.docstring(plugins.COMMANDS, name))(_listed)
         app()
+
+
+def _listed() -> None:
+    """Stand in for a command that is shown in a list and not run."""
 
 
 @contextmanager
@@ -81,6 +86,8 @@ def run(
     dialect: Annotated[str, typer.Option(help="The engine that runs it.")] = "sqlite",
 ) -> None:
     """Run one query as a model's would be run: read-only and under the default limits."""
+    from sql_env.panel import result_table  # what draws takes long to import, and few commands do
+
     with Executor() as executor:
         result = executor.run(Query(str(database), sql, dialect))
     Console().print(result_table("result", result))
@@ -108,6 +115,8 @@ def score(
     show: Annotated[bool, typer.Option(help="Draw each one, too.")] = False,
 ) -> None:
     """Score completions: a JSON line each with its total, components, status and correctness."""
+    from sql_env.panel import panel
+
     tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
     texts, asked = _read(completions, tasks)
     with Scorer(reward, workers=workers) as scorer:

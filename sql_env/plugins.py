@@ -5,11 +5,14 @@ The entry points that are installed are the registry: there is nothing to regist
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +50,35 @@ def load(group: str, spec: str) -> Any:
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
+    return load_object(_place(group, spec))
+
+
+def docstring(group: str, spec: str) -> str:
+    """What the function that a plug-in's name stands for says of itself.
+
+    It is read from the source, since a list of all commands is no reason to import what they need.
+    Where the source does not have it, the function is imported after all.
+
+    Raises:
+        PluginError: The name is unknown or claimed twice, or its code cannot be imported.
+    """
+    place = _place(group, spec)
+    module, _, attribute = place.partition(":")
+    try:
+        found = find_spec(module)
+        tree = ast.parse(Path(found.origin).read_bytes()) if found and found.origin else ast.parse("")
+    except (ImportError, OSError, SyntaxError, ValueError):
+        tree = ast.parse("")
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == attribute:
+            return ast.get_docstring(node) or ""
+    return inspect.getdoc(load_object(place)) or ""
+
+
+def _place(group: str, spec: str) -> str:
+    """Where a plug-in is, ``pkg.module:attribute``."""
     if ":" in spec:
-        return load_object(spec)
+        return spec
     points = _installed(group).get(spec, ())
     if not points:
         raise PluginError(_unknown(group, spec))
@@ -57,7 +87,7 @@ def load(group: str, spec: str) -> Any:
         raise PluginError(
             f"{spec!r} is claimed twice in {group}: by {owners}; uninstall one, or name the object itself"
         )
-    return load_object(points[0].value)
+    return points[0].value
 
 
 def suggest(word: str, known: list[str]) -> str:

@@ -1,13 +1,16 @@
 """The ``sql-env`` command, run as a user runs it."""
 
+import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sql_env import Scorer, load_benchmark, respond
+from sql_env import Scorer, load_benchmark, plugins, respond
+from sql_env.errors import PluginError
 
 COMMAND = Path(sys.executable).with_name("sql-env")
 
@@ -20,6 +23,37 @@ def test_list_shows_what_is_installed():
     shown = sql_env("list").stdout
     for word in ("SQLEnv-demo-v0", "execution", "sql-r1-legacy", "strict", "think-answer", "compact"):
         assert word in shown
+
+
+def test_help_lists_every_command_and_imports_none():
+    code = """
+import sys
+from sql_env.cli import main
+sys.argv = ["sql-env", "--help"]
+try:
+    main()
+finally:
+    print(sorted(name for name in sys.modules if name.startswith("benchmarks.")))
+"""
+    wide = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=wide)
+    for name in plugins.names(plugins.COMMANDS):
+        said = inspect.getdoc(plugins.load(plugins.COMMANDS, name)).split("\n\n")[0].split("\n")[0]
+        [line] = [line for line in done.stdout.splitlines() if line.startswith(f"│ {name} ")]
+        assert said in line
+    assert not any(f"'benchmarks.{heavy}" in done.stdout for heavy in ("metrics", "item", "evaluation.ask"))
+
+
+def test_what_a_command_says_is_read_or_else_imported(tmp_path, monkeypatch):
+    (tmp_path / "written.py").write_text('raise OSError\ndef f():\n    """Say  so."""\n')
+    (tmp_path / "made.py").write_text('f = type("F", (), {"__doc__": "Say so, too."})()\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins.docstring(plugins.COMMANDS, "written:f") == "Say  so."
+    assert plugins.docstring(plugins.COMMANDS, "made:f") == "Say so, too."
+    with pytest.raises(PluginError, match="cannot load"):
+        plugins.docstring(plugins.COMMANDS, "written:g")
+    with pytest.raises(PluginError, match="Did you mean 'check'"):
+        plugins.docstring(plugins.COMMANDS, "chek")
 
 
 def test_run_runs_a_query_and_refuses_a_write(concerts):
