@@ -1,8 +1,10 @@
 """Whether the SQL runs."""
 
+from sql_env.rubric import without_rows
 from sql_env.types import Rollout
 
 
+@without_rows
 def execution(rollout: Rollout, *, runs: float = 2.0, fails: float = -2.0, malformed: float = 0.0) -> float:
     """Pay for SQL that runs within its limits.
 

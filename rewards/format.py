@@ -1,8 +1,10 @@
 """Whether the completion follows its response format."""
 
+from sql_env.rubric import without_rows
 from sql_env.types import Rollout
 
 
+@without_rows
 def format(rollout: Rollout, *, good: float = 1.0, bad: float = -1.0) -> float:
     """Pay for a well-formed completion, whatever its SQL says.
 

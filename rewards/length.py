@@ -1,9 +1,11 @@
 """Whether a right answer was reasoned out at length, and is mostly SQL."""
 
 from sql_env.plugins import load_object
+from sql_env.rubric import without_rows
 from sql_env.types import Rollout
 
 
+@without_rows
 def length(rollout: Rollout, *, max_length: int = 2048, count: str = "", collapse: bool = False) -> float:
     """Pay a correct completion for its length and for the share of SQL in its answer.
 

@@ -1,8 +1,10 @@
 """Whether the SQL's result is the gold query's."""
 
+from sql_env.rubric import without_rows
 from sql_env.types import Rollout
 
 
+@without_rows
 def result(
     rollout: Rollout, *, correct: float = 3.0, wrong: float = -3.0, fails: float = 0.0, malformed: float = 0.0
 ) -> float | None:

@@ -1,8 +1,10 @@
 """What it took to find the answer."""
 
+from sql_env.rubric import without_rows
 from sql_env.types import Rollout
 
 
+@without_rows
 def turns(rollout: Rollout, *, cost: float = 0.0, free: int = 0) -> float:
     """Charge for each turn before the answer.
 

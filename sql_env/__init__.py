@@ -15,7 +15,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
     from sql_env.limits import Limits
     from sql_env.parser import parse, respond
     from sql_env.registration import register_environments
-    from sql_env.rubric import Rubric, rubric
+    from sql_env.rubric import Rubric, rubric, without_rows
     from sql_env.scorer import Scorer
     from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
     from sql_env.vector_env import SQLVectorEnv
@@ -41,5 +41,6 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
         "parse",
         "respond",
         "rubric",
+        "without_rows",
     ]
     register_environments()

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sql_env import plugins
 from sql_env.errors import PluginError
+from sql_env.job import Case, Judgement
 from sql_env.limits import Limits
 from sql_env.schema import Schema
+from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
-BACKENDS = {"local": "sql_env.executor:Executor", "ray": "sql_env.ray_executor:RayExecutor"}
+BACKENDS = {"local": "sql_env.executor:Executor", "ray": "sql_env.cluster.executor:RayExecutor"}
 """Where the executor of each backend is: ``module:class``."""
 
 AUTO = "auto"
 """Ray in the driver of a Ray job, else this machine."""
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets in the environment of a driver that it starts itself (``ray job submit``)."""
@@ -37,12 +42,21 @@ class Backend(Protocol):
     limits: Limits
     workers: int
 
+    @property
+    def stats(self) -> ExecutorStats:
+        """What it has done so far."""
+        ...
+
     def run(self, query: Query) -> ExecutionResult:
         """Run one query."""
         ...
 
     def run_many(self, queries: Sequence[Query]) -> list[ExecutionResult]:
         """Run queries, and return their results in the same order."""
+        ...
+
+    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+        """Run queries, and compare what they return where they run."""
         ...
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
@@ -74,14 +88,53 @@ def load_executor(backend: str = "local", limits: Limits = Limits(), workers: in
         >>> load_executor("local", workers=2).workers
         2
     """
+    factory: Any = plugins.load_object(BACKENDS[resolved(backend)])
+    executor: Backend = factory(limits, workers)
+    return executor
+
+
+def spread(
+    function: Callable[[Job], Done], jobs: Iterable[Job], backend: str = "local", workers: int = 1
+) -> Iterator[Done]:
+    """Call a function on each of many jobs, and yield what it returns, in the jobs' order.
+
+    Under ``local`` it is called here, on one job after another. Under ``ray`` it is called on as many at
+    a time as there are workers, on any node, and again where a node is lost in the middle of it.
+    Jobs are taken, and results held, a bounded number at a time.
+
+    Args:
+        function: A function of a module, which every node has installed. Its result must not depend on
+            where or how often it is called.
+        jobs: What it is called on, one by one; any picklable objects.
+        backend: ``local``, ``ray`` or ``auto``; see `load_executor`.
+        workers: How many processes are at work, over all machines.
+
+    Raises:
+        PluginError: There is no such backend, or it is not installed.
+
+    Example:
+        >>> list(spread(len, ["a", "bc"]))
+        [1, 2]
+    """
+    if resolved(backend) == "ray":
+        everywhere: Any = plugins.load_object("sql_env.cluster.tasks:spread")
+        yield from everywhere(function, jobs, workers)
+    else:
+        yield from map(function, jobs)
+
+
+def resolved(backend: str) -> str:
+    """The name of the backend that ``backend`` stands for here.
+
+    Raises:
+        PluginError: There is no such backend, or it is not installed.
+    """
     name = ("ray" if _drives_ray() else "local") if backend == AUTO else backend
     if name not in BACKENDS:
         raise PluginError(f"no backend is called {name!r}.{plugins.suggest(name, [*BACKENDS, AUTO])}")
     if name == "ray" and find_spec("ray") is None:
         raise PluginError("the backend 'ray' needs Ray: pip install 'sql-env[ray]'")
-    factory: Any = plugins.load_object(BACKENDS[name])
-    executor: Backend = factory(limits, workers)
-    return executor
+    return name
 
 
 def _drives_ray() -> bool:

@@ -119,7 +119,7 @@ def score(
 
     tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
     texts, asked = _read(completions, tasks)
-    with Scorer(reward, workers=workers) as scorer:
+    with Scorer(reward, workers=workers, rows=True if show else None) as scorer:
         for scored in scorer.score(texts, asked):
             typer.echo(json.dumps(_line(scored)))
             if show:

@@ -81,6 +81,7 @@ class SQLEnv(gymnasium.Env[str, str]):
             max_turns=max_turns,
             max_queries=max_queries,
             view=view,
+            rows=True if render_mode else None,  # to be drawn
             **params,
         )
         self.tasks = self._sampler.tasks

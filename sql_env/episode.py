@@ -177,6 +177,7 @@ class Episode:
 
     def _query(self, completion: str) -> str | None:
         """The query that a completion explores with; None where it ends the episode."""
+        self._check_open()
         if self.turns_left == 1:
             return None
         return parse(completion, self.scorer.rubric.form, tools=True).query
@@ -207,10 +208,10 @@ def step(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Step]:
         EpisodeError: One of them is over.
         RewardError: A reward is broken.
     """
-    for episode in episodes:
-        episode._check_open()
+    queries = [episode._query(completion) for episode, completion in zip(episodes, completions, strict=True)]
+    if not any(queries):
+        return [Step("", score) for score in answer(episodes, completions)]
     said = list(zip(episodes, completions, strict=True))
-    queries = [episode._query(completion) for episode, completion in said]
     answers = [one for one, sql in zip(said, queries, strict=True) if sql is None]
     looks = [(*one, sql) for one, sql in zip(said, queries, strict=True) if sql is not None]
     scores = iter(answer([episode for episode, _ in answers], [completion for _, completion in answers]))

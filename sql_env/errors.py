@@ -56,6 +56,10 @@ class EpisodeError(SQLEnvError):
     """An episode was continued after its end."""
 
 
+class RowsError(SQLEnvError):
+    """The rows of a result were read, but have stayed where the query ran."""
+
+
 class ArgumentError(SQLEnvError):
     """An environment was made, reset or stepped with what it cannot take, such as too few actions."""
 

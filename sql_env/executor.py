@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 
-from sql_env.batch import Batch
 from sql_env.descriptions import described
+from sql_env.dispatcher import Dispatcher
 from sql_env.engines import check_dialect, load_engine
 from sql_env.engines.file import signature
 from sql_env.errors import ClosedError, LimitError
+from sql_env.job import Ask, Case, Judgement
 from sql_env.limits import Limits
-from sql_env.pool import Pool
 from sql_env.schema import Schema
+from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 
@@ -43,8 +45,13 @@ class Executor:
             raise LimitError(f"workers must be a positive integer, not {workers!r}")
         self.limits = limits
         self.workers = workers
-        self._pool = Pool(limits, workers)
-        self._finalizer = weakref.finalize(self, self._pool.close)
+        self._dispatcher = Dispatcher(limits, workers)
+        self._finalizer = weakref.finalize(self, self._dispatcher.close)
+
+    @property
+    def stats(self) -> ExecutorStats:
+        """What it has done so far."""
+        return self._dispatcher.stats
 
     def run(self, query: Query) -> ExecutionResult:
         """Run one query; see `run_many`."""
@@ -60,7 +67,26 @@ class Executor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: Worker processes cannot be started.
         """
-        return self._run(queries)
+        cases = [Case(query) for query in queries]
+        return [judgement.result for judgement in self._run(cases, Ask.ROWS)]
+
+    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+        """Run queries and compare what they return where they run.
+
+        Args:
+            cases: Each a query with what its result is compared with.
+            rows: Whether to bring the rows here, too.
+
+        Returns:
+            What came of each case, in the same order. Where a comparison could not be finished, the
+            result is ``unavailable``.
+
+        Raises:
+            DatabaseError: A query's dialect has no engine.
+            ClosedError: The executor is closed, or was closed meanwhile.
+            SQLEnvError: Worker processes cannot be started.
+        """
+        return self._run(cases, Ask.ROWS if rows else Ask.VERDICT)
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
         """Run queries and return, in the same order, what each of them took in place of its result.
@@ -79,15 +105,17 @@ class Executor:
             >>> cost.status, cost.steps
             (<Status.UNAVAILABLE: 'unavailable'>, None)
         """
-        return [_cost(result) for result in self._run(queries, measured=True)]
+        cases = [Case(query) for query in queries]
+        return [_cost(judgement.result) for judgement in self._run(cases, Ask.COST)]
 
-    def _run(self, queries: Sequence[Query], measured: bool = False) -> list[ExecutionResult]:
+    def _run(self, cases: Sequence[Case], ask: Ask) -> list[Judgement]:
         self._check_open()
-        for dialect in {query.dialect for query in queries}:
+        for dialect in {case.query.dialect for case in cases}:
             check_dialect(dialect)
-        paths = {path: _absolute(path) for path in {query.database for query in queries}}
-        asked = [Query(paths[q.database], q.sql, q.dialect) for q in queries]
-        return Batch(self._pool, asked, measured).run()
+        paths = {path: _absolute(path) for path in {case.query.database for case in cases}}
+        if any(path != absolute for path, absolute in paths.items()):
+            cases = [_moved(case, paths[case.query.database]) for case in cases]
+        return self._dispatcher.run(cases, ask)
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
         """The tables of a database with sample values and descriptions, read in this process.
@@ -114,7 +142,7 @@ class Executor:
         self.close()
 
     def _check_open(self) -> None:
-        if self._pool.closed:
+        if self._dispatcher.closed:
             raise ClosedError("the executor is closed")
 
 
@@ -129,6 +157,10 @@ def _cost(measured: ExecutionResult) -> Cost:
     assert isinstance(steps, int | None)
     assert isinstance(seconds, float | None)
     return Cost(measured.status, steps, seconds, measured.error)
+
+
+def _moved(case: Case, database: str) -> Case:
+    return replace(case, query=replace(case.query, database=database))
 
 
 def _absolute(path: str) -> str:

@@ -7,6 +7,7 @@ with `str.find`, because one hostile completion keeps a backtracking ``.*?`` bus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from sql_env.errors import FormatError
 from sql_env.plugins import suggest
@@ -116,16 +117,21 @@ def _answers(text: str, form: ResponseFormat) -> bool:
 
 def _blocks(text: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
     """The insides of the blocks of these names, if each tag occurs once and in order."""
-    tags = [tag for name in names for tag in (f"<{name}>", f"</{name}>")]
-    at = []
-    for tag in tags:
-        place = text.find(tag)
-        if place < 0 or text.find(tag, place + 1) >= 0:
+    blocks, end = [], 0
+    for opening, closing in _tags(names):
+        start, stop = text.find(opening), text.find(closing)
+        if start < end or stop < start or text.find(opening, start + 1) >= 0:
             return None
-        at.append(place)
-    if at != sorted(at):
-        return None
-    return tuple(text[at[i] + len(tags[i]) : at[i + 1]] for i in range(0, len(tags), 2))
+        if text.find(closing, stop + 1) >= 0:
+            return None
+        blocks.append(text[start + len(opening) : stop])
+        end = stop
+    return tuple(blocks)
+
+
+@cache
+def _tags(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"<{name}>", f"</{name}>") for name in names)
 
 
 def _last_fence(text: str, language: str) -> str:

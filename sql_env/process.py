@@ -8,16 +8,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from marshal import dumps, loads
 from multiprocessing.connection import Connection
 
 import sql_env
+from sql_env.job import Job, Judgement, Reply, Request
 from sql_env.limits import Limits
 from sql_env.progress import Progress
-from sql_env.types import ExecutionResult, Query, Status
-from sql_env.worker import Reply
+from sql_env.types import ExecutionResult, Status
+from sql_env.withheld import WITHHELD
 
 _BOOT = """
 import sys
@@ -30,6 +32,11 @@ from sql_env.worker import main
 main({socket}, {memory}, {parent}, {limits!r})
 """
 
+_FITS = 64 * 2**10
+"""Bytes of a request that fit into an empty line. A longer one waits until the worker reads it: else each
+might wait for the other to read."""
+
+_STATUS = {status.value: status for status in Status}
 _TIMER_RANG = "most recent call first"
 """What faulthandler writes, unlike Python, when the kernel's CPU timer kills a worker."""
 
@@ -40,25 +47,38 @@ class Worker:
     It is started by `subprocess`, not by `multiprocessing`: nothing of the user's ``__main__`` is
     imported again, and no thread or CUDA context is forked.
 
+    Args:
+        limits: What a query may cost.
+        slot: Which of its fellows it is, counted from 0.
+
     Attributes:
-        connection: Where its frames arrive.
-        last: The dialect and database of its last query, whose connection is warm.
+        slot: Which of its fellows it is.
+        line: The file descriptor where its frames arrive.
+        outstanding: The jobs that it has not answered yet, in its order.
+        retiring: Whether it has grown, and is to get no more jobs.
         last_words: After its death, how it died.
         failed_to_start: After its death, whether it was by a Python error before any query.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.last: tuple[str, str] | None = None
+    def __init__(self, limits: Limits, slot: int = 0) -> None:
+        self.slot = slot
+        self.outstanding: deque[Job] = deque()
+        self.retiring = False
         self.last_words = ""
         self.failed_to_start = False
         self._limits = limits
         self._overdue = False
+        self._answered = 0
+        self._held = b""  # a request too long to be sent before the one before it is answered
+        self._requests: deque[int] = deque()  # how many jobs of each are not answered yet
         ours, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as memory:
             memory.truncate(Progress.SIZE)
             self._progress = Progress(memory.fileno())
+            self._progress.begin(-1)
             self._process = self._start(theirs.fileno(), memory.fileno())
-        self.connection = Connection(ours.detach())
+        self._connection = Connection(ours.detach())
+        self.line = self._connection.fileno()
 
     def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
         code = _BOOT.format(
@@ -90,35 +110,58 @@ class Worker:
 
         Its line tells as much, unless a fork of this process holds the other end open.
         """
-        return self._process.poll() is not None and not self.connection.poll()
+        return self._process.poll() is not None and not self._connection.poll()
 
     @property
-    def place(self) -> int:
-        """The place in its chunk of the query that it began last; -1 before the first."""
-        return self._progress.place
+    def culprit(self) -> int:
+        """Which of the outstanding jobs it began last; the first where it began none of them."""
+        return max(0, self._progress.place - self._answered)
 
-    def send(self, queries: Sequence[Query], measured: bool) -> None:
-        """Give it a chunk to run, or to measure. Where it is dead already, `receive` will tell."""
-        self.last = queries[-1].dialect, queries[-1].database
-        self._progress.begin(-1)
-        try:
-            self.connection.send_bytes(
-                dumps((measured, [(query.dialect, query.database, query.sql) for query in queries]))
-            )
-        except OSError:
-            self._process.kill()
+    @property
+    def may_have_more(self) -> bool:
+        """Whether it could be sent another request while it is at one, and neither side would block."""
+        return not self.retiring and len(self._requests) == 1
 
-    def receive(self) -> tuple[list[Reply], bool, bool]:
-        """The next frame: replies, whether the chunk is done, whether to replace the worker.
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Give it jobs, which are outstanding already. Where it is dead, `receive` will tell."""
+        if not self._requests:
+            self._progress.touch()
+        payload = dumps(_request(jobs))  # type: ignore[arg-type]
+        self._requests.append(len(jobs))
+        if len(self._requests) > 1 and len(payload) > _FITS:
+            self._held = payload
+        else:
+            self._send(payload)
+
+    def receive(self) -> tuple[list[Judgement], float, float]:
+        """The next frame: what came of the jobs that it has had longest, and what they took.
+
+        Returns:
+            Judgements, seconds of execution, seconds of comparison.
 
         Raises:
             EOFError: The worker is dead.
         """
         try:
-            replies, last, retire = loads(self.connection.recv_bytes())
+            replies, execution, comparison, retire = loads(self._connection.recv_bytes())
         except OSError:
             raise EOFError from None
-        return replies, last, retire
+        self._answered += len(replies)
+        self._requests[0] -= len(replies)
+        if not self._requests[0]:
+            self._requests.popleft()
+            if self._held:
+                self._progress.touch()
+                self._send(self._held)
+                self._held = b""
+        self.retiring = self.retiring or retire
+        return [_judgement(reply) for reply in replies], execution, comparison
+
+    def _send(self, payload: bytes) -> None:
+        try:
+            self._connection.send_bytes(payload)
+        except OSError:
+            self._process.kill()
 
     def kill(self, overdue: bool = False) -> None:
         """Kill it. What it had sent can still be received."""
@@ -141,9 +184,11 @@ class Worker:
             if code < 0
             else said.rpartition("\n")[2] or "its exit status is lost"
         )
-        self.failed_to_start = code > 0 and self.place < 0
+        self.failed_to_start = code > 0 and self._progress.place < 0
         if self._overdue:
             return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
+        if self._progress.comparing:
+            return ExecutionResult(Status.UNAVAILABLE, error="its result could not be compared: too large")
         if code == -signal.SIGPROF or _TIMER_RANG in said:  # a handler of SIGCHLD may have taken the code
             return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
         return None
@@ -156,7 +201,7 @@ class Worker:
 
     def abandon(self) -> None:
         """Let go of it without touching the process itself."""
-        self.connection.close()
+        self._connection.close()
         self._progress.close()
         if self._process.stderr is not None:
             self._process.stderr.close()
@@ -170,3 +215,26 @@ class Worker:
         os.set_blocking(self._process.stderr.fileno(), False)  # some fork may hold the other end open
         text = self._process.stderr.read(1 << 16) or b""
         return text.decode(errors="replace").strip()
+
+
+def _request(jobs: Sequence[Job]) -> Request:
+    """What is sent for some jobs. A reference that several share is sent once."""
+    references: dict[tuple[str, int], int] = {}
+    packed: list[tuple[str, bytes]] = []
+    asked = []
+    for job in jobs:
+        query, places = job.case.query, []
+        for reference in job.case.references:
+            key = reference.comparison, id(reference.gold)
+            place = references.setdefault(key, len(packed))
+            if place == len(packed):
+                packed.append((reference.comparison, reference.gold.packed))
+            places.append(place)
+        asked.append((int(job.ask), query.dialect, query.database, query.sql, places))
+    return packed, asked
+
+
+def _judgement(reply: Reply) -> Judgement:
+    status, columns, rows, error, equal = reply
+    kept = WITHHELD if rows is None and status == "ok" else rows or ()
+    return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal))

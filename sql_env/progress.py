@@ -7,7 +7,7 @@ from mmap import mmap
 
 
 class Progress:
-    """Sixteen bytes of shared memory: a place in a chunk of queries, and when its query began.
+    """Sixteen bytes of shared memory: which query a worker runs or compares, and since when.
 
     Each is one aligned word, stored at once. `struct.pack_into` would not do: it clears the bytes
     before it writes them, and a reader that comes in between takes a healthy worker for overdue.
@@ -31,12 +31,25 @@ class Progress:
 
     @property
     def place(self) -> int:
-        """The place in its chunk of the query that was begun last; -1 before the first."""
-        return self._places[1]
+        """How many queries were begun before the last one; -1 before the first."""
+        return self._places[1] >> 1
+
+    @property
+    def comparing(self) -> bool:
+        """Whether the last query's result is being compared."""
+        return bool(self._places[1] & 1)
 
     def begin(self, place: int) -> None:
         """Note that the query at this place begins now."""
-        self._places[1] = place
+        self._places[1] = place << 1
+        self._times[0] = time.monotonic()
+
+    def compare(self) -> None:
+        """Note that its result is being compared."""
+        self._places[1] |= 1
+
+    def touch(self) -> None:
+        """Note that what comes next was asked for now."""
         self._times[0] = time.monotonic()
 
     def close(self) -> None:

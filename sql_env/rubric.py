@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sql_env import plugins
 from sql_env.comparison import comparison
 from sql_env.errors import PluginError, RewardError
 from sql_env.parser import FORMATS, ResponseFormat, response_format
 from sql_env.types import RewardFunc, Rollout, Score
+
+F = TypeVar("F", bound=Callable[..., float | None])
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class WeightedReward:
             value = self.function(rollout, **self.params)
         except Exception as error:
             raise RewardError(f"reward {self.name!r} raised {type(error).__name__}: {error}") from error
+        if type(value) is float and -_LARGEST <= value <= _LARGEST:
+            return value
         if value is None:
             return None
         if not _finite(value):
@@ -76,13 +80,35 @@ class Rubric:
         """Score one rollout. A masked one has no total, and its components do not apply."""
         if rollout.masked:
             return Score(None, {reward.name: None for reward in self.rewards}, rollout)
-        components = {reward.name: reward(rollout) for reward in self.rewards}
+        components: dict[str, float | None] = {}
         total = 0.0
         for reward in self.rewards:
-            value = components[reward.name]
+            components[reward.name] = value = reward(rollout)
             if value is not None:
                 total += reward.weight * value
         return Score(total, components, rollout)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether some reward may read the rows of `Rollout.result`; see `without_rows`."""
+        return any(getattr(reward.function, _READS_ROWS, True) for reward in self.rewards)
+
+
+def without_rows(reward: F) -> F:
+    """Mark a reward that does not read the rows of `Rollout.result`.
+
+    Where all rewards of a rubric are marked, results stay in the process that has run the query and
+    compared it with its gold: only its status, columns and verdict come back.
+
+    Example:
+        >>> @without_rows
+        ... def right(rollout):
+        ...     return float(bool(rollout.correct))
+        >>> rubric("result").reads_rows
+        False
+    """
+    setattr(reward, _READS_ROWS, False)
+    return reward
 
 
 def rubric(spec: RubricSpec) -> Rubric:
@@ -148,6 +174,10 @@ def _weighted(spec: RewardSpec) -> WeightedReward:
     if not isinstance(params, Mapping):
         raise PluginError(f"the params of reward {source!r} must be an object, not {params!r}")
     return WeightedReward(spec.get("name", source.rpartition(":")[2]), function, float(weight), dict(params))
+
+
+_LARGEST = sys.float_info.max
+_READS_ROWS = "reads_rows"
 
 
 def _finite(value: object) -> bool:

@@ -33,8 +33,8 @@ ASKED = 4096
 class Sampler:
     """A benchmark's tasks, how they are asked, and the scorer of the answers.
 
-    The arguments are those of `sql_env.SQLEnv`, and ``workers`` and ``backend`` those of
-    `sql_env.Scorer`.
+    The arguments are those of `sql_env.SQLEnv`, and ``workers``, ``backend`` and ``rows`` those
+    of `sql_env.Scorer`.
 
     Raises:
         SQLEnvError: An argument names nothing that is installed, or data is missing.
@@ -56,6 +56,7 @@ class Sampler:
         view: Mapping[str, int] | None = None,
         workers: int = 1,
         backend: str = "local",
+        rows: bool | None = None,
         **params: Any,
     ) -> None:
         check_turns(max_turns, max_queries)
@@ -73,6 +74,7 @@ class Sampler:
             comparison=comparison,
             workers=workers,
             backend=backend,
+            rows=rows,
         )
         self._by_id = {task.id: task for task in self.tasks}
         self._asked = lru_cache(ASKED)(self._ask)

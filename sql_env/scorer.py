@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter
 from types import TracebackType
 from typing import TypeAlias
 
+from sql_env.asked import Asked, Outcome, Target
 from sql_env.backends import load_executor
-from sql_env.comparison import Comparison, Gold, Order, comparison, gold
+from sql_env.comparison import Gold, Order, comparison, gold
 from sql_env.engines.file import signature
 from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
-from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Task, Turn
+from sql_env.stats import ScorerStats
+from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
+from sql_env.withheld import WITHHELD
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
 """For each completion the turns before it, maybe none; None where the model could not explore."""
@@ -34,6 +38,8 @@ class Scorer:
         limits: What each query may cost.
         workers: How many processes run queries.
         comparison: Semantics that replace the rubric's and each task's own.
+        rows: Whether `Rollout.result` is to have its rows. Where None, it has them if some reward of the
+            rubric may read them; see `sql_env.without_rows`. Gold results always have theirs.
         gold_cache: How many gold results are kept between batches.
         backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.backends`.
 
@@ -52,16 +58,29 @@ class Scorer:
         limits: Limits | None = None,
         workers: int = 1,
         comparison: str | None = None,
+        rows: bool | None = None,
         gold_cache: int = 4096,
         backend: str = "local",
     ) -> None:
         self.rubric = spec if isinstance(spec, Rubric) else rubric(spec)
         self.executor = load_executor(backend, limits or Limits(), workers)
         self._comparison = comparison or self.rubric.comparison
+        self._rows = self.rubric.reads_rows if rows is None else rows
         self._golds = GoldCache(gold_cache)
+        self._stats = ScorerStats()
+
+    @property
+    def stats(self) -> ScorerStats:
+        """What it has done so far, and where the time went. A copy."""
+        return self._stats.with_executor(self.executor.stats)
 
     def score(
-        self, completions: Sequence[str], tasks: Sequence[Task], histories: Histories | None = None
+        self,
+        completions: Sequence[str],
+        tasks: Sequence[Task],
+        histories: Histories | None = None,
+        *,
+        rows: bool | None = None,
     ) -> list[Score]:
         """Score completions, each against the task at the same place.
 
@@ -69,6 +88,7 @@ class Scorer:
             completions: The model's texts, ``n`` of them.
             tasks: ``n`` tasks; a task occurs as often as it has completions.
             histories: ``n`` histories, where the completions end an `sql_env.episode.Episode`.
+            rows: What the scorer was made with, for this call.
 
         Returns:
             ``n`` scores, in the same order.
@@ -77,31 +97,71 @@ class Scorer:
             ValueError: They differ in length.
             RewardError: A reward is broken. What a completion says never raises.
         """
-        return [self.rubric(rollout) for rollout in self.rollouts(completions, tasks, histories)]
+        rollouts = self.rollouts(completions, tasks, histories, rows=rows)
+        began = perf_counter()
+        scores = [self.rubric(rollout) for rollout in rollouts]
+        self._stats.add(rewarding=perf_counter() - began)
+        return scores
 
     def rollouts(
-        self, completions: Sequence[str], tasks: Sequence[Task], histories: Histories | None = None
+        self,
+        completions: Sequence[str],
+        tasks: Sequence[Task],
+        histories: Histories | None = None,
+        *,
+        rows: bool | None = None,
     ) -> list[Rollout]:
         """What `score` judges: each completion parsed, run and compared with its gold."""
         if len(completions) != len(tasks):
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
-        past = [None] * len(tasks) if histories is None else histories
-        actions = [
-            parse(completion, self.rubric.form, tools=turns is not None)
-            for completion, turns in zip(completions, past, strict=True)
+        form, began = self.rubric.form, perf_counter()
+        if histories is None:
+            histories = [None] * len(tasks)
+            actions = [parse(completion, form) for completion in completions]
+        else:
+            actions = [
+                parse(completion, form, tools=turns is not None)
+                for completion, turns in zip(completions, histories, strict=True)
+            ]
+        self._stats.add(scores=len(tasks), parsing=perf_counter() - began)
+        targets = self._targets(tasks)
+        rows = self._rows if rows is None else rows
+        asked = Asked(rows)
+        outcomes = [
+            asked.of(action.sql, targets[id(task)]) for action, task in zip(actions, tasks, strict=True)
         ]
-        asked = [self._asked(action, task) for action, task in zip(actions, tasks, strict=True)]
-        golds, results = self._run(tasks, asked)
+        cases = asked.cases()
+        began = perf_counter()
+        judgements = self.executor.judge(cases, rows=rows) if cases else []
+        self._stats.add(
+            waiting=perf_counter() - began, distinct=len(cases), known=asked.known, without_sql=asked.blank
+        )
+        asked.settle(judgements)
         return [
-            self._rollout(task, completion, action, results[query] if query else None, gold, turns or ())
-            for task, completion, action, query, gold, turns in zip(
-                tasks, completions, actions, asked, golds, past, strict=True
+            _rollout(task, completion, action, outcome, targets[id(task)].gold, turns or ())
+            for task, completion, action, outcome, turns in zip(
+                tasks, completions, actions, outcomes, histories, strict=True
             )
         ]
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
         """What each task's gold query returns. One that fails masks its task."""
-        return [known.result for known in self._run(tasks, [])[0]]
+        targets = self._targets(tasks)
+        return [targets[id(task)].gold.result for task in tasks]
+
+    def with_rows(self, scores: Sequence[Score]) -> list[Score]:
+        """The same scores with the rows of their results: queries whose rows are not here run again."""
+        asked = {
+            place: self._query(score.rollout.task, score.rollout.action.sql)
+            for place, score in enumerate(scores)
+            if score.rollout.result is not None and score.rollout.result.rows is WITHHELD
+        }
+        distinct = list(dict.fromkeys(asked.values()))
+        results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
+        shown = list(scores)
+        for place, query in asked.items():
+            shown[place] = replace(shown[place], rollout=replace(shown[place].rollout, result=results[query]))
+        return shown
 
     def close(self) -> None:
         """Stop the workers. Scoring afterwards raises `sql_env.errors.ClosedError`."""
@@ -115,56 +175,62 @@ class Scorer:
     ) -> None:
         self.close()
 
-    def _semantics(self, task: Task) -> Comparison:
-        return comparison(self._comparison or task.comparison)
+    def _targets(self, tasks: Sequence[Task]) -> dict[int, Target]:
+        """What each task's completions are judged by, under the task's `id`."""
+        distinct = {id(task): task for task in tasks}
+        files = {database: signature(database) for database in {task.database for task in distinct.values()}}
+        keys = {place: self._gold_key(task, files[task.database]) for place, task in distinct.items()}
+        golds = self._golds.recall(dict.fromkeys(keys.values()))
+        unknown = [key for key in dict.fromkeys(keys.values()) if key not in golds]
+        if unknown:
+            golds |= self._learn(unknown)
+        self._stats.add(gold_hits=len(golds) - len(unknown), gold_misses=len(unknown))
+        targets = {key: Target(key.query, comparison(key.comparison), gold) for key, gold in golds.items()}
+        return {place: targets[key] for place, key in keys.items()}
 
-    def _asked(self, action: Action, task: Task) -> Query | None:
-        if action.sql is None:
-            return None
-        return Query(task.database, self._semantics(task).prepare(action.sql), task.dialect)
-
-    def _run(
-        self, tasks: Sequence[Task], asked: Sequence[Query | None]
-    ) -> tuple[list[Gold], dict[Query, ExecutionResult]]:
-        """Run each distinct query once: predictions, and golds not known yet with their probes."""
-        files = {database: signature(database) for database in {task.database for task in tasks}}
-        keys = [self._gold_key(task, files[task.database]) for task in tasks]
-        golds = self._golds.recall(dict.fromkeys(keys))
-        orders = {key: _order(key) for key in dict.fromkeys(keys) if key not in golds}
-        probes = {key: _probe(key, order) for key, order in orders.items()}
-        wanted = [*asked, *(key.query for key in orders), *probes.values()]
-        distinct = [query for query in dict.fromkeys(wanted) if query is not None]
+    def _learn(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
+        """Run gold queries, with their probes."""
+        orders = {key: comparison(key.comparison).order(key.query.sql, key.query.dialect) for key in keys}
+        probes = {key: _probe(key.query, order) for key, order in orders.items()}
+        wanted = [*(key.query for key in keys), *filter(None, probes.values())]
+        distinct = list(dict.fromkeys(wanted))
+        began = perf_counter()
         results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
+        self._stats.add(waiting=perf_counter() - began)
+        golds = {}
         for key, order in orders.items():
             probe = probes[key]
             golds[key] = gold(results[key.query], order, results[probe] if probe else None)
-        self._golds.remember({key: golds[key] for key in orders})
-        return [golds[key] for key in keys], results
+        self._golds.remember(golds)
+        return golds
+
+    def _query(self, task: Task, sql: str | None) -> Query:
+        semantics = comparison(self._comparison or task.comparison)
+        return Query(task.database, semantics.prepare(sql or ""), task.dialect)
 
     def _gold_key(self, task: Task, file: tuple[int, int, int]) -> GoldKey:
-        semantics = self._semantics(task)
+        semantics = comparison(self._comparison or task.comparison)
         query = Query(task.database, semantics.prepare_gold(task.gold_sql), task.dialect)
         return GoldKey(query, semantics.name, file)
 
-    def _rollout(
-        self,
-        task: Task,
-        completion: str,
-        action: Action,
-        result: ExecutionResult | None,
-        known: Gold,
-        turns: tuple[Turn, ...],
-    ) -> Rollout:
-        blank = Rollout(task, completion, action, result, known.result, None, turns)
-        if blank.masked:
-            return blank
-        right = result is not None and result.ok and self._semantics(task).equal(result, known)
-        return replace(blank, correct=right)
+
+def _probe(query: Query, order: Order | None) -> Query | None:
+    return replace(query, sql=order.probe) if order is not None and order.probe else None
 
 
-def _order(key: GoldKey) -> Order | None:
-    return comparison(key.comparison).order(key.query.sql, key.query.dialect)
+def _rollout(
+    task: Task,
+    completion: str,
+    action: Action,
+    outcome: Outcome | None,
+    known: Gold,
+    turns: tuple[Turn, ...],
+) -> Rollout:
+    result = outcome.result if outcome else None
+    lost = not known.result.ok or _unavailable(result) or any(_unavailable(turn.result) for turn in turns)
+    right = None if lost else outcome is not None and outcome.equal
+    return Rollout(task, completion, action, result, known.result, right, turns)
 
 
-def _probe(key: GoldKey, order: Order | None) -> Query | None:
-    return replace(key.query, sql=order.probe) if order is not None and order.probe else None
+def _unavailable(result: ExecutionResult | None) -> bool:
+    return result is not None and result.status is Status.UNAVAILABLE

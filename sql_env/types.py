@@ -136,7 +136,8 @@ class ExecutionResult:
     Attributes:
         status: How it ended.
         columns: Column names, as the engine words them; duplicates are kept.
-        rows: All rows, in the engine's order. Empty unless ``status`` is ``ok``.
+        rows: All rows, in the engine's order. Empty unless ``status`` is ``ok``. Where a scorer keeps no
+            rows, reading them raises `sql_env.errors.RowsError`.
         error: The engine's message, or why there is no result. Empty when ``ok``.
     """
 
@@ -219,6 +220,13 @@ class Rollout:
     @property
     def masked(self) -> str:
         """Why this rollout must neither be paid nor punished; empty where it counts."""
+        result = self.result
+        if (
+            self.gold.status is Status.OK
+            and (result is None or result.status is not Status.UNAVAILABLE)
+            and not self.turns
+        ):
+            return ""
         if not self.gold.ok:
             return f"the gold query fails ({self.gold.status}): {self.gold.error}"
         for result in (*(turn.result for turn in self.turns), self.result):

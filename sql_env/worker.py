@@ -1,10 +1,9 @@
-"""The program inside a worker process: it answers chunks of queries until its parent is gone.
+"""The program inside a worker process: it runs queries, and compares what they return.
 
-It talks marshal over a socket. A request is ``(measured, [(dialect, database, sql), ...])``; the answer is
-one or more frames ``(replies, last, retire)``, where a reply is the fields of an `ExecutionResult`. Where
-``measured``, a query that runs has a table of what it took for a result, as EXPLAIN has one of a plan.
-Replies are gathered for a moment, because a message for each costs more than a small query. Shared
-memory says which query is being run and since when, so a killed worker loses nothing but that one.
+It talks marshal over a socket. It is sent `sql_env.job.Request` after request, and answers in frames
+``(replies, seconds of execution, seconds of comparison, retire)``, the replies in the order of the queries.
+They are gathered for a moment, because a message for each costs more than a small query. Shared memory
+says which query is being run and since when, so a killed worker loses nothing but that one.
 """
 
 from __future__ import annotations
@@ -15,20 +14,22 @@ import resource
 import select
 import signal
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
 from marshal import dumps, loads
 from multiprocessing.connection import Connection
+from time import perf_counter, thread_time
 
+from sql_env.comparison import comparison, unpacked
 from sql_env.engines import Engine, load_engine
+from sql_env.job import Ask, Reply, Request
 from sql_env.limits import Limits
 from sql_env.progress import Progress
-from sql_env.types import ExecutionResult, Row, Status
+from sql_env.types import ExecutionResult, Status
 
 GATHER_SECONDS = 0.05
 GATHER_ROWS = 2_000
 
-Reply = tuple[str, tuple[str, ...], tuple[Row, ...], str]
+_OK = Status.OK
 
 
 def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> None:
@@ -41,49 +42,100 @@ def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> Non
 def serve(connection: Connection, progress: Progress, limits: Limits) -> None:
     """Answer requests until the connection ends."""
     engines: dict[str, Engine] = {}
+    place = 0
     while True:
         try:
-            measured, queries = loads(connection.recv_bytes())
+            request: Request = loads(connection.recv_bytes())
         except EOFError:
             return
-        for dialect in {dialect for dialect, _, _ in queries} - set(engines):
+        for dialect in {job[1] for job in request[1]} - set(engines):
             engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
-        results = _results(engines, measured, queries, progress)
-        _answer(connection, results, len(queries), 2 * limits.memory_bytes + 128 * 2**20)
+        stint = Stint(engines, request, progress, connection.send_bytes)
+        place = stint.run(place, 2 * limits.memory_bytes + 128 * 2**20)
 
 
-def _results(
-    engines: Mapping[str, Engine], measured: bool, queries: list[tuple[str, str, str]], progress: Progress
-) -> Iterator[ExecutionResult]:
-    """Run each query under a timer of the kernel, which kills this process when it runs out."""
-    for place, (dialect, database, sql) in enumerate(queries):
-        engine = engines[dialect]
-        progress.begin(place)
-        signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
-        result = _measured(engine, database, sql) if measured else engine.run(database, sql)
+class Stint:
+    """One request, from its first query to its last."""
+
+    def __init__(
+        self,
+        engines: dict[str, Engine],
+        request: Request,
+        progress: Progress,
+        send: Callable[[bytes], None],
+    ) -> None:
+        references, self._jobs = request
+        self._engines = engines
+        self._progress = progress
+        self._send = send
+        self._references = [(comparison(name), unpacked(gold)) for name, gold in references]
+        self._replies: list[Reply] = []
+        self._comparing = 0.0
+
+    def run(self, place: int, memory: float) -> int:
+        """Run each query under a timer of the kernel, which kills this process when it runs out.
+
+        Args:
+            place: How many queries this process has run before.
+            memory: Bytes beyond which it should be replaced.
+
+        Returns:
+            How many it has run now.
+        """
+        for engine in self._engines.values():
+            engine.begin()
+        left, rows = len(self._jobs), 0
+        began = perf_counter()
+        for ask, dialect, database, sql, references in self._jobs:
+            engine = self._engines[dialect]
+            self._progress.begin(place)
+            place += 1
+            _arm(engine)
+            result = _measured(engine, database, sql) if ask == Ask.COST else engine.run(database, sql)
+            equal = self._compare(engine, result, references) if references else ()
+            kept = None if ask == Ask.VERDICT else result.rows
+            self._replies.append((result.status.value, result.columns, kept, result.error, equal))
+            left -= 1
+            rows += len(kept) if kept else 0
+            if left and (rows > GATHER_ROWS or perf_counter() - began > GATHER_SECONDS):
+                began, rows = self._flush(began, False), 0
         signal.setitimer(signal.ITIMER_PROF, 0)
-        yield result
+        self._flush(began, resident_bytes() > memory)
+        return place
+
+    def _compare(self, engine: Engine, result: ExecutionResult, references: Sequence[int]) -> list[bool]:
+        if result.status is not _OK:
+            return [False] * len(references)
+        began = perf_counter()
+        equal = []
+        for reference in references:
+            semantics, gold = self._references[reference]
+            if result.rows == gold.result.rows and len(result.columns) == len(gold.result.columns):
+                equal.append(True)  # under any semantics
+                continue
+            self._progress.compare()
+            _arm(engine)
+            equal.append(semantics.equal(result, gold))
+        self._comparing += perf_counter() - began
+        return equal
+
+    def _flush(self, began: float, retire: bool) -> float:
+        now = perf_counter()
+        self._send(dumps((self._replies, now - began - self._comparing, self._comparing, retire)))
+        self._replies, self._comparing = [], 0.0
+        return perf_counter()
+
+
+def _arm(engine: Engine) -> None:
+    signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
 
 
 def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
     """What a query took: one row, its steps and its seconds of CPU."""
-    began = time.thread_time()
+    began = thread_time()
     result, steps = engine.measure(database, sql)
-    seconds = time.thread_time() - began
-    return ExecutionResult(Status.OK, rows=((steps, seconds),)) if result.ok else result
-
-
-def _answer(connection: Connection, results: Iterator[ExecutionResult], count: int, memory: float) -> None:
-    replies: list[Reply] = []
-    rows, since = 0, time.monotonic()
-    for result in results:
-        replies.append((result.status.value, result.columns, result.rows, result.error))
-        rows += len(result.rows)
-        count -= 1
-        if count and (rows > GATHER_ROWS or time.monotonic() - since > GATHER_SECONDS):
-            connection.send_bytes(dumps((replies, False, False)))
-            replies, rows, since = [], 0, time.monotonic()
-    connection.send_bytes(dumps((replies, True, resident_bytes() > memory)))
+    seconds = thread_time() - began
+    return ExecutionResult(_OK, rows=((steps, seconds),)) if result.ok else result
 
 
 def resident_bytes() -> int:

@@ -106,7 +106,7 @@ def test_ids_that_tell_no_place(small):
 
 @pytest.fixture
 def scorer():
-    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         yield scorer
 
 

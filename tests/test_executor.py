@@ -41,6 +41,11 @@ def singers(concerts):
     return query
 
 
+def different(query, count):
+    """The same work ``count`` times over, in queries that are not shared."""
+    return [Query(query.database, f"{query.sql} -- {i}") for i in range(count)]
+
+
 def children(pid=None):
     return [process for process in psutil.Process(pid).children() if process.status() != psutil.STATUS_ZOMBIE]
 
@@ -99,7 +104,7 @@ def test_cpu_time_of_one_query_does_not_count_for_the_next(singers):
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 500000) SELECT max(x) FROM r"
     )
     with Executor(Limits(cpu_seconds=0.5)) as executor:
-        assert all(result.ok for result in executor.run_many([spin] * 10))
+        assert all(result.ok for result in executor.run_many(different(spin, 10)))
 
 
 def test_duckdb_is_stopped_by_cpu_time(library, singers):
@@ -124,7 +129,7 @@ def test_the_deadline_is_each_querys_own(singers):
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 1000000) SELECT max(x) FROM r"
     )
     with Executor(Limits(wall_seconds=4.0)) as executor:
-        assert all(result.ok for result in executor.run_many([singers(spin)] * 30))
+        assert all(result.ok for result in executor.run_many(different(singers(spin), 30)))
 
 
 def test_a_worker_killed_from_outside_is_replaced(singers):
@@ -186,7 +191,7 @@ def test_a_long_batch_does_not_starve_another_thread(singers):
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 100000) SELECT max(x) FROM r"
     )
     with Executor() as executor, ThreadPoolExecutor(1) as thread:
-        long = thread.submit(executor.run_many, [slow] * 100)
+        long = thread.submit(executor.run_many, different(slow, 100))
         time.sleep(0.2)
         assert executor.run(singers()).ok
         assert not long.done()
@@ -319,6 +324,7 @@ SCRIPT = """
     def main():
         executor = Executor(Limits(cpu_seconds=60, max_steps=10**9), workers=2)
         query = Query({database!r}, {sql!r})
+        queries = [Query(query.database, query.sql + " -- " + str(i)) for i in range(50)]
         print("ready", flush=True)
         {body}
     if __name__ == "__main__":
@@ -348,7 +354,7 @@ def finish(process, seconds=60):
 
 
 def test_ctrl_c_in_mid_batch(tmp_path, concerts):
-    process = start(tmp_path, concerts, "executor.run_many([query] * 50)")
+    process = start(tmp_path, concerts, "executor.run_many(queries)")
     workers = busy(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     began = time.monotonic()
@@ -362,7 +368,7 @@ def test_ctrl_c_in_mid_batch(tmp_path, concerts):
 def test_ctrl_c_leaves_a_usable_executor(tmp_path, concerts):
     body = """
         try:
-            executor.run_many([query] * 50)
+            executor.run_many(queries)
         except KeyboardInterrupt:
             rows = executor.run(Query(query.database, "SELECT 1")).rows
             sys.exit(0 if rows == ((1,),) else 1)"""
@@ -374,7 +380,7 @@ def test_ctrl_c_leaves_a_usable_executor(tmp_path, concerts):
 
 @pytest.mark.parametrize("sql", [STUCK, ENDLESS])
 def test_a_killed_parent_leaves_no_process(tmp_path, concerts, sql):
-    process = start(tmp_path, concerts, "executor.run_many([query] * 50)", sql)
+    process = start(tmp_path, concerts, "executor.run_many(queries)", sql)
     workers = busy(process.pid, 2)
     assert len(workers) == 2
     process.kill()
@@ -513,7 +519,7 @@ def fork_first(*arguments, **options):
 subprocess.Popen = fork_first
 with Executor() as executor:
     executor.run(Query("concerts.sqlite", "SELECT 1"))
-    (worker,) = executor._pool._workers
+    (worker,) = executor._dispatcher._workers.values()
     worker._process.kill()
     worker._process.wait()
     print(executor.run(Query("concerts.sqlite", "SELECT 5")).rows)

@@ -24,7 +24,7 @@ COUNT = "SELECT COUNT(*) FROM singer"
 
 @pytest.fixture(scope="module")
 def scorer():
-    with Scorer("sql-r1", limits=Limits(max_steps=200_000), workers=2) as made:
+    with Scorer("sql-r1", limits=Limits(max_steps=200_000), workers=2, rows=True) as made:
         yield made
 
 

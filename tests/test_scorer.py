@@ -139,7 +139,7 @@ def test_ties_under_a_hidden_sort_key_may_change_places(ask):
     """Two singers are 30: ORDER BY age leaves their order open, wherever age is shown."""
     gold = "SELECT name FROM singer WHERE age IS NOT NULL ORDER BY age"
     swapped = f"{gold}, name DESC"
-    with Scorer() as scorer:
+    with Scorer(rows=True) as scorer:
         first, second = scorer.score([respond(gold), respond(swapped)], [ask(gold)] * 2)
         assert first.rollout.result.rows != second.rollout.result.rows
         assert first.rollout.correct

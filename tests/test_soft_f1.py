@@ -104,7 +104,7 @@ def test_of_a_score(ask):
     gold = "SELECT id FROM singer WHERE id < 3"
     sql = [gold, "SELECT id FROM singer WHERE id = 1", "SELECT nothing", "SELECT 1 WHERE 0"]
     tasks = [ask(gold, comparison="bird")] * 4 + [ask("SELECT nothing", comparison="bird")]
-    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score([*sql, "SELECT 1"], tasks)
     assert [soft_f1_of(score) for score in scores] == [1.0, pytest.approx(2 / 3), 0.0, 0.0, None]
 

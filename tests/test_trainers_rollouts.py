@@ -17,7 +17,7 @@ RIGHT = "SELECT name FROM singer"
 
 @pytest.fixture(scope="module")
 def scorer():
-    with Scorer(["format", "result"]) as made:
+    with Scorer(["format", "result"], rows=True) as made:
         yield made
 
 

@@ -31,7 +31,7 @@ def rollouts(
     prompts = [prompter(task) for task in tasks]
     answers = generate(model, tokenizer, prompts, samples=samples, **how)
     flat = [answer for group in answers for answer in group]
-    judged = prompter.scorer.rollouts(flat, [task for task in tasks for _ in range(samples)])
+    judged = prompter.scorer.rollouts(flat, [task for task in tasks for _ in range(samples)], rows=True)
     return [judged[i : i + samples] for i in range(0, len(judged), samples)]
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.item import ITEMS, Item, item, read_items, write_items
-from sql_env import Score
+from sql_env import Score, Scorer
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,11 @@ class Rollouts:
     Args:
         folder: Where the file is.
         per_step: How many answers are kept of a step, at most: whole groups, as far as one fits.
+        scorer: What has scored them, and brings the rows of those that are kept; None where they have them.
     """
 
-    def __init__(self, folder: Path, per_step: int) -> None:
+    def __init__(self, folder: Path, per_step: int, scorer: Scorer | None = None) -> None:
+        self._scorer = scorer
         self._folder = folder
         self._per_step = per_step if os.environ.get("RANK", "0") == "0" else 0
         self._lock = threading.Lock()
@@ -59,6 +61,7 @@ class Rollouts:
                 if step != self._step:
                     self._step, self._of_step = step, 0
                 kept = some(scores, self._per_step - self._of_step)
+                kept = self._scorer.with_rows(kept) if self._scorer else kept
                 self._of_step += len(kept)
                 self._append(item(self._index + i, score, step=step) for i, score in enumerate(kept))
                 self._index += len(kept)

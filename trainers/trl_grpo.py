@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers) as scorer:
             setup = prepare(args, config, model, scorer)
-            kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts)
+            kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:
                 more = several_turns(scorer, config, max_turns=args.max_turns, rollouts=kept)
             else:

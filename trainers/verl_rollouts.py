@@ -55,7 +55,7 @@ class VerlRollouts:
         texts = [self._tokenizer.decode(ids, skip_special_tokens=True) for ids in padded]
         try:
             tasks = [task_of(str(info["task"])) for info in infos]
-            scores = scorer_of(self._told["reward"]).score(texts, tasks)
+            scores = scorer_of(self._told["reward"]).score(texts, tasks, rows=True)
         except SQLEnvError as error:  # what cannot be scored is masked in training, which goes on
             log.warning("no rollouts of step %d are kept: %s", step, error)
         else:

@@ -57,7 +57,7 @@ class Evaluation:
 
     def scorer(self, spec: Rubric) -> Scorer:
         """What judges the answers."""
-        return Scorer(spec, limits=self.limits, workers=self.workers, comparison=self.comparison)
+        return Scorer(spec, limits=self.limits, workers=self.workers, comparison=self.comparison, rows=True)
 
     def measures(self) -> list[Measure]:
         """What is measured beside correctness."""

@@ -89,7 +89,7 @@ def evaluate(
             f"{len(predictions)} predictions for {len(benchmark.tasks)} tasks: give one for each"
         )
     scores: list[Score] = []
-    with Scorer(SQL, limits=limits, workers=workers, comparison=comparison) as scorer:
+    with Scorer(SQL, limits=limits, workers=workers, comparison=comparison, rows=True) as scorer:
         for start in range(0, len(predictions), CHUNK):
             chunk = slice(start, start + CHUNK)
             scores += scorer.score(predictions[chunk], benchmark.tasks[chunk])

@@ -82,7 +82,7 @@ def under_all(
     places, found = indices(benchmark), list[Verdicts]()
     if len(predictions) != len(places):
         raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
-    with Scorer(_RUBRIC, limits=limits, workers=workers) as scorer:
+    with Scorer(_RUBRIC, limits=limits, workers=workers, rows=True) as scorer:
         for start in range(0, len(places), CHUNK):
             part = slice(start, start + CHUNK)
             tasks = [replace(task, comparison=name) for name in semantics for task in benchmark.tasks[part]]

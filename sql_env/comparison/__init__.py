@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sql_env.comparison import bird, spider, strict
-from sql_env.comparison.gold import Gold, Order, gold
+from sql_env.comparison.gold import Gold, Order, gold, unpacked
 from sql_env.errors import ComparisonError
-from sql_env.plugins import suggest
 from sql_env.types import ExecutionResult
 
-__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "comparison", "gold"]
+__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "comparison", "gold", "unpacked"]
 
 
 def _as_it_is(sql: str) -> str:
@@ -71,5 +70,7 @@ def comparison(name: str) -> Comparison:
         ComparisonError: There is none.
     """
     if name not in COMPARISONS:
+        from sql_env.plugins import suggest  # looks for plug-ins, of which a worker needs none
+
         raise ComparisonError(f"no comparison is called {name!r}.{suggest(name, list(COMPARISONS))}")
     return COMPARISONS[name]

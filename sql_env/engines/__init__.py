@@ -36,6 +36,14 @@ class Engine(Protocol):
 
     def __init__(self, limits: Limits) -> None: ...
 
+    def begin(self, trusting: bool = True) -> None:
+        """Begin a stint: from here on each database file is looked at once, not before each query.
+
+        Args:
+            trusting: False ends the stint: files are looked at before each query again.
+        """
+        ...
+
     def run(self, database: str, sql: str) -> ExecutionResult:
         """Run one query. It never raises for what the query or the database file holds."""
         ...

@@ -66,6 +66,9 @@ class DuckDBEngine:
         self._warm: OrderedDict[str, tuple[Identity, duckdb.DuckDBPyConnection]] = OrderedDict()
         self._cursor: duckdb.DuckDBPyConnection
 
+    def begin(self, trusting: bool = True) -> None:
+        """Files are looked at before each query; see `sql_env.engines.Engine.begin`."""
+
     def run(self, database: str, sql: str) -> ExecutionResult:
         """Run one query; see `sql_env.engines.Engine.run`."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from marshal import dumps
 from random import Random
 from typing import Any
@@ -68,11 +69,16 @@ class SQLiteEngine:
         self.limits = limits
         self._steps = min(int(limits.max_steps), _MAX_INT)
         self._warm: OrderedDict[tuple[str, bool], tuple[Identity, apsw.Connection]] = OrderedDict()
+        self._seen: dict[str, Identity] | None = None  # in this stint
         self._frozen = False
         self._sql = self._statement = self._refusal = ""
         self._columns: tuple[str, ...] = ()
         self._random: Random | None = None
         self._taken: int | None = None  # steps, where they are asked for
+
+    def begin(self, trusting: bool = True) -> None:
+        """Look at each file once from now on; see `sql_env.engines.Engine.begin`."""
+        self._seen = {} if trusting else None
 
     def run(self, database: str, sql: str) -> ExecutionResult:
         """Run one query; see `sql_env.engines.Engine.run`."""
@@ -129,15 +135,22 @@ class SQLiteEngine:
         return ExecutionResult(Status.OK, self._columns, rows)
 
     def _connection(self, database: str, frozen: bool) -> apsw.Connection:
-        key, identity = (database, frozen), state(database)
-        warm = self._warm.pop(key, None)
+        key, identity = (database, frozen), self._identity(database)
+        warm = self._warm.get(key)
         if warm is None or warm[0] != identity:
             if len(self._warm) >= WARM:
                 self._warm.popitem(last=False)[1][1].close(True)
-            warm = identity, self._open(database, frozen)
-        self._warm[key] = warm
+            self._warm[key] = warm = identity, self._open(database, frozen)
+        self._warm.move_to_end(key)
         self._frozen = frozen
         return warm[1]
+
+    def _identity(self, database: str) -> Identity:
+        if self._seen is None:
+            return state(database)
+        if database not in self._seen:
+            self._seen[database] = state(database)
+        return self._seen[database]
 
     def _open(self, database: str, frozen: bool) -> apsw.Connection:
         connection = open_readonly(database, frozen)
@@ -167,18 +180,18 @@ class SQLiteEngine:
         if self._taken is not None:
             connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._note_steps)
         try:
-            for row in cursor.execute(sql, can_cache=False):
-                rows.append(row if convert is None else convert(row))
+            for row in islice(cursor.execute(sql, can_cache=False), most + 1):
+                rows.append(row)
                 room -= 8 * len(row) + len(dumps(row, 2))  # the cheapest way to count; NULLs are not free
                 if room < 0:
                     raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
-                if len(rows) > most:
-                    raise Stop(Status.TOO_LARGE, f"more than {most} rows")
         finally:
             cursor.close(True)
             if self._taken is not None:
                 connection.trace_v2(0, None)
-        return tuple(rows)
+        if len(rows) > most:
+            raise Stop(Status.TOO_LARGE, f"more than {most} rows")
+        return tuple(rows if convert is None else map(convert, rows))
 
     def _note_steps(self, statement: dict[str, Any]) -> None:
         """A statement has ended. The query ends last; before it come those by which a virtual table reads
@@ -192,6 +205,8 @@ class SQLiteEngine:
             return True
         self._statement = statement
         self._columns = tuple([column[0] for column in cursor.get_description()])
+        if self._columns and len(statement) == len(self._sql) and cursor.is_readonly:
+            return True
         if len(statement) != len(self._sql) and not _is_blank(self._sql[len(statement) :]):
             raise Stop(Status.DENIED, "one statement only")
         if not self._columns and _is_blank(statement):

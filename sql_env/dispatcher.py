@@ -1,0 +1,339 @@
+"""The jobs of all calls, spread over the workers, whoever it is that drives them."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+
+from sql_env.errors import ClosedError, SQLEnvError
+from sql_env.job import Ask, Case, Job, Judgement
+from sql_env.limits import Limits
+from sql_env.process import Worker
+from sql_env.stats import ExecutorStats
+from sql_env.ticket import Ticket
+from sql_env.types import ExecutionResult, Status
+
+CHUNK = 64
+"""Queries that are sent to a worker at once, at most. More would leave a worker alone with many
+slow ones; fewer cost more messages."""
+
+_AHEAD = 8  # a chunk of so many is sent while its worker still has another: it need not wait for the next
+_LOOK_AFTER = 1.0  # seconds after which to look whether a silent worker is alive
+
+
+class Dispatcher:
+    """Up to ``size`` workers, started when they are first needed, and the calls that wait for them.
+
+    There is no thread of its own: one of the calls leads, which is to say that it sends jobs to workers and
+    receives judgements, for all. When its own are done, another takes over. So a single caller waits for
+    nobody, and what many threads ask at the same time travels together; a query that one of them asks
+    while it runs for another is not run again.
+
+    A fork of this process does not share its workers: it starts its own.
+    """
+
+    def __init__(self, limits: Limits, size: int) -> None:
+        self.limits = limits
+        self.size = size
+        self.closed = False
+        self.stats = ExecutorStats()
+        self._begin()
+        _dispatchers.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._leader: Ticket | None = None
+        self._tickets: dict[Ticket, None] = {}
+        self._flying: dict[object, Job] = {}
+        self._workers: dict[int, Worker] = {}  # by the file descriptor of their line
+        self._poll = select.poll()
+        self._woken, self._waker = os.pipe()
+        self._hungry = False  # whether some worker could do with more
+        for end in (self._woken, self._waker):
+            os.set_blocking(end, False)
+        self._poll.register(self._woken, select.POLLIN)
+
+    def run(self, cases: Sequence[Case], ask: Ask) -> list[Judgement]:
+        """Run all cases and return what came of them, in order.
+
+        Raises:
+            ClosedError: The dispatcher was closed meanwhile.
+            SQLEnvError: Workers cannot be started.
+        """
+        ticket = Ticket(self.size)
+        try:
+            self._enqueue(ticket, cases, ask)
+            while not self._done(ticket):
+                if self._leader is ticket:
+                    self._lead(ticket)
+                else:
+                    ticket.wake.wait()
+                    ticket.wake.clear()
+        finally:
+            self._leave(ticket)
+        return [job.judgement for job in ticket.jobs if job.judgement is not None]
+
+    def close(self) -> None:
+        """Kill all workers. A call that waits for one gets a `ClosedError`."""
+        with self._lock:
+            self.closed = True
+            for worker in self._workers.values():
+                worker.kill()
+            for ticket in self._tickets:
+                ticket.wake.set()
+            if self._leader is None:
+                self._bury(list(self._workers.values()))
+                self._let_go()
+            else:
+                self._wake_leader()
+
+    def abandon(self) -> None:
+        """In a fork of the process that made the workers: let go of them without harm."""
+        for worker in self._workers.values():
+            worker.abandon()
+        if not self.closed:
+            self._let_go()
+            self._begin()
+
+    # Joining and leaving
+
+    def _enqueue(self, ticket: Ticket, cases: Sequence[Case], ask: Ask) -> None:
+        with self._lock:
+            if self.closed:
+                raise ClosedError("the executor is closed")
+            self._tickets[ticket] = None
+            for case in cases:
+                key = _key(case, ask)
+                job = self._flying.get(key)
+                if job is None:
+                    job = Job(case, ask)
+                    if ask is not Ask.COST:  # which is asked twice to be measured twice
+                        self._flying[key] = job
+                    ticket.queue(job)
+                else:
+                    self.stats.shared += 1
+                job.tickets.append(ticket)
+                ticket.jobs.append(job)
+                ticket.left += 1
+            if self._hungry:
+                self._wake_leader()
+
+    def _done(self, ticket: Ticket) -> bool:
+        """Whether a call may return. If not, it leads from here on where nobody else does."""
+        with self._lock:
+            if self.closed:
+                raise ClosedError("the executor was closed while it ran queries")
+            if ticket.error is not None:
+                raise ticket.error
+            if ticket.left and self._leader not in self._tickets:
+                self._leader = ticket
+            return not ticket.left
+
+    def _leave(self, ticket: Ticket) -> None:
+        """A call returns, or something has interrupted it."""
+        with self._lock:
+            self._tickets.pop(ticket, None)
+            if ticket.left:
+                self._forsake(ticket)
+            if self._leader is ticket:
+                self._leader, self._hungry = None, False
+                if self.closed:
+                    self._bury(list(self._workers.values()))
+                    self._let_go()
+            if self._leader is None and self._tickets:
+                next(iter(self._tickets)).wake.set()
+
+    def _forsake(self, ticket: Ticket) -> None:
+        """Drop what only this call wanted, and hand on the rest; what a worker had of it is killed."""
+        if self._leader is ticket:  # what it was doing to the workers is not known
+            busy = [worker for worker in self._workers.values() if worker.outstanding]
+            lost = [job for worker in busy for job in worker.outstanding]
+            self._bury(busy)
+        else:
+            lost = []
+        lost += ticket.take(0, ticket.waiting)
+        for job in lost + ticket.jobs:
+            job.tickets = [other for other in job.tickets if other is not ticket]
+            if not job.tickets:
+                self._flying.pop(_key(job.case, job.ask), None)
+        for job in dict.fromkeys(lost):
+            if job.tickets and job.judgement is None:
+                job.tickets[0].queue(job)
+
+    # Leading
+
+    def _lead(self, ticket: Ticket) -> None:
+        """Drive the workers until a call's jobs are done."""
+        while ticket.left and not self.closed and ticket.error is None:
+            if not self._dispatch():
+                self._collect()
+
+    def _dispatch(self) -> bool:
+        """Send what waits to workers that have room. True where there is no call left to lead."""
+        while True:
+            with self._lock:
+                found = self._next()
+                self._hungry = found is None and self._has_room()
+                if found is None:
+                    return self.closed
+                worker, jobs = found
+            if worker is None:
+                self._start()
+            else:
+                worker.send(jobs)
+
+    def _next(self) -> tuple[Worker | None, list[Job]] | None:
+        """A worker that has room and jobs for it; no worker where another should be started."""
+        waiting = sum(ticket.waiting for ticket in self._tickets)
+        if not waiting:
+            return None
+        size = max(1, min(CHUNK, waiting // (4 * self.size)))
+        free = [worker for worker in self._workers.values() if not worker.outstanding]
+        if not free and len(self._workers) < self.size:
+            return None, []
+        if not free and size >= _AHEAD:
+            free = [worker for worker in self._workers.values() if worker.may_have_more]
+        if not free:
+            return None
+        worker = free[0]
+        jobs: list[Job] = []
+        share = max(1, size // len(self._tickets))
+        for ticket in list(self._tickets):
+            if len(jobs) >= size:
+                break
+            if ticket.waiting:
+                jobs += ticket.take(worker.slot, share)
+                self._tickets[ticket] = self._tickets.pop(ticket)  # to the end of the line
+        worker.outstanding.extend(jobs)
+        return worker, jobs
+
+    def _has_room(self) -> bool:
+        return len(self._workers) < self.size or any(not w.outstanding for w in self._workers.values())
+
+    def _start(self) -> None:
+        taken = {worker.slot for worker in self._workers.values()}
+        worker = Worker(self.limits, next(slot for slot in range(self.size) if slot not in taken))
+        with self._lock:
+            self._workers[worker.line] = worker
+            self._poll.register(worker.line, select.POLLIN)
+            self.stats.started += 1
+            if self.closed:  # by a thread that did not see this one
+                worker.kill()
+
+    def _collect(self) -> None:
+        """Wait until a worker has something to say, is overdue or dead, or a call has joined."""
+        busy = [worker for worker in self._workers.values() if worker.outstanding]
+        patience = min((worker.deadline for worker in busy), default=0.0) - time.monotonic()
+        ready = [fd for fd, _ in self._poll.poll(1000 * min(max(0.0, patience), _LOOK_AFTER))]
+        for fd in ready:
+            if fd == self._woken:
+                os.read(self._woken, 4096)
+            else:
+                self._receive(self._workers[fd])
+        for worker in busy:
+            if not worker.outstanding or worker.line in ready:
+                continue
+            if worker.deadline <= time.monotonic():
+                worker.kill(overdue=True)
+            elif not ready and worker.died:
+                self._lost(worker)
+
+    def _receive(self, worker: Worker) -> None:
+        try:
+            judgements, execution, comparison = worker.receive()
+        except EOFError:
+            self._lost(worker)
+            return
+        with self._lock:
+            self.stats.executing += execution
+            self.stats.comparing += comparison
+            for judgement in judgements:
+                self._settle(worker.outstanding.popleft(), judgement)
+            if worker.retiring and not worker.outstanding:
+                self.stats.retired += 1
+                self._bury([worker])
+
+    def _settle(self, job: Job, judgement: Judgement) -> None:
+        """A job is done, for all that wait for it."""
+        job.judgement = judgement
+        if job.ask is not Ask.COST:
+            self._flying.pop(_key(job.case, job.ask), None)
+        self.stats.executed += 1
+        if judgement.result.status is not Status.OK:
+            self.stats.ended[judgement.result.status] += 1
+        for ticket in job.tickets:
+            ticket.left -= 1
+            if not ticket.left:
+                ticket.wake.set()
+        job.tickets = []
+
+    def _lost(self, worker: Worker) -> None:
+        """A worker died: give a verdict on what it was running, and run the rest elsewhere."""
+        if self.closed:
+            return
+        verdict, jobs = worker.verdict(), list(worker.outstanding)
+        error = SQLEnvError(f"a worker process could not start: {worker.last_words}")
+        with self._lock:
+            self.stats.killed += 1
+            culprit = jobs.pop(worker.culprit) if jobs else None
+            words, failed = worker.last_words, worker.failed_to_start
+            self._bury([worker])
+            if culprit is None:
+                return
+            if failed:
+                for ticket in self._tickets:
+                    ticket.error = error
+                    ticket.wake.set()
+                jobs.append(culprit)
+            elif verdict is None and culprit.retried:
+                verdict = ExecutionResult(Status.UNAVAILABLE, error=f"its worker died twice: {words}")
+            if verdict is None and not failed:
+                culprit.retried = True
+                jobs.append(culprit)
+            elif verdict is not None:
+                self._settle(culprit, Judgement(verdict, (False,) * len(culprit.case.references)))
+            for job in jobs:
+                if job.tickets:
+                    job.tickets[0].queue(job)
+
+    def _bury(self, workers: list[Worker]) -> None:
+        for worker in workers:
+            self._workers.pop(worker.line, None)
+            self._poll.unregister(worker.line)
+            worker.bury()
+
+    def _wake_leader(self) -> None:
+        self._hungry = False
+        try:
+            os.write(self._waker, b".")
+        except BlockingIOError:  # it is full: the leader will wake
+            return
+
+    def _let_go(self) -> None:
+        """Close the pipe that wakes the leader. Once is enough."""
+        for end in (self._woken, self._waker):
+            if end >= 0:
+                os.close(end)
+        self._woken = self._waker = -1
+
+
+def _key(case: Case, ask: Ask) -> object:
+    """What makes two jobs the same. Golds are told apart by what they are, not by what they hold."""
+    if not case.references:
+        return ask, case.query
+    return ask, case.query, tuple([(id(r.gold), r.comparison) for r in case.references])
+
+
+_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for dispatcher in list(_dispatchers):
+        dispatcher.abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,78 @@
+"""What a worker is given to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from sql_env.comparison.gold import Gold
+from sql_env.types import ExecutionResult, Query, Row
+
+if TYPE_CHECKING:
+    from sql_env.ticket import Ticket
+
+
+class Ask(IntEnum):
+    """What is wanted of a query."""
+
+    VERDICT = 0
+    """Its status, and whether it equals its golds."""
+    ROWS = 1
+    """Its rows, too."""
+    COST = 2
+    """What it took, in the place of its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that a result is compared with, and how: a gold, and the semantics' name."""
+
+    comparison: str
+    gold: Gold
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A query, and all that its result is to be compared with.
+
+    Attributes:
+        query: What is run, once.
+        references: What it is compared with; each gold is ``ok``.
+    """
+
+    query: Query
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of a `Case`.
+
+    Attributes:
+        result: How the query ended. It has its rows only where they were asked for.
+        equal: For each reference whether the result equals it. All False where it is not ``ok``.
+    """
+
+    result: ExecutionResult
+    equal: tuple[bool, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A case on its way, for all calls that wait for it."""
+
+    case: Case
+    ask: Ask
+    tickets: list[Ticket] = field(default_factory=list)
+    judgement: Judgement | None = None
+    retried: bool = False
+
+
+Request: TypeAlias = tuple[Sequence[tuple[str, bytes]], Sequence[tuple[int, str, str, str, Sequence[int]]]]
+"""References as (semantics, `Gold.packed`); and for each query what is asked, its dialect, database and SQL,
+and the places of its references."""
+
+Reply: TypeAlias = tuple[str, tuple[str, ...], tuple[Row, ...] | None, str, Sequence[bool]]
+"""Status, columns, rows where asked for, error, and whether it equals each reference."""
