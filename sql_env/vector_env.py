@@ -66,7 +66,8 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
         self.single_action_space = TextSpace()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._sampler = Sampler(**arguments, workers=workers, backend=backend)
+        rows = True if render_mode else None  # to be drawn
+        self._sampler = Sampler(**arguments, workers=workers, backend=backend, rows=rows)
         self.tasks = self._sampler.tasks
         self.scorer = self._sampler.scorer
         self._random: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
