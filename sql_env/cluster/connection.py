@@ -1,0 +1,39 @@
+"""The driver's connection to a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import ray
+
+from sql_env.errors import SQLEnvError
+
+log = logging.getLogger(__name__)
+
+
+def connect(workers: int) -> None:
+    """Make this process a driver, unless it is one.
+
+    Args:
+        workers: How many CPUs will be asked for.
+
+    Raises:
+        SQLEnvError: There is no cluster at the address.
+    """
+    if not ray.is_initialized():
+        try:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                ignore_reinit_error=True,  # another thread may be faster
+            )
+        except (ConnectionError, ValueError) as error:
+            asked = os.environ.get("RAY_ADDRESS", "")
+            raise SQLEnvError(f"cannot reach a Ray cluster (RAY_ADDRESS={asked!r}): {error}") from None
+    resources: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    there = int(resources.get("CPU", 0))
+    if workers > there:
+        log.warning("%d workers, but Ray's cluster has %d CPUs: the rest wait for more", workers, there)

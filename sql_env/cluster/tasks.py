@@ -1,0 +1,56 @@
+"""Jobs on a Ray cluster, each a task of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import RayTaskError
+
+from sql_env.cluster.connection import connect
+
+AHEAD = 8
+"""Jobs a worker that may be done, or run, before the first that is not."""
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+
+def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -> Iterator[Done]:
+    """Call a function on each of many jobs, anywhere on the cluster; see `sql_env.backends.spread`.
+
+    Each call is a task of Ray's with a CPU of its own. One that is lost with its node is done again.
+    """
+    connect(workers)
+    task: Any = ray.remote(num_cpus=1, max_retries=-1, scheduling_strategy="SPREAD")(_apply)
+    feed = iter(jobs)
+    running: set[Any] = set()
+    unread: deque[Any] = deque()  # those that run, and those that wait for an earlier one
+    try:
+        while True:
+            for job in islice(feed, min(workers - len(running), AHEAD * workers - len(unread))):
+                unread.append(task.remote(function, job))
+                running.add(unread[-1])
+            while unread and unread[0] not in running:
+                yield _fetched(unread.popleft())
+            if running:
+                running = set(ray.wait(list(running))[1])
+            elif not unread:
+                return
+    finally:
+        for ref in running:
+            ray.cancel(ref, force=True)
+
+
+def _apply(function: Callable[[Job], Done], job: Job) -> Done:
+    return function(job)
+
+
+def _fetched(ref: Any) -> Any:
+    try:
+        return ray.get(ref)
+    except RayTaskError as error:
+        raise error.cause from None
