@@ -10,8 +10,10 @@ from typing import Any, Protocol, TypeVar
 
 from sql_env import plugins
 from sql_env.errors import PluginError
+from sql_env.job import Case, Judgement
 from sql_env.limits import Limits
 from sql_env.schema import Schema
+from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 BACKENDS = {"local": "sql_env.executor:Executor", "ray": "sql_env.cluster.executor:RayExecutor"}
@@ -40,12 +42,21 @@ class Backend(Protocol):
     limits: Limits
     workers: int
 
+    @property
+    def stats(self) -> ExecutorStats:
+        """What it has done so far."""
+        ...
+
     def run(self, query: Query) -> ExecutionResult:
         """Run one query."""
         ...
 
     def run_many(self, queries: Sequence[Query]) -> list[ExecutionResult]:
         """Run queries, and return their results in the same order."""
+        ...
+
+    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+        """Run queries, and compare what they return where they run."""
         ...
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
