@@ -79,7 +79,7 @@ def rollouts(tasks):
                     asked.append(task)
                     texts.append(policy(task, n / (STEPS - 1)))
                     steps.append(n + 1 if step else None)
-        with Scorer(spec) as scorer:
+        with Scorer(spec, rows=True) as scorer:
             scores = scorer.score(texts, asked)
         return [item(n, score, step=steps[n]) for n, score in enumerate(scores)]
 
@@ -326,7 +326,7 @@ def test_the_command(rollouts, tmp_path):
 
 
 def test_a_task_is_all_that_an_item_needs():
-    with Scorer("sql-r1") as scorer:
+    with Scorer("sql-r1", rows=True) as scorer:
         task = Task("t", "?", "SELECT 1", "missing.sqlite")
         scores = scorer.score(["x"] * 30, [task] * 30)
     assert codes(item(n, score, step=1) for n, score in enumerate(scores)) == ["masked"]
@@ -339,6 +339,6 @@ def test_published_predictions_are_healthy(file, shared_data):
     golds = [task.gold_sql for task in benchmark.tasks]
     path = shared_data / "predictions" / "spider_dev" / f"{file}.txt"
     texts = golds if file == "gold" else read_predictions(path, benchmark)
-    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score(texts, benchmark.tasks)
     assert codes(item(n, score) for n, score in enumerate(scores)) == []

@@ -21,7 +21,7 @@ WORDS = "SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT UNION AS name age singer 
 
 @pytest.fixture(scope="module")
 def scorer():
-    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         yield scorer
 
 

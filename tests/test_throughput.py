@@ -157,7 +157,7 @@ class TestContenders:
         """Each distinct query that the scorer runs is in the floor, once, and returns the same rows there."""
         planned = stints(batch)
         with Scorer(batch.reward, limits=batch.limits) as scorer:
-            rollouts = scorer.rollouts(batch.completions, batch.tasks)
+            rollouts = scorer.rollouts(batch.completions, batch.tasks, rows=True)
         asked = batch.predictions(batch.actions())
         ran = dict(zip(asked, (rollout.result for rollout in rollouts), strict=True))
         allowed = {query for query, result in ran.items() if query and result.status is not Status.DENIED}

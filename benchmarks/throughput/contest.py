@@ -16,7 +16,7 @@ WORKERS = (1, 2)
 
 
 def contest(items: Items) -> dict[str, Contender]:
-    """Who scores a batch, by name: all there are."""
+    """Who scores a batch, by name: all there are, each with cold golds and once more with cached ones."""
     planned = stints(items)
     found = {f"scorer-{workers}": scorer(items, workers) for workers in WORKERS}
     found |= {"engine": engine(items), "floor": floor(planned, items.limits), "plain": plain(items)}
@@ -25,14 +25,11 @@ def contest(items: Items) -> dict[str, Contender]:
     return found
 
 
-def short_contest(items: Items, *others: str) -> dict[str, Contender]:
-    """The full path with cold golds alone, and those of ``floor`` and ``plain`` that are named."""
+def short_contest(items: Items, yardstick: bool = False) -> dict[str, Contender]:
+    """The full path and the floor with cold golds alone, and plain code where it is the ``yardstick``."""
     found = {f"scorer-{workers}": scorer(items, workers, cached=False) for workers in WORKERS}
-    if "floor" in others:
-        found["floor"] = floor(stints(items), items.limits)
-    if "plain" in others:
-        found["plain"] = plain(items)
-    return found
+    found["floor"] = floor(stints(items), items.limits, cached=False)
+    return found | {"plain": plain(items)} if yardstick else found
 
 
 def efficiency(name: str, golds: str, least: float) -> list[Finding]:
@@ -51,7 +48,15 @@ def efficiency(name: str, golds: str, least: float) -> list[Finding]:
             least=bar,
         )
 
-    return [of("scorer-2", least), of("scorer-1"), of("engine")]
+    return [of("scorer-2", least), of("scorer-1")]
+
+
+def engine_alone(name: str) -> Finding:
+    """The efficiency of the library without its processes, golds cold: what the full path could reach."""
+    return Finding(
+        f"efficiency, {name}, golds cold, engine in this process",
+        lambda seen: seen.ratio("floor cold", "engine cold", "cpu_s"),
+    )
 
 
 def against_plain(name: str, figure: str, least: float | None, workers: int = 2) -> Finding:

@@ -110,12 +110,12 @@ class Floor:
             connection.set_progress_handler(None)
 
 
-def floor(planned: Stints, limits: Limits) -> Contender:
-    """Rows ``floor cold``, predictions and golds, and ``floor cached``, predictions alone."""
+def floor(planned: Stints, limits: Limits, cached: bool = True) -> Contender:
+    """Rows ``floor cold``, predictions and golds, and ``floor cached``, predictions alone, if wanted."""
+    parts = {"floor cold": planned.cold} | ({"floor cached": planned.cached} if cached else {})
 
     def run() -> dict[str, dict[str, float]]:
-        cold, cached = (_clocked(stints, limits) for stints in (planned.cold, planned.cached))
-        return {"floor cold": cold.figures(), "floor cached": cached.figures()}
+        return {row: _clocked(stints, limits).figures() for row, stints in parts.items()}
 
     return run
 

@@ -20,7 +20,7 @@ def hostile(settings: Settings) -> Workload:
     return Workload(
         "hostile",
         "2 % runaways, 2 % huge results, 1 % destructive, 10 % syntax errors on small databases",
-        short_contest(batch, "floor", "plain"),
+        short_contest(batch, yardstick=True),
         [
             against_plain("hostile mix", "wall_s", 10.0),
             against_plain("hostile mix", "wall_s", None, workers=1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.throughput.contest import against_plain, contest, efficiency
+from benchmarks.throughput.contest import against_plain, contest, efficiency, engine_alone
 from benchmarks.throughput.items import Items, items
 from benchmarks.throughput.samples import groups
 from benchmarks.throughput.settings import Settings
@@ -21,6 +21,7 @@ def small(settings: Settings) -> Workload:
         contest(batch),
         [
             *efficiency("small databases", "cold", 0.70),
+            engine_alone("small databases"),
             against_plain("small databases", "cpu_s", None),
         ],
         batch.facts(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.predictions import read_predictions
-from benchmarks.throughput.contest import against_plain, contest, efficiency
+from benchmarks.throughput.contest import against_plain, contest, efficiency, engine_alone
 from benchmarks.throughput.items import Items, items
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workload import Finding, Workload
@@ -21,6 +21,7 @@ def spider(settings: Settings) -> Workload:
         [
             *efficiency("spider", "cold", 0.60),
             *efficiency("spider", "cached", 0.75),
+            engine_alone("spider"),
             against_plain("spider", "cpu_s", 20.0),
             against_plain("spider", "cpu_s", None, workers=1),
             Finding(
