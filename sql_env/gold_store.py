@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, file_digest
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from json import JSONEncoder
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -179,7 +179,14 @@ def releases(dialect: str) -> tuple[str, ...]:
     """Of all that makes a gold. DuckDB, which takes long to import, need not be imported."""
     sqlite = (apsw.sqlite_lib_version(), apsw.sqlite3_sourceid(), *apsw.compile_options)
     engine = sqlite if dialect == "sqlite" else (version("duckdb"),)
-    return (*engine, version("sqlglot"), version("sql-env"))
+    return (*engine, version("sqlglot"), _own_version())
+
+
+def _own_version() -> str:
+    try:
+        return version("sql-env")
+    except PackageNotFoundError:  # it is on the path without being installed, as a cluster may ship it
+        return ""
 
 
 def _digest(*parts: str | int | float) -> bytes:
