@@ -41,6 +41,7 @@ def scores(items: Items, engine: Engine, known: dict[tuple[str, Query], Gold]) -
     """
     actions, golds = items.actions(), items.golds()
     asked = items.predictions(actions)
+    engine.begin()
     results = {
         query: engine.run(query.database, query.sql)
         for query in by_database([query for query in asked if query is not None])

@@ -56,10 +56,12 @@ class Stints:
     Attributes:
         cold: Predictions and golds.
         cached: Predictions alone.
+        unknown: Predictions that are not some gold to the letter: what must be run if golds are known.
     """
 
     cold: Sequence[Stint]
     cached: Sequence[Stint]
+    unknown: Sequence[Stint]
 
     @property
     def databases(self) -> set[str]:
@@ -111,8 +113,10 @@ class Floor:
 
 
 def floor(planned: Stints, limits: Limits, cached: bool = True) -> Contender:
-    """Rows ``floor cold``, predictions and golds, and ``floor cached``, predictions alone, if wanted."""
-    parts = {"floor cold": planned.cold} | ({"floor cached": planned.cached} if cached else {})
+    """Rows ``floor cold`` and, if wanted, ``floor cached`` and ``floor unknown``; see `Stints`."""
+    parts = {"floor cold": planned.cold}
+    if cached:
+        parts |= {"floor cached": planned.cached, "floor unknown": planned.unknown}
 
     def run() -> dict[str, dict[str, float]]:
         return {row: _clocked(stints, limits).figures() for row, stints in parts.items()}
@@ -154,7 +158,9 @@ def stints(items: Items) -> Stints:
         found = (planned[query] for query in by_database([query for query in queries if query is not None]))
         return [stint for stint in found if stint is not None]
 
-    return Stints(wanted([*asked, *golds]), wanted(asked))
+    known = set(golds)
+    unknown = wanted(query for query in asked if query not in known)
+    return Stints(wanted([*asked, *golds]), wanted(asked), unknown)
 
 
 def _stint(query: Query, status: Status, limits: Limits) -> Stint | None:

@@ -21,6 +21,10 @@ def spider(settings: Settings) -> Workload:
         [
             *efficiency("spider", "cold", 0.60),
             *efficiency("spider", "cached", 0.75),
+            Finding(
+                "efficiency, spider, golds cached, scorer-2, predictions that are a gold left out",
+                lambda seen: seen.ratio("floor unknown", "scorer-2 cached", "cpu_s"),
+            ),
             engine_alone("spider"),
             against_plain("spider", "cpu_s", 20.0),
             against_plain("spider", "cpu_s", None, workers=1),
