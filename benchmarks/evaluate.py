@@ -45,6 +45,7 @@ def main(
     efficiency: Annotated[bool, typer.Option(help="Measure R-VES and VES, too, by counted steps.")] = False,
     tasks: Annotated[int, typer.Option(min=0, help="Ask only so many, drawn with the seed; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
+    backend: Annotated[str, typer.Option(help="What runs queries: local, ray or auto.")] = "local",
     out: Annotated[
         Path | None,
         typer.Option(help="The run's folder; of a model, runs/evaluate/BENCHMARK-MODEL if not told."),
@@ -82,7 +83,7 @@ def main(
     try:
         params = parameters(param)
         loaded = drawn(load_benchmark(benchmark, split, data_dir, **params), tasks, seed)
-        evaluation = Evaluation(loaded, params, comparison, suites, efficiency, workers)
+        evaluation = Evaluation(loaded, params, comparison, suites, efficiency, workers, backend=backend)
         if model is None:
             assert predictions is not None
             found = evaluate_file(evaluation, predictions, out)

@@ -6,10 +6,10 @@ import os
 import select
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 
 from sql_env.errors import ClosedError, SQLEnvError
+from sql_env.fork import forget_in_forks
 from sql_env.job import Ask, Case, Job, Judgement
 from sql_env.limits import Limits
 from sql_env.process import Worker
@@ -21,7 +21,7 @@ CHUNK = 64
 """Queries that are sent to a worker at once, at most. More would leave a worker alone with many
 slow ones; fewer cost more messages."""
 
-_AHEAD = 8  # a chunk of so many is sent while its worker still has another: it need not wait for the next
+_AHEAD = 8  # queries that are worth a message, while no other worker could do with them
 _LOOK_AFTER = 1.0  # seconds after which to look whether a silent worker is alive
 
 
@@ -42,7 +42,7 @@ class Dispatcher:
         self.closed = False
         self.stats = ExecutorStats()
         self._begin()
-        _dispatchers.add(self)
+        forget_in_forks(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Dispatcher:
             else:
                 self._wake_leader()
 
-    def abandon(self) -> None:
+    def forget(self) -> None:
         """In a fork of the process that made the workers: let go of them without harm."""
         for worker in self._workers.values():
             worker.abandon()
@@ -191,11 +191,12 @@ class Dispatcher:
         waiting = sum(ticket.waiting for ticket in self._tickets)
         if not waiting:
             return None
-        size = max(1, min(CHUNK, waiting // (4 * self.size)))
+        fair = -(-waiting // self.size)
+        size = min(CHUNK, max(waiting // (4 * self.size), min(_AHEAD, fair)))
         free = [worker for worker in self._workers.values() if not worker.outstanding]
         if not free and len(self._workers) < self.size:
             return None, []
-        if not free and size >= _AHEAD:
+        if not free and waiting >= _AHEAD * self.size:
             free = [worker for worker in self._workers.values() if worker.may_have_more]
         if not free:
             return None
@@ -326,14 +327,3 @@ def _key(case: Case, ask: Ask) -> object:
     if not case.references:
         return ask, case.query
     return ask, case.query, tuple([(id(r.gold), r.comparison) for r in case.references])
-
-
-_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for dispatcher in list(_dispatchers):
-        dispatcher.abandon()
-
-
-os.register_at_fork(after_in_child=_after_fork)

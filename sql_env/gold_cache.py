@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
+from sql_env.fork import forget_in_forks
 from sql_env.types import Query, Status
 
 
@@ -30,7 +29,7 @@ class GoldCache:
             raise LimitError(f"the gold cache must hold 0 results or more, not {size}")
         self._size = size
         self.forget()
-        _caches.add(self)
+        forget_in_forks(self)
 
     def forget(self) -> None:
         """Start anew. A fork does: another thread may have held the lock when it began."""
@@ -53,14 +52,3 @@ class GoldCache:
                     self._golds[key] = gold
             while len(self._golds) > self._size:
                 self._golds.popitem(last=False)
-
-
-_caches: weakref.WeakSet[GoldCache] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for cache in list(_caches):
-        cache.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork)

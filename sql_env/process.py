@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from marshal import dumps, loads
-from multiprocessing.connection import Connection
 
 import sql_env
 from sql_env.job import Job, Judgement, Reply, Request
 from sql_env.limits import Limits
+from sql_env.line import Line
 from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Status
 from sql_env.withheld import WITHHELD
@@ -77,8 +77,8 @@ class Worker:
             self._progress = Progress(memory.fileno())
             self._progress.begin(-1)
             self._process = self._start(theirs.fileno(), memory.fileno())
-        self._connection = Connection(ours.detach())
-        self.line = self._connection.fileno()
+        self._line = Line(ours)
+        self.line = ours.fileno()
 
     def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
         code = _BOOT.format(
@@ -110,7 +110,7 @@ class Worker:
 
         Its line tells as much, unless a fork of this process holds the other end open.
         """
-        return self._process.poll() is not None and not self._connection.poll()
+        return self._process.poll() is not None and not self._line.has_arrived()
 
     @property
     def culprit(self) -> int:
@@ -134,7 +134,7 @@ class Worker:
             self._send(payload)
 
     def receive(self) -> tuple[list[Judgement], float, float]:
-        """The next frame: what came of the jobs that it has had longest, and what they took.
+        """What has arrived: what came of the jobs that it has had longest, and what they took.
 
         Returns:
             Judgements, seconds of execution, seconds of comparison.
@@ -142,24 +142,30 @@ class Worker:
         Raises:
             EOFError: The worker is dead.
         """
-        try:
-            replies, execution, comparison, retire = loads(self._connection.recv_bytes())
-        except OSError:
-            raise EOFError from None
-        self._answered += len(replies)
-        self._requests[0] -= len(replies)
+        judgements: list[Judgement] = []
+        seconds = [0.0, 0.0]
+        for message in self._line.receive():
+            replies, execution, comparison, retire = loads(message)
+            judgements += map(_judgement, replies)
+            seconds = [seconds[0] + execution, seconds[1] + comparison]
+            self.retiring = self.retiring or retire
+            self._count(len(replies))
+        return judgements, seconds[0], seconds[1]
+
+    def _count(self, answered: int) -> None:
+        """Note that so many jobs of the first request are answered."""
+        self._answered += answered
+        self._requests[0] -= answered
         if not self._requests[0]:
             self._requests.popleft()
             if self._held:
                 self._progress.touch()
                 self._send(self._held)
                 self._held = b""
-        self.retiring = self.retiring or retire
-        return [_judgement(reply) for reply in replies], execution, comparison
 
     def _send(self, payload: bytes) -> None:
         try:
-            self._connection.send_bytes(payload)
+            self._line.send(payload)
         except OSError:
             self._process.kill()
 
@@ -201,7 +207,7 @@ class Worker:
 
     def abandon(self) -> None:
         """Let go of it without touching the process itself."""
-        self._connection.close()
+        self._line.close()
         self._progress.close()
         if self._process.stderr is not None:
             self._process.stderr.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import repeat
 from time import perf_counter
 from types import TracebackType
 from typing import TypeAlias
@@ -17,11 +19,16 @@ from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
 from sql_env.stats import ScorerStats
+from sql_env.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 from sql_env.withheld import WITHHELD
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
 """For each completion the turns before it, maybe none; None where the model could not explore."""
+
+
+Item: TypeAlias = tuple[str, Task, tuple[Turn, ...] | None]
+"""A completion, its task and its history."""
 
 
 class Scorer:
@@ -31,7 +38,7 @@ class Scorer:
     is the same number wherever it is met. A score depends on the completion, the task and the
     rubric alone: not on the batch, its order, the number of workers, or the load of the machine.
 
-    Safe to call from several threads.
+    Safe to call from several threads; what they ask at the same time is one batch.
 
     Args:
         spec: The rubric, or what `sql_env.rubric.rubric` makes one from.
@@ -68,6 +75,9 @@ class Scorer:
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._golds = GoldCache(gold_cache)
         self._stats = ScorerStats()
+        batches = workers + 1  # one more than can run, so that the next is ready
+        self._with_rows = Together(partial(self._batch, rows=True), batches)
+        self._without_rows = Together(partial(self._batch, rows=False), batches)
 
     @property
     def stats(self) -> ScorerStats:
@@ -114,35 +124,9 @@ class Scorer:
         """What `score` judges: each completion parsed, run and compared with its gold."""
         if len(completions) != len(tasks):
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
-        form, began = self.rubric.form, perf_counter()
-        if histories is None:
-            histories = [None] * len(tasks)
-            actions = [parse(completion, form) for completion in completions]
-        else:
-            actions = [
-                parse(completion, form, tools=turns is not None)
-                for completion, turns in zip(completions, histories, strict=True)
-            ]
-        self._stats.add(scores=len(tasks), parsing=perf_counter() - began)
-        targets = self._targets(tasks)
-        rows = self._rows if rows is None else rows
-        asked = Asked(rows)
-        outcomes = [
-            asked.of(action.sql, targets[id(task)]) for action, task in zip(actions, tasks, strict=True)
-        ]
-        cases = asked.cases()
-        began = perf_counter()
-        judgements = self.executor.judge(cases, rows=rows) if cases else []
-        self._stats.add(
-            waiting=perf_counter() - began, distinct=len(cases), known=asked.known, without_sql=asked.blank
-        )
-        asked.settle(judgements)
-        return [
-            _rollout(task, completion, action, outcome, targets[id(task)].gold, turns or ())
-            for task, completion, action, outcome, turns in zip(
-                tasks, completions, actions, outcomes, histories, strict=True
-            )
-        ]
+        past = repeat(None) if histories is None else histories
+        together = self._with_rows if (self._rows if rows is None else rows) else self._without_rows
+        return together(list(zip(completions, tasks, past, strict=histories is not None)))
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
         """What each task's gold query returns. One that fails masks its task."""
@@ -174,6 +158,30 @@ class Scorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _batch(self, items: Sequence[Item], rows: bool) -> list[Rollout]:
+        """What comes of completions, whoever has asked."""
+        began, form = perf_counter(), self.rubric.form
+        actions = [parse(completion, form, tools=turns is not None) for completion, _, turns in items]
+        parsed = perf_counter()
+        targets = self._targets([task for _, task, _ in items])
+        asked = Asked(rows)
+        outcomes = [
+            asked.of(action.sql, targets[id(task)])
+            for action, (_, task, _) in zip(actions, items, strict=True)
+        ]
+        cases = asked.cases()
+        sent = perf_counter()
+        judgements = self.executor.judge(cases, rows=rows) if cases else []
+        self._stats.add(
+            scores=len(items), distinct=len(cases), known=asked.known, without_sql=asked.blank,
+            parsing=parsed - began, waiting=perf_counter() - sent,
+        )  # fmt: skip
+        asked.settle(judgements)
+        return [
+            _rollout(item, action, outcome, targets[id(item[1])].gold)
+            for item, action, outcome in zip(items, actions, outcomes, strict=True)
+        ]
 
     def _targets(self, tasks: Sequence[Task]) -> dict[int, Target]:
         """What each task's completions are judged by, under the task's `id`."""
@@ -218,14 +226,9 @@ def _probe(query: Query, order: Order | None) -> Query | None:
     return replace(query, sql=order.probe) if order is not None and order.probe else None
 
 
-def _rollout(
-    task: Task,
-    completion: str,
-    action: Action,
-    outcome: Outcome | None,
-    known: Gold,
-    turns: tuple[Turn, ...],
-) -> Rollout:
+def _rollout(item: Item, action: Action, outcome: Outcome | None, known: Gold) -> Rollout:
+    completion, task, history = item
+    turns = history or ()
     result = outcome.result if outcome else None
     lost = not known.result.ok or _unavailable(result) or any(_unavailable(turn.result) for turn in turns)
     right = None if lost else outcome is not None and outcome.equal

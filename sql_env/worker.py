@@ -13,16 +13,18 @@ import os
 import resource
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from marshal import dumps, loads
-from multiprocessing.connection import Connection
+from socket import socket as Socket
 from time import perf_counter, thread_time
 
 from sql_env.comparison import comparison, unpacked
 from sql_env.engines import Engine, load_engine
 from sql_env.job import Ask, Reply, Request
 from sql_env.limits import Limits
+from sql_env.line import Line
 from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Status
 
@@ -35,23 +37,24 @@ _OK = Status.OK
 def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> None:
     """Serve the parent at the other end of ``socket``, a file descriptor, as is ``memory``."""
     _settle(parent, socket)
-    connection = Connection(socket)
-    serve(connection, Progress(memory), Limits(**limits))  # type: ignore[arg-type]
+    serve(Line(Socket(fileno=socket)), Progress(memory), Limits(**limits))  # type: ignore[arg-type]
 
 
-def serve(connection: Connection, progress: Progress, limits: Limits) -> None:
-    """Answer requests until the connection ends."""
+def serve(line: Line, progress: Progress, limits: Limits) -> None:
+    """Answer requests until the line ends."""
     engines: dict[str, Engine] = {}
     place = 0
     while True:
         try:
-            request: Request = loads(connection.recv_bytes())
+            messages = line.receive()
         except EOFError:
             return
-        for dialect in {job[1] for job in request[1]} - set(engines):
-            engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
-        stint = Stint(engines, request, progress, connection.send_bytes)
-        place = stint.run(place, 2 * limits.memory_bytes + 128 * 2**20)
+        for message in messages:
+            request: Request = loads(message)
+            for dialect in {job[1] for job in request[1]} - set(engines):
+                engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
+            stint = Stint(engines, request, progress, line.send)
+            place = stint.run(place, 2 * limits.memory_bytes + 128 * 2**20)
 
 
 class Stint:
@@ -100,7 +103,7 @@ class Stint:
             if left and (rows > GATHER_ROWS or perf_counter() - began > GATHER_SECONDS):
                 began, rows = self._flush(began, False), 0
         signal.setitimer(signal.ITIMER_PROF, 0)
-        self._flush(began, resident_bytes() > memory)
+        self._flush(began, peak_bytes() > memory and resident_bytes() > memory)
         return place
 
     def _compare(self, engine: Engine, result: ExecutionResult, references: Sequence[int]) -> list[bool]:
@@ -138,6 +141,12 @@ def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
     return ExecutionResult(_OK, rows=((steps, seconds),)) if result.ok else result
 
 
+def peak_bytes() -> int:
+    """The most memory that this process has held, mapped files included. It costs little to ask."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def resident_bytes() -> int:
     """The memory that this process holds now without mapped files; its peak where that is unknown."""
     try:
@@ -145,7 +154,7 @@ def resident_bytes() -> int:
             _, resident, shared, *_ = map(int, file.read().split())
         return (resident - shared) * resource.getpagesize()
     except FileNotFoundError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes
+        return peak_bytes()
 
 
 def _settle(parent: int, socket: int) -> None:

@@ -156,12 +156,13 @@ class TestContenders:
     def test_the_floor_runs_what_the_scorer_runs(self, batch):
         """Each distinct query that the scorer runs is in the floor, once, and returns the same rows there."""
         planned = stints(batch)
-        with Scorer(batch.reward, limits=batch.limits) as scorer:
+        with Scorer(batch.reward, limits=batch.limits, rows=True) as scorer:
             rollouts = scorer.rollouts(batch.completions, batch.tasks, rows=True)
         asked = batch.predictions(batch.actions())
         ran = dict(zip(asked, (rollout.result for rollout in rollouts), strict=True))
         allowed = {query for query, result in ran.items() if query and result.status is not Status.DENIED}
         assert len(planned.cached) == len(allowed)
+        assert {stint.query for stint in planned.unknown} == allowed - set(batch.golds())
         assert {stint.query for stint in planned.cached} == allowed
         assert {stint.query for stint in planned.cold} == allowed | set(batch.golds())
         assert len({result.status for result in ran.values() if result}) == 5
@@ -235,7 +236,7 @@ class TestMaking:
         tasks = load_benchmark("demo", "test").tasks[:50]
         mixed = spoiled([(task, [task.gold_sql] * 8) for task in tasks], Random(0))
         batch = items(mixed, Limits(max_steps=10_000_000))
-        with Scorer(batch.reward, limits=batch.limits, workers=2) as scorer:
+        with Scorer(batch.reward, limits=batch.limits, workers=2, rows=True) as scorer:
             found = [rollout.result for rollout in scorer.rollouts(batch.completions, batch.tasks)]
         statuses = [result.status for result in found if result]
         assert statuses.count(Status.TIMEOUT) >= 8

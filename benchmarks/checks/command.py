@@ -20,6 +20,7 @@ def check(
     ] = None,
     comparison: Annotated[str | None, typer.Option(help="Semantics in place of the tasks' own.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 1,
+    backend: Annotated[str, typer.Option(help="Where they run: local, ray or auto.")] = "local",
     largest: Annotated[int, typer.Option(min=0, help="MiB of the largest database that is copied.")] = 256,
     show: Annotated[int, typer.Option(min=0, help="Examples that are printed of each code.")] = 3,
     out: Annotated[Path | None, typer.Option(help="File for a JSON line of each finding.")] = None,
@@ -35,7 +36,12 @@ def check(
     loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))
     with bar("checking", len(loaded.tasks)) as advance:
         found = health(
-            loaded.tasks, workers=workers, comparison=comparison, largest=largest << 20, progress=advance
+            loaded.tasks,
+            workers=workers,
+            backend=backend,
+            comparison=comparison,
+            largest=largest << 20,
+            progress=advance,
         )
     if out is not None:
         write_findings(out, found.findings)

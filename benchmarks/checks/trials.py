@@ -45,7 +45,7 @@ def trials(
         A trial for each task, those on one database together.
     """
     with Scorer(RUBRIC, limits=limits, workers=workers, comparison=comparison) as scorer:
-        for database, group in groupby(sorted(tasks, key=_database), key=_database):
+        for database, group in groupby(sorted(tasks, key=by_database), key=by_database):
             same = list(group)
             with ExitStack() as stack:
                 copies, excuse = _copies(stack, database, largest)
@@ -56,7 +56,8 @@ def trials(
                         progress(len(chunk))
 
 
-def _database(task: Task) -> tuple[str, str]:
+def by_database(task: Task) -> tuple[str, str]:
+    """What tasks on one database share."""
     return task.dialect, task.database
 
 

@@ -31,6 +31,7 @@ class Evaluation:
         efficiency: Whether R-VES is measured.
         workers: Processes that run queries; nothing depends on it.
         limits: What each query may cost.
+        backend: What runs queries; nothing depends on it. See `sql_env.backends`.
     """
 
     benchmark: Benchmark
@@ -40,6 +41,7 @@ class Evaluation:
     efficiency: bool = False
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
+    backend: str = "local"
 
     def config(self) -> dict[str, Any]:
         """All of it that determines a result, in JSON."""
@@ -57,7 +59,14 @@ class Evaluation:
 
     def scorer(self, spec: Rubric) -> Scorer:
         """What judges the answers."""
-        return Scorer(spec, limits=self.limits, workers=self.workers, comparison=self.comparison, rows=True)
+        return Scorer(
+            spec,
+            limits=self.limits,
+            workers=self.workers,
+            comparison=self.comparison,
+            rows=True,
+            backend=self.backend,
+        )
 
     def measures(self) -> list[Measure]:
         """What is measured beside correctness."""

@@ -14,13 +14,17 @@ from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
 from sql_env.limits import Limits
 from sql_env.scorer import Scorer
+from sql_env.stream import stream
 from sql_env.types import Benchmark, Score, Task
 
 SQL = {"rewards": ["result"], "response_format": "sql"}
 """The rubric of bare SQL, of which only the result counts."""
 
 CHUNK = 128
-"""Answers that are judged at a time."""
+"""Answers that are judged at a time, at least."""
+
+SHARE = 64
+"""Answers a worker that are judged at a time, where there are many workers."""
 
 Columns: TypeAlias = dict[str, Sequence[float | None]]
 """A value for each score, by the metric's name; None where it does not apply."""
@@ -58,6 +62,7 @@ def evaluate(
     comparison: str | None = None,
     limits: Limits | None = None,
     workers: int = 2,
+    backend: str = "local",
     progress: Callable[[int], None] | None = None,
 ) -> list[Score]:
     """Score one prediction for each task of a benchmark.
@@ -68,6 +73,7 @@ def evaluate(
         comparison: Semantics that replace the tasks' own.
         limits: What each query may cost.
         workers: How many processes run queries; the scores do not depend on it.
+        backend: What runs queries, nor on this; see `sql_env.backends`.
         progress: Told how many more are scored, now and then.
 
     Returns:
@@ -89,13 +95,20 @@ def evaluate(
             f"{len(predictions)} predictions for {len(benchmark.tasks)} tasks: give one for each"
         )
     scores: list[Score] = []
-    with Scorer(SQL, limits=limits, workers=workers, comparison=comparison, rows=True) as scorer:
-        for start in range(0, len(predictions), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            scores += scorer.score(predictions[chunk], benchmark.tasks[chunk])
+    with Scorer(
+        SQL, limits=limits, workers=workers, comparison=comparison, rows=True, backend=backend
+    ) as scorer:
+        pairs = zip(predictions, benchmark.tasks, strict=True)
+        for score in stream(scorer, pairs, batch=at_a_time(workers)):
+            scores.append(score)
             if progress is not None:
-                progress(min(CHUNK, len(predictions) - start))
+                progress(1)
     return scores
+
+
+def at_a_time(workers: int) -> int:
+    """How many answers are judged at a time."""
+    return max(CHUNK, SHARE * workers)
 
 
 def measures(

@@ -16,7 +16,7 @@ from benchmarks.evaluation.environment import environment
 from benchmarks.evaluation.evaluation import Asking, Evaluation
 from benchmarks.evaluation.generator import Generator
 from benchmarks.evaluation.run import Run
-from benchmarks.evaluation.scoring import CHUNK, SQL, Answer, judge
+from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
@@ -139,8 +139,9 @@ def _judged(
     evaluation: Evaluation, scorer: Scorer, given: Sequence[Answer], advance: Advance
 ) -> Iterator[Item]:
     wanted = evaluation.measures() if given else []
-    for start in range(0, len(given), CHUNK):
-        part = given[start : start + CHUNK]
+    size = at_a_time(evaluation.workers)
+    for start in range(0, len(given), size):
+        part = given[start : start + size]
         yield from judge(scorer, part, wanted, evaluation.suites)
         advance("scoring", len(part))
 

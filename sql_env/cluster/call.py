@@ -41,6 +41,10 @@ class Seat:
         self.up = False
         self.sign = self.actor.ready.remote()
 
+    def back(self, sign: Any) -> None:
+        """It has answered this sign; an older one than another thread has asked for says nothing."""
+        self.up = self.up or sign is self.sign
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -110,7 +114,7 @@ class Call:
         for ref in done:
             if ref in starting:
                 ray.get(ref)
-                starting[ref].up = True
+                starting[ref].back(ref)
             else:
                 self._receive(ref, *self._running.pop(ref))
 

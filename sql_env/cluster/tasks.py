@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, chdir
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -25,6 +27,8 @@ def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -
     Each call is a task of Ray's with a CPU of its own. One that is lost with its node is done again.
     """
     connect(workers)
+    located = ray.get_runtime_context().runtime_env.get("working_dir")
+    folder = None if located else os.getcwd()
     task: Any = ray.remote(num_cpus=1, max_retries=-1, scheduling_strategy="SPREAD")(_apply)
     feed = iter(jobs)
     running: set[Any] = set()
@@ -32,7 +36,7 @@ def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -
     try:
         while True:
             for job in islice(feed, min(workers - len(running), AHEAD * workers - len(unread))):
-                unread.append(task.remote(function, job))
+                unread.append(task.remote(function, job, folder))
                 running.add(unread[-1])
             while unread and unread[0] not in running:
                 yield _fetched(unread.popleft())
@@ -45,8 +49,15 @@ def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -
             ray.cancel(ref, force=True)
 
 
-def _apply(function: Callable[[Job], Done], job: Job) -> Done:
-    return function(job)
+def _apply(function: Callable[[Job], Done], job: Job, folder: str | None) -> Done:
+    """Call the function in the driver's folder, from which relative paths lead to the same files.
+
+    Under a ``working_dir`` each node has a copy of that, and is in there.
+    """
+    with ExitStack() as stack:
+        if folder is not None and os.path.isdir(folder):  # what is relative is missed where it is not there
+            stack.enter_context(chdir(folder))
+        return function(job)
 
 
 def _fetched(ref: Any) -> Any:

@@ -88,17 +88,17 @@ def _contender(row: str, batch: Items) -> Contender:
 def _overruns(scorer: Scorer, batch: Items, share: Sequence[int]) -> list[float]:
     """Milliseconds past the limit of each query whose verdict came.
 
-    The gold before it finds a worker started, so that a start is not counted as overrun; and is itself
-    right only if the scorer has recovered.
+    The query before it, which nobody knows the result of, finds a worker started, so that a start is not
+    counted as overrun; and it runs only if the scorer has recovered.
     """
     found = []
     for place in share:
         completion, task = batch.completions[place], batch.tasks[place]
-        [recovered] = scorer.rollouts([respond(task.gold_sql, "", batch.reward.form)], [task])
+        [before] = scorer.rollouts([respond(f"SELECT {place}", "", batch.reward.form)], [task])
         began = time.perf_counter()
         [rollout] = scorer.rollouts([completion], [task])
         late = time.perf_counter() - began - batch.limits.wall_seconds
-        known = rollout.result is not None and rollout.result.status is Status.UNAVAILABLE
-        if known and recovered.correct:
+        recovered = before.result is not None and before.result.ok
+        if recovered and rollout.result is not None and rollout.result.status is Status.UNAVAILABLE:
             found.append(1000 * late)
     return found
