@@ -92,7 +92,7 @@ class Together(Generic[T, R]):
             return self._take(call) if enough else []
 
     def _begin(self, call: _Call[T, R]) -> list[_Call[T, R]]:
-        """The batch that a call begins that has waited long enough; empty where it may not yet, or no more."""
+        """The batch of a call that has waited long enough; empty where it may not yet, or no more."""
         with self._lock:
             return self._take(call) if call in self._waiting else []
 
