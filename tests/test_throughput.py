@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 from benchmarks.throughput.__main__ import app
 from benchmarks.throughput.clock import clocked
 from benchmarks.throughput.engine import scores
-from benchmarks.throughput.floor import Floor, Stint, stints
+from benchmarks.throughput.floor import Floor
 from benchmarks.throughput.hostile import SHARES, spoiled
 from benchmarks.throughput.items import items
 from benchmarks.throughput.measurement import Measurement, measure
 from benchmarks.throughput.plain import rewards
 from benchmarks.throughput.samples import groups
 from benchmarks.throughput.settings import Settings
+from benchmarks.throughput.stints import Stint, stints
 from benchmarks.throughput.workload import Finding, held
 from benchmarks.throughput.workloads import WORKLOADS
 from benchmarks.throughput.workloads.many import files_allowed

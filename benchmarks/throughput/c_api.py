@@ -12,8 +12,8 @@ from ctypes.util import find_library
 from urllib.parse import quote
 
 from benchmarks.throughput.clock import clocked
-from benchmarks.throughput.floor import Stint, Stints
 from benchmarks.throughput.measurement import Contender
+from benchmarks.throughput.stints import Stint, Stints
 
 _READONLY_URI = 0x00000001 | 0x00000040
 _STOP = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(lambda _: 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from benchmarks.throughput.c_api import sqlite3_exec
 from benchmarks.throughput.engine import engine
-from benchmarks.throughput.floor import floor, stints
+from benchmarks.throughput.floor import floor
 from benchmarks.throughput.items import Items
 from benchmarks.throughput.measurement import Contender
 from benchmarks.throughput.plain import plain
 from benchmarks.throughput.scorers import scorer
+from benchmarks.throughput.stints import stints
 from benchmarks.throughput.workload import Finding
 
 WORKERS = (1, 2)
@@ -52,7 +53,7 @@ def efficiency(name: str, golds: str, least: float) -> list[Finding]:
 
 
 def engine_alone(name: str) -> Finding:
-    """The efficiency of the library without its processes, golds cold: what the full path could reach."""
+    """The efficiency of the library's parts in a simple loop without processes, golds cold."""
     return Finding(
         f"efficiency, {name}, golds cold, engine in this process",
         lambda seen: seen.ratio("floor cold", "engine cold", "cpu_s"),

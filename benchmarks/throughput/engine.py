@@ -1,7 +1,4 @@
-"""The library without its processes: the same parsing, engine, comparison and rubric in this process.
-
-What the full path takes beyond it is the price of workers that can be killed.
-"""
+"""The library without its processes: its parsing, engine, comparison and rubric in a simple loop."""
 
 from __future__ import annotations
 

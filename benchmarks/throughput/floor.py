@@ -12,61 +12,21 @@ library refuses to run is not run.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
-from marshal import dumps
-from urllib.parse import quote
 
 import apsw
 
 from benchmarks.throughput.clock import Reading, clocked
-from benchmarks.throughput.items import Items, by_database
+from benchmarks.throughput.connection import connect, stopped
 from benchmarks.throughput.measurement import Contender
+from benchmarks.throughput.stints import Stint, Stints
 from sql_env.limits import Limits
-from sql_env.scorer import Scorer
-from sql_env.types import Query, Row, Status
+from sql_env.types import Row
 
 _OPEN_AT_ONCE = 256
-_OPEN = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-
-
-@dataclass(frozen=True, slots=True)
-class Stint:
-    """One query of the floor.
-
-    Attributes:
-        query: The query.
-        steps: Virtual-machine instructions after which it is stopped; None where it ends by itself.
-        rows: Rows after which no more are fetched; None where all are.
-    """
-
-    query: Query
-    steps: int | None = None
-    rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stints:
-    """What the floor runs, each distinct query once.
-
-    Attributes:
-        cold: Predictions and golds.
-        cached: Predictions alone.
-        unknown: Predictions that are not some gold to the letter: what must be run if golds are known.
-    """
-
-    cold: Sequence[Stint]
-    cached: Sequence[Stint]
-    unknown: Sequence[Stint]
-
-    @property
-    def databases(self) -> set[str]:
-        """Paths of the databases that they are about."""
-        return {stint.query.database for stint in self.cold}
 
 
 class Floor:
@@ -78,7 +38,8 @@ class Floor:
     """
 
     def __init__(self, databases: Iterable[str], limits: Limits) -> None:
-        self._connections = {path: _open(path, limits) for path in sorted(set(databases))}
+        self._limits = limits
+        self._connections = {path: connect(path, limits) for path in sorted(set(databases))}
 
     def run(self, stints: Sequence[Stint]) -> None:
         """Run queries, and let go of their rows."""
@@ -91,8 +52,11 @@ class Floor:
         try:
             if stint.steps is None and stint.rows is None:
                 return connection.execute(stint.query.sql, can_cache=False).fetchall()
-            self._stopped(connection, stint)
-        except (apsw.Error, UnicodeDecodeError):
+            with stopped(connection, stint.steps or 0, self._limits):
+                cursor = connection.execute(stint.query.sql, can_cache=False)
+                deque(islice(cursor, stint.rows), maxlen=0)
+                cursor.close(True)
+        except (apsw.Error, UnicodeError, MemoryError):
             return None
         return None
 
@@ -100,16 +64,6 @@ class Floor:
         """Close all connections."""
         for connection in self._connections.values():
             connection.close(True)
-
-    @staticmethod
-    def _stopped(connection: apsw.Connection, stint: Stint) -> None:
-        connection.set_progress_handler(lambda: True, stint.steps or 0)
-        try:
-            cursor = connection.execute(stint.query.sql, can_cache=False)
-            deque(islice(cursor, stint.rows), maxlen=0)
-            cursor.close(True)
-        finally:
-            connection.set_progress_handler(None)
 
 
 def floor(planned: Stints, limits: Limits, cached: bool = True) -> Contender:
@@ -141,61 +95,3 @@ def _parts(stints: Sequence[Stint]) -> Iterator[list[Stint]]:
     databases = (list(group) for _, group in groups)
     while part := list(islice(databases, _OPEN_AT_ONCE)):
         yield list(chain.from_iterable(part))
-
-
-def stints(items: Items) -> Stints:
-    """The distinct queries that scoring runs. They are scored once, to know how each of them ends."""
-    asked, golds = items.predictions(items.actions()), items.golds()
-    with Scorer(items.reward, limits=items.limits, workers=os.cpu_count() or 1) as scorer:
-        rollouts = scorer.rollouts(items.completions, items.tasks)
-    ended = {gold: rollout.gold.status for gold, rollout in zip(golds, rollouts, strict=True)}
-    for query, rollout in zip(asked, rollouts, strict=True):
-        if query is not None and rollout.result is not None:
-            ended[query] = rollout.result.status
-    planned = {query: _stint(query, status, items.limits) for query, status in ended.items()}
-
-    def wanted(queries: Iterable[Query | None]) -> list[Stint]:
-        found = (planned[query] for query in by_database([query for query in queries if query is not None]))
-        return [stint for stint in found if stint is not None]
-
-    known = set(golds)
-    unknown = wanted(query for query in asked if query not in known)
-    return Stints(wanted([*asked, *golds]), wanted(asked), unknown)
-
-
-def _stint(query: Query, status: Status, limits: Limits) -> Stint | None:
-    """How far a query that ended like this is run; None where it is not."""
-    if status in (Status.DENIED, Status.UNAVAILABLE):
-        return None
-    if status is Status.TIMEOUT:
-        return Stint(query, steps=int(limits.max_steps))
-    if status is Status.TOO_LARGE:
-        return Stint(query, steps=int(limits.max_steps), rows=_rows_allowed(query, limits))
-    return Stint(query)
-
-
-def _rows_allowed(query: Query, limits: Limits) -> int:
-    """The rows after which the engine stops a result: it counts rows, and bytes as marshal writes them."""
-    connection, count, size = _open(query.database, limits), 0, 0
-    connection.set_progress_handler(lambda: True, int(limits.max_steps))
-    try:
-        for row in connection.execute(query.sql):
-            count, size = count + 1, size + 8 * len(row) + len(dumps(row, 2))
-            if size > limits.max_bytes or count > limits.max_rows:
-                break
-    except (apsw.Error, UnicodeDecodeError, MemoryError):
-        return count  # a value, the text or the heap is what was too large
-    finally:
-        connection.close(True)
-    return count
-
-
-def _open(path: str, limits: Limits) -> apsw.Connection:
-    """Opened as the engine opens it: immutable and mapped into memory, which saves locks and copies."""
-    uri = f"file://{quote(os.path.realpath(path))}?mode=ro&immutable=1"
-    connection = apsw.Connection(uri, _OPEN, statementcachesize=0)
-    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
-    connection.limit(apsw.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
-    connection.execute(f"PRAGMA temp_store=MEMORY; PRAGMA mmap_size={2**40}").fetchall()
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    return connection

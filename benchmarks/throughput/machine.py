@@ -19,7 +19,7 @@ def machine() -> dict[str, Any]:
     """The processor, the memory, how busy the machine is, and releases, as an object of JSON."""
     return {
         "cpu": _cpu(),
-        "cores": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else None,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "load_average": list(os.getloadavg()),
         "system": platform.system(),

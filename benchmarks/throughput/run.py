@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.throughput.machine import machine
 from benchmarks.throughput.measurement import Measurement, measure
@@ -97,7 +97,7 @@ def run(names: Sequence[str], settings: Settings, console: Console) -> Run:
     return Run(settings, measured, skipped)
 
 
-def _measured(workload: Workload, settings: Settings, progress: Progress, row: Any) -> Measurement:
+def _measured(workload: Workload, settings: Settings, progress: Progress, row: TaskID) -> Measurement:
     repeats = workload.repeats or settings.repeats
     progress.update(row, total=repeats * len(workload.contenders), description=workload.name)
     draw = settings.draw(f"{workload.name} in turns")

@@ -14,12 +14,13 @@ import psutil
 
 from benchmarks.throughput.clock import clocked, descendants
 from benchmarks.throughput.contest import WORKERS
-from benchmarks.throughput.floor import floor, stints
+from benchmarks.throughput.floor import floor
 from benchmarks.throughput.items import Items, items
 from benchmarks.throughput.measurement import Contender
 from benchmarks.throughput.samples import sample
 from benchmarks.throughput.scorers import started
 from benchmarks.throughput.settings import Settings
+from benchmarks.throughput.stints import stints
 from benchmarks.throughput.workload import Finding, Workload
 from sql_env.cache import cache_root
 from sql_env.types import Task

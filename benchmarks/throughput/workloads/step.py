@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from statistics import median, quantiles
 
-from benchmarks.throughput.floor import Floor, Stint
+from benchmarks.throughput.floor import Floor
 from benchmarks.throughput.measurement import Contender
 from benchmarks.throughput.samples import groups
 from benchmarks.throughput.settings import Settings
+from benchmarks.throughput.stints import Stint
 from benchmarks.throughput.workload import Finding, Workload
 from sql_env.benchmark import load_benchmark
 from sql_env.env import SQLEnv
