@@ -17,6 +17,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
     from sql_env.registration import register_environments
     from sql_env.rubric import Rubric, rubric, without_rows
     from sql_env.scorer import Scorer
+    from sql_env.stats import ScorerStats
     from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
     from sql_env.vector_env import SQLVectorEnv
 
@@ -34,6 +35,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
         "SQLVectorEnv",
         "Score",
         "Scorer",
+        "ScorerStats",
         "Status",
         "Task",
         "Turn",

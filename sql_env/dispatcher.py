@@ -64,7 +64,7 @@ class Dispatcher:
             ClosedError: The dispatcher was closed meanwhile.
             SQLEnvError: Workers cannot be started.
         """
-        ticket = Ticket(self.size)
+        ticket, began = Ticket(self.size), time.perf_counter()
         try:
             self._enqueue(ticket, cases, ask)
             while not self._done(ticket):
@@ -74,7 +74,7 @@ class Dispatcher:
                     ticket.wake.wait()
                     ticket.wake.clear()
         finally:
-            self._leave(ticket)
+            self._leave(ticket, began)
         return [job.judgement for job in ticket.jobs if job.judgement is not None]
 
     def close(self) -> None:
@@ -133,9 +133,10 @@ class Dispatcher:
                 self._leader = ticket
             return not ticket.left
 
-    def _leave(self, ticket: Ticket) -> None:
+    def _leave(self, ticket: Ticket, began: float) -> None:
         """A call returns, or something has interrupted it."""
         with self._lock:
+            self.stats.waiting += time.perf_counter() - began
             self._tickets.pop(ticket, None)
             if ticket.left:
                 self._forsake(ticket)
@@ -277,6 +278,7 @@ class Dispatcher:
         if self.closed:
             return
         verdict, jobs = worker.verdict(), list(worker.outstanding)
+        seconds = worker.running
         error = SQLEnvError(f"a worker process could not start: {worker.last_words}")
         with self._lock:
             self.stats.killed += 1
@@ -285,6 +287,7 @@ class Dispatcher:
             self._bury([worker])
             if culprit is None:
                 return
+            self.stats.executing += seconds
             if failed:
                 for ticket in self._tickets:
                     ticket.error = error

@@ -50,8 +50,8 @@ class Executor:
 
     @property
     def stats(self) -> ExecutorStats:
-        """What it has done so far."""
-        return self._dispatcher.stats
+        """What it has done so far. A copy."""
+        return self._dispatcher.stats.copy()
 
     def run(self, query: Query) -> ExecutionResult:
         """Run one query; see `run_many`."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -103,6 +104,11 @@ class Worker:
     def deadline(self) -> float:
         """When the running query must have ended, on the monotonic clock."""
         return float("inf") if self._overdue else self._progress.began + self._limits.wall_seconds
+
+    @property
+    def running(self) -> float:
+        """Seconds since its last query began, or since it was sent where it has begun none."""
+        return time.monotonic() - self._progress.began
 
     @property
     def died(self) -> bool:

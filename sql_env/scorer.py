@@ -18,7 +18,7 @@ from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
-from sql_env.stats import ScorerStats
+from sql_env.stats import ScorerStats, Tally
 from sql_env.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 from sql_env.withheld import WITHHELD
@@ -74,15 +74,15 @@ class Scorer:
         self._comparison = comparison or self.rubric.comparison
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._golds = GoldCache(gold_cache)
-        self._stats = ScorerStats()
+        self._tally = Tally()
         batches = workers + 1  # one more than can run, so that the next is ready
         self._with_rows = Together(partial(self._batch, rows=True), batches)
         self._without_rows = Together(partial(self._batch, rows=False), batches)
 
     @property
     def stats(self) -> ScorerStats:
-        """What it has done so far, and where the time went. A copy."""
-        return self._stats.with_executor(self.executor.stats)
+        """What it has done so far, and where the time went. Two of them can be subtracted."""
+        return self._tally.stats(self.executor.stats, self.executor.workers)
 
     def score(
         self,
@@ -110,7 +110,7 @@ class Scorer:
         rollouts = self.rollouts(completions, tasks, histories, rows=rows)
         began = perf_counter()
         scores = [self.rubric(rollout) for rollout in rollouts]
-        self._stats.add(rewarding=perf_counter() - began)
+        self._tally.add(rewarding=perf_counter() - began)
         return scores
 
     def rollouts(
@@ -165,6 +165,7 @@ class Scorer:
         actions = [parse(completion, form, tools=turns is not None) for completion, _, turns in items]
         parsed = perf_counter()
         targets = self._targets([task for _, task, _ in items])
+        known = perf_counter()
         asked = Asked(rows)
         outcomes = [
             asked.of(action.sql, targets[id(task)])
@@ -173,18 +174,21 @@ class Scorer:
         cases = asked.cases()
         sent = perf_counter()
         judgements = self.executor.judge(cases, rows=rows) if cases else []
-        self._stats.add(
-            scores=len(items), distinct=len(cases), known=asked.known, without_sql=asked.blank,
-            parsing=parsed - began, waiting=perf_counter() - sent,
-        )  # fmt: skip
+        back = perf_counter()
         asked.settle(judgements)
-        return [
+        rollouts = [
             _rollout(item, action, outcome, targets[id(item[1])].gold)
             for item, action, outcome in zip(items, actions, outcomes, strict=True)
         ]
+        self._tally.add(
+            scores=len(items), distinct=len(cases), known=asked.known, without_sql=asked.blank,
+            parsing=parsed - began, gathering=sent - known + perf_counter() - back,
+        )  # fmt: skip
+        return rollouts
 
     def _targets(self, tasks: Sequence[Task]) -> dict[int, Target]:
         """What each task's completions are judged by, under the task's `id`."""
+        began = perf_counter()
         distinct = {id(task): task for task in tasks}
         files = {database: signature(database) for database in {task.database for task in distinct.values()}}
         keys = {place: self._gold_key(task, files[task.database]) for place, task in distinct.items()}
@@ -192,7 +196,8 @@ class Scorer:
         unknown = [key for key in dict.fromkeys(keys.values()) if key not in golds]
         if unknown:
             golds |= self._learn(unknown)
-        self._stats.add(gold_hits=len(golds) - len(unknown), gold_misses=len(unknown))
+        hits, seconds = len(golds) - len(unknown), perf_counter() - began
+        self._tally.add(gold_hits=hits, gold_misses=len(unknown), gathering=seconds)
         targets = {key: Target(key.query, comparison(key.comparison), gold) for key, gold in golds.items()}
         return {place: targets[key] for place, key in keys.items()}
 
@@ -204,7 +209,7 @@ class Scorer:
         distinct = list(dict.fromkeys(wanted))
         began = perf_counter()
         results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
-        self._stats.add(waiting=perf_counter() - began)
+        self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
         golds = {}
         for key, order in orders.items():
             probe = probes[key]

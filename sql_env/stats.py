@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from sql_env.fork import forget_in_forks
+from sql_env.types import Status
+
+FAILURES = tuple(status for status in Status if status is not Status.OK)
+"""How a query may end but well."""
 
 
 @dataclass(slots=True)
 class ExecutorStats:
-    """What an executor has done so far. Seconds are those of workers, added up over all of them.
+    """What an executor has done since it was made. Counted in place; `copy` it to keep it.
 
     Attributes:
-        executed: Queries that were run.
-        shared: Queries that were not, because the same one was about to be run for another.
-        executing: Seconds in which workers ran queries.
-        comparing: Seconds in which workers compared results with golds.
-        ended: How many queries ended in each other status than ``ok``.
-        started: Workers that were started.
-        killed: Workers that died or were killed in mid-query.
-        retired: Workers that were replaced because their memory had grown.
+        executed: Queries that were run, golds included.
+        shared: Queries that were not, because the same one was about to be run for another call.
+        waiting: Seconds of wall time in which calls waited for their results, added up over the calls.
+        executing: Seconds of wall time in which workers ran queries, added up over the workers; with what
+            it takes to encode results. A query in which its worker was killed counts.
+        comparing: Seconds of wall time in which workers compared results with golds, added up over the
+            workers.
+        ended: How many of the queries that were run ended in each status but ``ok``.
+        started: Worker processes that were started.
+        killed: Worker processes that died, most of them killed in mid-query by the CPU or the wall limit.
+        retired: Worker processes that were replaced between queries because their memory had grown.
     """
 
     executed: int = 0
     shared: int = 0
+    waiting: float = 0.0
     executing: float = 0.0
     comparing: float = 0.0
-    ended: Counter[str] = field(default_factory=Counter)
+    ended: Counter[Status] = field(default_factory=Counter)
     started: int = 0
     killed: int = 0
     retired: int = 0
@@ -35,24 +46,50 @@ class ExecutorStats:
         """As it is now."""
         return replace(self, ended=Counter(self.ended))
 
+    def __sub__(self, earlier: ExecutorStats) -> ExecutorStats:
+        """What was done since ``earlier``, a copy of the same executor's."""
+        return ExecutorStats(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
 
-@dataclass(slots=True)
+    def to_dict(self) -> dict[str, Any]:
+        """All fields in JSON; ``ended`` has every status but ``ok``."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**plain, "ended": {status.value: self.ended[status] for status in FAILURES}}
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerStats:
-    """What a scorer has done so far. Seconds are wall time of the calling threads, added up.
+    """What a scorer has done since it was made, at one moment; ``later - earlier`` is what it did in between.
+
+    Calls of several threads that were scored as one batch are one batch here, too. Times are seconds of
+    wall time, added up over the threads that did it: where several score, more than a clock shows.
 
     Attributes:
+        workers: How many processes run queries at once.
         scores: Completions that were scored.
-        without_sql: Those that do not follow their response format, so that nothing was run.
-        known: Distinct queries that were a gold query, whose result was known.
-        distinct: Distinct queries that were asked of the executor.
-        gold_hits: Distinct golds that a batch found in the cache.
-        gold_misses: Distinct golds that it did not find.
+        without_sql: Those that do not follow their response format, so that nothing was run for them.
+        known: Distinct queries of a batch that were their task's gold query, and were not run.
+        distinct: Distinct queries of a batch that were asked of the executor, golds not included.
+        gold_hits: Distinct golds of a batch whose results were remembered.
+        gold_misses: Distinct golds of a batch whose results were not.
         parsing: Seconds in which completions were taken apart.
-        waiting: Seconds in which the executor was waited for.
+        gathering: Seconds in which golds were looked up, distinct queries gathered, and results handed out;
+            without the time in which the executor was waited for.
         rewarding: Seconds in which rewards were computed.
-        executor: What the executor has done, for whomever.
+        executor: What the executor has done, in scoring and in the queries of episodes.
+
+    Example:
+        >>> from sql_env import Scorer
+        >>> from benchmarks.demo import demo
+        >>> task = demo(split="test").tasks[0]
+        >>> with Scorer("sql-r1") as scorer:
+        ...     before = scorer.stats
+        ...     scores = scorer.score(["no idea"] * 3, [task] * 3)
+        ...     done = scorer.stats - before
+        >>> done.scores, done.without_sql, done.gold_misses
+        (3, 3, 1)
     """
 
+    workers: int = 1
     scores: int = 0
     without_sql: int = 0
     known: int = 0
@@ -60,23 +97,87 @@ class ScorerStats:
     gold_hits: int = 0
     gold_misses: int = 0
     parsing: float = 0.0
-    waiting: float = 0.0
+    gathering: float = 0.0
     rewarding: float = 0.0
     executor: ExecutorStats = field(default_factory=ExecutorStats)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def duplicates(self) -> int:
-        """Completions that asked for what another of their batch asked for, too."""
+        """Completions that asked for what another of their batch asked for, too, so that it ran once."""
         return self.scores - self.without_sql - self.known - self.distinct
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Where the time went: seconds of wall time by phase, which add up to the time of scoring.
+
+        ``execute`` and ``compare`` are the seconds of the workers over the number of workers, and ``queue``
+        is the rest of the time in which calls waited for the executor: messages, the start of workers,
+        workers that had nothing left to do while another was at it, and other calls' queries.
+        """
+        done = self.executor
+        execute, compare = done.executing / self.workers, done.comparing / self.workers
+        return {
+            "parse": self.parsing,
+            "gather": self.gathering,
+            "queue": max(0.0, done.waiting - execute - compare),
+            "execute": execute,
+            "compare": compare,
+            "reward": self.rewarding,
+        }
+
+    def __sub__(self, earlier: ScorerStats) -> ScorerStats:
+        """What was done since ``earlier``, of the same scorer."""
+        counts = [f.name for f in fields(self) if f.name != "workers"]
+        return replace(self, **{name: getattr(self, name) - getattr(earlier, name) for name in counts})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields in JSON, with `duplicates` and `seconds`."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        derived = {"duplicates": self.duplicates, "seconds": self.seconds}
+        return {**plain, **derived, "executor": self.executor.to_dict()}
+
+    def metrics(self) -> dict[str, float]:
+        """The figures that are worth a log, under names that are always the same.
+
+        ``time/<phase>``: `seconds`. ``queries``: those that were run. ``ended/<status>``: how many of them
+        ended so. ``duplicates``, ``shared`` and ``known``: those that were saved. ``gold_hits``,
+        ``gold_misses``; ``workers/killed``, ``workers/retired``.
+        """
+        done = self.executor
+        return {
+            **{f"time/{phase}": seconds for phase, seconds in self.seconds.items()},
+            "queries": float(done.executed),
+            **{f"ended/{status.value}": float(done.ended[status]) for status in FAILURES},
+            "duplicates": float(self.duplicates),
+            "shared": float(done.shared),
+            "known": float(self.known),
+            "gold_hits": float(self.gold_hits),
+            "gold_misses": float(self.gold_misses),
+            "workers/killed": float(done.killed),
+            "workers/retired": float(done.retired),
+        }
+
+
+class Tally:
+    """What a scorer counts while it runs. Thread-safe; a fork counts on by itself."""
+
+    def __init__(self) -> None:
+        names = {f.name for f in fields(ScorerStats)} - {"workers", "executor"}
+        self._counts: dict[str, Any] = dict.fromkeys(names, 0)
+        self.forget()
+        forget_in_forks(self)
+
+    def forget(self) -> None:
+        """In a fork: another thread may have held the lock when it began."""
+        self._lock = threading.Lock()
+
     def add(self, **more: float) -> None:
-        """Count. Safe to call from several threads."""
+        """Count, by the names of `ScorerStats`."""
         with self._lock:
             for name, value in more.items():
-                setattr(self, name, getattr(self, name) + value)
+                self._counts[name] += value
 
-    def with_executor(self, executor: ExecutorStats) -> ScorerStats:
-        """A copy that says what the executor has done."""
+    def stats(self, executor: ExecutorStats, workers: int) -> ScorerStats:
+        """What is counted so far, beside what the executor says."""
         with self._lock:
-            return replace(self, executor=executor.copy(), _lock=threading.Lock())
+            return ScorerStats(workers, executor=executor.copy(), **self._counts)
