@@ -113,9 +113,11 @@ def score(
     reward: Reward = "sql-r1",
     workers: Annotated[int, typer.Option(help="Processes that run queries.")] = 1,
     show: Annotated[bool, typer.Option(help="Draw each one, too.")] = False,
+    profile: Annotated[bool, typer.Option(help="Say where the time went, on standard error.")] = False,
 ) -> None:
     """Score completions: a JSON line each with its total, components, status and correctness."""
     from sql_env.panel import panel
+    from sql_env.profile import profile as drawn
 
     tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
     texts, asked = _read(completions, tasks)
@@ -124,6 +126,8 @@ def score(
             typer.echo(json.dumps(_line(scored)))
             if show:
                 typer.echo(panel(scored.rollout.task, scored), err=True)
+        if profile:
+            Console(stderr=True).print(drawn(scorer.stats))
 
 
 @app.command("check-reward")

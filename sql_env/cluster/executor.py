@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from operator import add, sub
 from threading import Lock
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -128,6 +129,7 @@ class RayExecutor:
             check_dialect(dialect)
         located = _located(items)
         databases = [_query(item).database for item in located]
+        began = perf_counter()
         try:
             return Call(self._seats, method, located, databases, options, self._count).run()
         except (RayError, SQLEnvError) as error:
@@ -136,6 +138,8 @@ class RayExecutor:
             if isinstance(error, SQLEnvError):
                 raise
             raise SQLEnvError(f"the Ray cluster does not run the queries: {error}") from error
+        finally:
+            self._count(ExecutorStats(waiting=perf_counter() - began))
 
     def _count(self, more: ExecutorStats) -> None:
         with self._lock:
@@ -165,7 +169,7 @@ class _Worker:
         with self._lock:
             now, before = self._executor.stats.copy(), self._told
             self._told = now
-        return found, _combined(sub, now, before)
+        return found, replace(_combined(sub, now, before), waiting=0.0)  # who calls this waits longer
 
 
 def _combined(operator: Callable[[Any, Any], Any], *both: ExecutorStats) -> ExecutorStats:
