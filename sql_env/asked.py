@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sql_env.comparison import Comparison, Gold
 from sql_env.job import Case, Judgement, Reference
+from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Query
 from sql_env.withheld import WITHHELD
 
@@ -17,12 +18,16 @@ class Target:
         query: The gold query, as it is run.
         semantics: How results are compared with its own.
         gold: What it returned.
+        steps: What a completion's query may take.
     """
 
-    __slots__ = ("database", "dialect", "gold", "prepare", "query", "references", "semantics", "sql")
+    __slots__ = (
+        "database", "dialect", "gold", "prepare", "query", "references", "semantics", "sql", "steps",
+    )  # fmt: skip
 
-    def __init__(self, query: Query, semantics: Comparison, gold: Gold) -> None:
+    def __init__(self, query: Query, semantics: Comparison, gold: Gold, limits: Limits) -> None:
         self.query, self.semantics, self.gold = query, semantics, gold
+        self.steps = limits.budget(gold.steps)
         self.database, self.sql, self.dialect = query.database, query.sql, query.dialect
         self.prepare = semantics.prepare
         self.references = (Reference(semantics.name, gold),) if gold.result.ok else ()
@@ -53,7 +58,7 @@ class Asked:
         self.known = self.blank = 0
         self._rows = rows
         self._outcomes: dict[tuple[str, Target], Outcome] = {}
-        self._cases: dict[tuple[str, str, str], list[tuple[Target, Outcome]]] = {}
+        self._cases: dict[tuple[str, str, str, int], list[tuple[Target, Outcome]]] = {}
 
     def of(self, sql: str | None, target: Target) -> Outcome | None:
         """Where what comes of this query will be, for this target; None where there is no query."""
@@ -67,15 +72,19 @@ class Asked:
             if prepared == target.sql:
                 self._know(outcome, target)
             else:
-                key = (target.database, prepared, target.dialect)
+                key = (target.database, prepared, target.dialect, target.steps)
                 self._cases.setdefault(key, []).append((target, outcome))
         return outcome
 
     def cases(self) -> list[Case]:
         """What has to be run, each distinct query once."""
         return [
-            Case(Query(*key), tuple([reference for target, _ in wanted for reference in target.references]))
-            for key, wanted in self._cases.items()
+            Case(
+                Query(database, sql, dialect),
+                tuple([reference for target, _ in wanted for reference in target.references]),
+                steps,
+            )
+            for (database, sql, dialect, steps), wanted in self._cases.items()
         ]
 
     def settle(self, judgements: Sequence[Judgement]) -> None:

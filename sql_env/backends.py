@@ -55,7 +55,7 @@ class Backend(Protocol):
         """Run queries, and return their results in the same order."""
         ...
 
-    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
         """Run queries, and compare what they return where they run."""
         ...
 

@@ -328,5 +328,5 @@ class Dispatcher:
 def _key(case: Case, ask: Ask) -> object:
     """What makes two jobs the same. Golds are told apart by what they are, not by what they hold."""
     if not case.references:
-        return ask, case.query
-    return ask, case.query, tuple([(id(r.gold), r.comparison) for r in case.references])
+        return ask, case.query, case.steps
+    return ask, case.query, case.steps, tuple([(id(r.gold), r.comparison) for r in case.references])

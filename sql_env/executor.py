@@ -70,12 +70,13 @@ class Executor:
         cases = [Case(query) for query in queries]
         return [judgement.result for judgement in self._run(cases, Ask.ROWS)]
 
-    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
         """Run queries and compare what they return where they run.
 
         Args:
             cases: Each a query with what its result is compared with.
             rows: Whether to bring the rows here, too.
+            steps: Whether to bring the rows and count the steps, as is done for golds.
 
         Returns:
             What came of each case, in the same order. Where a comparison could not be finished, the
@@ -86,7 +87,7 @@ class Executor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: Worker processes cannot be started.
         """
-        return self._run(cases, Ask.ROWS if rows else Ask.VERDICT)
+        return self._run(cases, Ask.GOLD if steps else Ask.ROWS if rows else Ask.VERDICT)
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
         """Run queries and return, in the same order, what each of them took in place of its result.

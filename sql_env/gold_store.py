@@ -25,7 +25,7 @@ from sql_env.gold_text import decode, encode
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
-VERSION = 1
+VERSION = 2
 """Of what is stored and of how golds come about. It rises when engines or comparisons make golds anew."""
 
 Asked: TypeAlias = tuple[Query, str]

@@ -13,7 +13,9 @@ from sql_env.types import ExecutionResult, Status
 def encode(gold: Gold) -> bytes:
     """A gold as JSON in UTF-8, without loss; `decode` is its inverse. A blob is an object of its digits."""
     result = gold.result
-    text = _TO_JSON.encode([result.status.value, result.columns, result.rows, result.error, gold.blocks])
+    text = _TO_JSON.encode(
+        [result.status.value, result.columns, result.rows, result.error, gold.blocks, gold.steps]
+    )
     return text.encode("utf-8", "surrogatepass")  # JSON's own escapes would make one character of two
 
 
@@ -24,15 +26,16 @@ def decode(body: bytes) -> Gold:
         ValueError: It was given something else.
     """
     try:
-        status, columns, rows, error, blocks = _FROM_JSON.decode(body.decode("utf-8", "surrogatepass"))
+        status, columns, rows, error, blocks, steps = _FROM_JSON.decode(body.decode("utf-8", "surrogatepass"))
         _check(columns, str)
         _check(rows, list)
         _check(list(chain.from_iterable(rows)), int, bool, float, str, bytes, type(None))
         _check([error], str)
         if blocks is not None:
             _check(blocks, int)
+        _check([steps], int, type(None))
         result = ExecutionResult(Status(status), tuple(columns), tuple(map(tuple, rows)), error)
-        return Gold(result, None if blocks is None else tuple(blocks))
+        return Gold(result, None if blocks is None else tuple(blocks), steps)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"this is no gold: {error}") from None
 

@@ -21,7 +21,9 @@ class Ask(IntEnum):
     """Its status, and whether it equals its golds."""
     ROWS = 1
     """Its rows, too."""
-    COST = 2
+    GOLD = 2
+    """Its rows, and how many steps it took."""
+    COST = 3
     """What it took, in the place of its rows."""
 
 
@@ -40,10 +42,12 @@ class Case:
     Attributes:
         query: What is run, once.
         references: What it is compared with; each gold is ``ok``.
+        steps: What it may take, where the engine counts; ``max_steps`` of the limits where None.
     """
 
     query: Query
     references: tuple[Reference, ...] = ()
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,12 @@ class Judgement:
     Attributes:
         result: How the query ended. It has its rows only where they were asked for.
         equal: For each reference whether the result equals it. All False where it is not ``ok``.
+        steps: What it took, where that was asked for and the engine counts.
     """
 
     result: ExecutionResult
     equal: tuple[bool, ...] = ()
+    steps: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +76,11 @@ class Job:
     retried: bool = False
 
 
-Request: TypeAlias = tuple[Sequence[tuple[str, bytes]], Sequence[tuple[int, str, str, str, Sequence[int]]]]
-"""References as (semantics, `Gold.packed`); and for each query what is asked, its dialect, database and SQL,
-and the places of its references."""
+Request: TypeAlias = tuple[
+    Sequence[tuple[str, bytes]], Sequence[tuple[int, str, str, str, int | None, Sequence[int]]]
+]
+"""References as (semantics, `Gold.packed`); and for each query what is asked, its dialect, database, SQL and
+steps, and the places of its references."""
 
-Reply: TypeAlias = tuple[str, tuple[str, ...], tuple[Row, ...] | None, str, Sequence[bool]]
-"""Status, columns, rows where asked for, error, and whether it equals each reference."""
+Reply: TypeAlias = tuple[str, tuple[str, ...], tuple[Row, ...] | None, str, Sequence[bool], int | None]
+"""Status, columns, rows where asked for, error, whether it equals each reference, and steps."""

@@ -242,11 +242,11 @@ def _request(jobs: Sequence[Job]) -> Request:
             if place == len(packed):
                 packed.append((reference.comparison, reference.gold.packed))
             places.append(place)
-        asked.append((int(job.ask), query.dialect, query.database, query.sql, places))
+        asked.append((int(job.ask), query.dialect, query.database, query.sql, job.case.steps, places))
     return packed, asked
 
 
 def _judgement(reply: Reply) -> Judgement:
-    status, columns, rows, error, equal = reply
+    status, columns, rows, error, equal, steps = reply
     kept = WITHHELD if rows is None and status == "ok" else rows or ()
-    return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal))
+    return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal), steps)

@@ -15,6 +15,7 @@ from sql_env.backends import load_executor
 from sql_env.comparison import Gold, Order, comparison, gold
 from sql_env.engines.file import signature
 from sql_env.gold_cache import GoldCache, GoldKey
+from sql_env.job import Case
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
@@ -198,7 +199,10 @@ class Scorer:
             golds |= self._learn(unknown)
         hits, seconds = len(golds) - len(unknown), perf_counter() - began
         self._tally.add(gold_hits=hits, gold_misses=len(unknown), gathering=seconds)
-        targets = {key: Target(key.query, comparison(key.comparison), gold) for key, gold in golds.items()}
+        targets = {
+            key: Target(key.query, comparison(key.comparison), gold, self.executor.limits)
+            for key, gold in golds.items()
+        }
         return {place: targets[key] for place, key in keys.items()}
 
     def _learn(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
@@ -208,12 +212,14 @@ class Scorer:
         wanted = [*(key.query for key in keys), *filter(None, probes.values())]
         distinct = list(dict.fromkeys(wanted))
         began = perf_counter()
-        results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
+        judged = self.executor.judge([Case(query) for query in distinct], steps=True)
+        found = dict(zip(distinct, judged, strict=True))
         self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
         golds = {}
         for key, order in orders.items():
             probe = probes[key]
-            golds[key] = gold(results[key.query], order, results[probe] if probe else None)
+            known = found[key.query]
+            golds[key] = gold(known.result, order, found[probe].result if probe else None, known.steps)
         self._golds.remember(golds)
         return golds
 

@@ -89,15 +89,21 @@ class Stint:
             engine.begin()
         left, rows = len(self._jobs), 0
         began = perf_counter()
-        for ask, dialect, database, sql, references in self._jobs:
+        for ask, dialect, database, sql, steps, references in self._jobs:
             engine = self._engines[dialect]
             self._progress.begin(place)
             place += 1
             _arm(engine)
-            result = _measured(engine, database, sql) if ask == Ask.COST else engine.run(database, sql)
+            taken: int | None = None
+            if ask < Ask.GOLD:
+                result = engine.run(database, sql, steps)
+            elif ask == Ask.GOLD:
+                result, taken = engine.measure(database, sql)
+            else:
+                result = _measured(engine, database, sql)
             equal = self._compare(engine, result, references) if references else ()
             kept = None if ask == Ask.VERDICT else result.rows
-            self._replies.append((result.status.value, result.columns, kept, result.error, equal))
+            self._replies.append((result.status.value, result.columns, kept, result.error, equal, taken))
             left -= 1
             rows += len(kept) if kept else 0
             if left and (rows > GATHER_ROWS or perf_counter() - began > GATHER_SECONDS):

@@ -349,7 +349,7 @@ def test_spider_train_has_three_golds_that_fail(shared_data):
 def test_bird_dev(shared_data):
     found = counts("bird", "dev", shared_data / "bird")
     assert found == {
-        "tie-at-limit": 14, "null-order": 4, "limit-without-order": 2, "integer-division": 1, "slow": 1,
+        "tie-at-limit": 14, "null-order": 4, "limit-without-order": 2, "integer-division": 1,
     }  # fmt: skip
 
 

@@ -39,14 +39,17 @@ def scores(items: Items, engine: Engine, known: dict[tuple[str, Query], Gold]) -
     actions, golds = items.actions(), items.golds()
     asked = items.predictions(actions)
     engine.begin()
-    results = {
-        query: engine.run(query.database, query.sql)
-        for query in by_database([query for query in asked if query is not None])
-    }
-    found = [results[query] if query is not None else None for query in asked]
-    for task, query in zip(items.tasks, golds, strict=True):
+    budgets: dict[Query, int] = {}
+    for task, query, wanted in zip(items.tasks, golds, asked, strict=True):
         if (task.comparison, query) not in known:
             known[task.comparison, query] = _gold(task, query, engine)
+        if wanted is not None:
+            steps = engine.limits.budget(known[task.comparison, query].steps)
+            budgets[wanted] = max(budgets.get(wanted, 0), steps)
+    results = {
+        query: engine.run(query.database, query.sql, budgets[query]) for query in by_database(list(budgets))
+    }
+    found = [results[query] if query is not None else None for query in asked]
     return [
         items.reward(_rollout(task, text, action, result, known[task.comparison, expected]))
         for task, text, action, result, expected in zip(
@@ -59,7 +62,8 @@ def _gold(task: Task, query: Query, engine: Engine) -> Gold:
     order = comparison(task.comparison).order(query.sql, query.dialect)
     probe = order.probe if order is not None else None
     probed = engine.run(query.database, probe) if probe is not None else None
-    return gold(engine.run(query.database, query.sql), order, probed)
+    result, steps = engine.measure(query.database, query.sql)
+    return gold(result, order, probed, steps)
 
 
 def _rollout(

@@ -57,11 +57,12 @@ def stints(items: Items) -> Stints:
     asked, golds = items.predictions(items.actions()), items.golds()
     with Scorer(items.reward, limits=items.limits, workers=os.cpu_count() or 1) as scorer:
         rollouts = scorer.rollouts(items.completions, items.tasks)
+        budgets = _budgets(asked, golds, scorer)
     ended = {gold: rollout.gold.status for gold, rollout in zip(golds, rollouts, strict=True)}
     for query, rollout in zip(asked, rollouts, strict=True):
         if query is not None and rollout.result is not None:
             ended[query] = rollout.result.status
-    planned = {query: _stint(query, status, items.limits) for query, status in ended.items()}
+    planned = {query: _stint(query, status, budgets[query], items.limits) for query, status in ended.items()}
 
     def wanted(queries: Iterable[Query | None]) -> list[Stint]:
         found = (planned[query] for query in by_database([query for query in queries if query is not None]))
@@ -72,14 +73,25 @@ def stints(items: Items) -> Stints:
     return Stints(wanted([*asked, *golds]), wanted(asked), unknown)
 
 
-def _stint(query: Query, status: Status, limits: Limits) -> Stint | None:
+def _budgets(asked: Iterable[Query | None], golds: Sequence[Query], scorer: Scorer) -> dict[Query, int]:
+    """The steps that each query may take, which go by those of its gold."""
+    limits, distinct = scorer.executor.limits, list(dict.fromkeys(golds))
+    taken = dict(zip(distinct, scorer.executor.measure(distinct), strict=True))
+    budgets = {gold: int(limits.max_steps) for gold in distinct}
+    for query, gold in zip(asked, golds, strict=True):
+        if query is not None:
+            budgets[query] = max(budgets.get(query, 0), limits.budget(taken[gold].steps))
+    return budgets
+
+
+def _stint(query: Query, status: Status, steps: int, limits: Limits) -> Stint | None:
     """How far a query that ended like this is run; None where it is not."""
     if status in (Status.DENIED, Status.UNAVAILABLE):
         return None
     if status is Status.TIMEOUT:
-        return Stint(query, steps=int(limits.max_steps))
+        return Stint(query, steps=steps)
     if status is Status.TOO_LARGE:
-        return Stint(query, steps=int(limits.max_steps), rows=_rows_allowed(query, limits))
+        return Stint(query, steps=steps, rows=_rows_allowed(query, limits))
     return Stint(query)
 
 

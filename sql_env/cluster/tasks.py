@@ -38,12 +38,12 @@ def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -
             for job in islice(feed, min(workers - len(running), AHEAD * workers - len(unread))):
                 unread.append(task.remote(function, job, folder))
                 running.add(unread[-1])
+            if not unread:
+                return
             while unread and unread[0] not in running:
                 yield _fetched(unread.popleft())
             if running:
                 running = set(ray.wait(list(running))[1])
-            elif not unread:
-                return
     finally:
         for ref in running:
             ray.cancel(ref, force=True)

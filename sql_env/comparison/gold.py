@@ -19,10 +19,12 @@ class Gold:
         blocks: None where the order of rows does not count. Else the lengths of the runs of rows
             that tie under the gold's ORDER BY, first to last: rows may change places inside a
             run, but not leave it. All ones where every row has its place.
+        steps: How many steps the gold query took; None where nobody has counted.
     """
 
     result: ExecutionResult
     blocks: tuple[int, ...] | None = None
+    steps: int | None = None
     _packed: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
@@ -58,7 +60,12 @@ def unpacked(packed: bytes) -> Gold:
     return Gold(ExecutionResult(Status.OK, columns, rows), blocks)
 
 
-def gold(result: ExecutionResult, order: Order | None, probed: ExecutionResult | None = None) -> Gold:
+def gold(
+    result: ExecutionResult,
+    order: Order | None,
+    probed: ExecutionResult | None = None,
+    steps: int | None = None,
+) -> Gold:
     """Put a gold result together with what is known of its order.
 
     Args:
@@ -67,17 +74,18 @@ def gold(result: ExecutionResult, order: Order | None, probed: ExecutionResult |
         probed: What ``order.probe`` returned. Its rows are the gold's with the sort keys added;
             where they are not (the probe failed, or broke a tie at a LIMIT in another way), no
             ties are known and every row keeps its place.
+        steps: How many steps the gold query took.
     """
     if order is None or not result.ok:
-        return Gold(result)
+        return Gold(result, steps=steps)
     width = len(result.columns)
     if order.probe is not None and probed is not None and probed.ok:
         rows = tuple(row[:width] for row in probed.rows)
         if rows == result.rows or sorted(rows, key=repr) == sorted(result.rows, key=repr):
             seen = ExecutionResult(result.status, result.columns, rows)
-            return Gold(seen, _runs(probed.rows, order.keys))
+            return Gold(seen, _runs(probed.rows, order.keys), steps)
     keys = order.keys if order.probe is None else None
-    return Gold(result, _runs(result.rows, keys))
+    return Gold(result, _runs(result.rows, keys), steps)
 
 
 def _runs(rows: Iterable[Row], keys: tuple[int, ...] | None) -> tuple[int, ...]:

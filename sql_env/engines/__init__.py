@@ -44,8 +44,14 @@ class Engine(Protocol):
         """
         ...
 
-    def run(self, database: str, sql: str) -> ExecutionResult:
-        """Run one query. It never raises for what the query or the database file holds."""
+    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
+        """Run one query. It never raises for what the query or the database file holds.
+
+        Args:
+            database: The file's path.
+            sql: The query.
+            steps: What it may take, where the engine counts; ``limits.max_steps`` if not told.
+        """
         ...
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, int | None]:

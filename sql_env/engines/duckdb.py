@@ -69,7 +69,7 @@ class DuckDBEngine:
     def begin(self, trusting: bool = True) -> None:
         """Files are looked at before each query; see `sql_env.engines.Engine.begin`."""
 
-    def run(self, database: str, sql: str) -> ExecutionResult:
+    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.engines.Engine.run`."""
         try:
             check_text(sql, self.limits.max_sql_bytes)

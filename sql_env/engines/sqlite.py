@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from marshal import dumps
 from random import Random
@@ -51,6 +52,15 @@ class _AsksTheTime(Exception):
     """A query calls a function that may read the clock; only a frozen connection may run it."""
 
 
+@dataclass(slots=True)
+class _Warm:
+    """An open connection, the state of its file, and how many steps a query of it may take."""
+
+    identity: Identity
+    connection: apsw.Connection
+    steps: int = 0
+
+
 class SQLiteEngine:
     """Runs SQLite queries under limits; see `sql_env.engines.Engine`. Not thread-safe.
 
@@ -67,8 +77,8 @@ class SQLiteEngine:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._steps = min(int(limits.max_steps), _MAX_INT)
-        self._warm: OrderedDict[tuple[str, bool], tuple[Identity, apsw.Connection]] = OrderedDict()
+        self._steps = int(limits.max_steps)  # that the running query may take
+        self._warm: OrderedDict[tuple[str, bool], _Warm] = OrderedDict()
         self._seen: dict[str, Identity] | None = None  # in this stint
         self._frozen = False
         self._sql = self._statement = self._refusal = ""
@@ -80,8 +90,9 @@ class SQLiteEngine:
         """Look at each file once from now on; see `sql_env.engines.Engine.begin`."""
         self._seen = {} if trusting else None
 
-    def run(self, database: str, sql: str) -> ExecutionResult:
+    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.engines.Engine.run`."""
+        self._steps = int(self.limits.max_steps if steps is None else steps)
         previous = apsw.hard_heap_limit(int(self.limits.memory_bytes))
         try:
             return self._run(database, sql)
@@ -108,7 +119,7 @@ class SQLiteEngine:
     def close(self) -> None:
         """Close all connections."""
         while self._warm:
-            self._warm.popitem()[1][1].close(True)
+            self._warm.popitem()[1].connection.close(True)
 
     def _run_again(self, database: str, sql: str) -> ExecutionResult:
         try:
@@ -137,13 +148,16 @@ class SQLiteEngine:
     def _connection(self, database: str, frozen: bool) -> apsw.Connection:
         key, identity = (database, frozen), self._identity(database)
         warm = self._warm.get(key)
-        if warm is None or warm[0] != identity:
+        if warm is None or warm.identity != identity:
             if len(self._warm) >= WARM:
-                self._warm.popitem(last=False)[1][1].close(True)
-            self._warm[key] = warm = identity, self._open(database, frozen)
+                self._warm.popitem(last=False)[1].connection.close(True)
+            self._warm[key] = warm = _Warm(identity, self._open(database, frozen))
         self._warm.move_to_end(key)
         self._frozen = frozen
-        return warm[1]
+        if warm.steps != self._steps:
+            warm.steps = self._steps
+            warm.connection.set_progress_handler(_interrupt, self._steps)  # counts each statement anew
+        return warm.connection
 
     def _identity(self, database: str) -> Identity:
         if self._seen is None:
@@ -164,7 +178,6 @@ class SQLiteEngine:
             connection.limit(limit, value)
         connection.create_scalar_function("random", self._random_int, 0)
         connection.create_scalar_function("randomblob", self._random_blob, 1)
-        connection.set_progress_handler(_interrupt, self._steps)  # SQLite counts each statement anew
         connection.exec_trace = self._before_first_step
         connection.authorizer = self._authorize
         return connection
