@@ -21,19 +21,30 @@ class GoldKey(NamedTuple):
     file: tuple[int, int, int]
 
 
-class GoldCache:
-    """The most recently used gold results, shared by threads."""
+BYTES = 2**28
+"""What the results in a cache take at most, as they are sent to workers."""
 
-    def __init__(self, size: int) -> None:
+
+class GoldCache:
+    """The most recently used gold results, shared by threads.
+
+    Args:
+        size: How many.
+        room: Their bytes at most, as they are sent to workers.
+    """
+
+    def __init__(self, size: int, room: int = BYTES) -> None:
         if size < 0:
             raise LimitError(f"the gold cache must hold 0 results or more, not {size}")
         self._size = size
+        self._room = room
         self.forget()
         forget_in_forks(self)
 
     def forget(self) -> None:
         """Start anew. A fork does: another thread may have held the lock when it began."""
         self._golds: OrderedDict[GoldKey, Gold] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def recall(self, keys: Iterable[GoldKey]) -> dict[GoldKey, Gold]:
@@ -48,7 +59,8 @@ class GoldCache:
         """Keep results, except where the database or a worker failed: that may pass."""
         with self._lock:
             for key, gold in golds.items():
-                if gold.result.status is not Status.UNAVAILABLE:
+                if gold.result.status is not Status.UNAVAILABLE and key not in self._golds:
                     self._golds[key] = gold
-            while len(self._golds) > self._size:
-                self._golds.popitem(last=False)
+                    self._bytes += len(gold.packed)
+            while len(self._golds) > self._size or self._bytes > self._room:
+                self._bytes -= len(self._golds.popitem(last=False)[1].packed)

@@ -15,6 +15,7 @@ from sql_env.backends import load_executor
 from sql_env.comparison import Gold, Order, comparison, gold
 from sql_env.engines.file import signature
 from sql_env.gold_cache import GoldCache, GoldKey
+from sql_env.gold_store import GoldStore
 from sql_env.job import Case
 from sql_env.limits import Limits
 from sql_env.parser import parse
@@ -49,6 +50,8 @@ class Scorer:
         rows: Whether `Rollout.result` is to have its rows. Where None, it has them if some reward of the
             rubric may read them; see `sql_env.without_rows`. Gold results always have theirs.
         gold_cache: How many gold results are kept between batches.
+        gold_store: Golds on disk, which other processes and later runs share; True for the one in
+            `sql_env.cache.cache_root`.
         backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.backends`.
 
     Example:
@@ -68,6 +71,7 @@ class Scorer:
         comparison: str | None = None,
         rows: bool | None = None,
         gold_cache: int = 4096,
+        gold_store: GoldStore | bool = False,
         backend: str = "local",
     ) -> None:
         self.rubric = spec if isinstance(spec, Rubric) else rubric(spec)
@@ -75,6 +79,7 @@ class Scorer:
         self._comparison = comparison or self.rubric.comparison
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._golds = GoldCache(gold_cache)
+        self._store = GoldStore() if gold_store is True else gold_store or None
         self._tally = Tally()
         batches = workers + 1  # one more than can run, so that the next is ready
         self._with_rows = Together(partial(self._batch, rows=True), batches)
@@ -206,6 +211,22 @@ class Scorer:
         return {place: targets[key] for place, key in keys.items()}
 
     def _learn(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
+        """Find golds on disk, or run them."""
+        if self._store is None:
+            golds = self._run(keys)
+        else:
+            wanted = self._store.keys([(key.query, key.comparison) for key in keys], self.executor.limits)
+            stored = self._store.recall([key for key in wanted if key is not None])
+            pairs = list(zip(keys, wanted, strict=True))
+            golds = {key: stored[place] for key, place in pairs if place in stored}
+            self._tally.add(gold_stored=len(golds))
+            fresh = self._run([key for key in keys if key not in golds])
+            self._store.remember({place: fresh[key] for key, place in pairs if place and key in fresh})
+            golds |= fresh
+        self._golds.remember(golds)
+        return golds
+
+    def _run(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
         """Run gold queries, with their probes."""
         orders = {key: comparison(key.comparison).order(key.query.sql, key.query.dialect) for key in keys}
         probes = {key: _probe(key.query, order) for key, order in orders.items()}
@@ -220,7 +241,6 @@ class Scorer:
             probe = probes[key]
             known = found[key.query]
             golds[key] = gold(known.result, order, found[probe].result if probe else None, known.steps)
-        self._golds.remember(golds)
         return golds
 
     def _query(self, task: Task, sql: str | None) -> Query:

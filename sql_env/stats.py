@@ -71,6 +71,7 @@ class ScorerStats:
         distinct: Distinct queries of a batch that were asked of the executor, golds not included.
         gold_hits: Distinct golds of a batch whose results were remembered.
         gold_misses: Distinct golds of a batch whose results were not.
+        gold_stored: Those of the misses that were found on disk, so that they did not run.
         parsing: Seconds in which completions were taken apart.
         gathering: Seconds in which golds were looked up, distinct queries gathered, and results handed out;
             without the time in which the executor was waited for.
@@ -96,6 +97,7 @@ class ScorerStats:
     distinct: int = 0
     gold_hits: int = 0
     gold_misses: int = 0
+    gold_stored: int = 0
     parsing: float = 0.0
     gathering: float = 0.0
     rewarding: float = 0.0
@@ -112,14 +114,16 @@ class ScorerStats:
 
         ``execute`` and ``compare`` are the seconds of the workers over the number of workers, and ``queue``
         is the rest of the time in which calls waited for the executor: messages, the start of workers,
-        workers that had nothing left to do while another was at it, and other calls' queries.
+        workers that had nothing left to do while another was at it, and other calls' queries. It is below
+        0 where what a worker has just told is counted and the call that waits for it has not returned;
+        over all of them it adds up.
         """
         done = self.executor
         execute, compare = done.executing / self.workers, done.comparing / self.workers
         return {
             "parse": self.parsing,
             "gather": self.gathering,
-            "queue": max(0.0, done.waiting - execute - compare),
+            "queue": done.waiting - execute - compare,
             "execute": execute,
             "compare": compare,
             "reward": self.rewarding,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sql_env import Limits, Scorer, Status, Task, respond
 from sql_env.errors import ClosedError, ComparisonError, LimitError
 from sql_env.gold_cache import GoldCache
+from sql_env.gold_store import GoldStore
 
 GOLDS = [
     "SELECT name FROM singer WHERE country = 'France'",
@@ -184,3 +185,63 @@ def test_a_fork_does_not_wait_for_a_thread_that_it_does_not_have():
 def test_an_empty_batch_is_an_empty_batch():
     with Scorer() as scorer:
         assert scorer.score([], []) == []
+
+
+LOOP = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
+
+
+def test_what_a_query_may_take_goes_by_its_gold(ask):
+    """The same query, for a gold that takes little and for one that takes some thousand steps."""
+    limits = Limits(min_steps=1_000, gold_factor=10)
+    slow, little, much = LOOP.format(2_000), ask("SELECT 2000"), ask(LOOP.format(2_000) + " -- gold")
+    with Scorer("sql-r1", limits=limits) as scorer:
+        scores = scorer.score([respond(slow)] * 4, [little, much, little, much])
+        assert [score.rollout.correct for score in scores] == [False, True, False, True]
+        assert scores[0].rollout.result.status is Status.TIMEOUT
+        assert scores[0].rollout.result.error == "more than 1000 steps"
+        assert scorer.score([respond(slow)], [much])[0].total == scores[1].total
+    with Scorer("sql-r1", limits=Limits(max_steps=500, min_steps=1_000)) as scorer:
+        assert scorer.golds([much])[0].error == "more than 500 steps"
+
+
+@given(st.integers(0, 10**9), st.integers(1, 2**31 - 1), st.integers(1, 10**9), st.integers(1, 10**6))
+def test_a_budget_covers_the_gold_and_keeps_to_the_limits(steps, most, least, factor):
+    limits = Limits(max_steps=most, min_steps=least, gold_factor=factor)
+    budget = limits.budget(steps)
+    assert min(most, max(least, factor * steps)) <= budget <= most
+    assert budget == most or budget <= max(least, 2 * factor * steps)
+    assert limits.budget(None) == most
+
+
+def test_golds_on_disk_are_shared_and_change_nothing(ask, tmp_path):
+    tasks = [ask("SELECT name FROM singer ORDER BY age"), ask("SELECT fee FROM concert"), ask("SELECT oops")]
+    texts = [
+        respond("SELECT name FROM singer ORDER BY age, name DESC"),
+        respond("SELECT 1"),
+        respond("SELECT 1"),
+    ]
+    with Scorer() as plain:
+        expected = plain.score(texts, tasks)
+    for run, stored in enumerate([0, 3]):
+        with Scorer(gold_store=GoldStore(tmp_path)) as scorer:
+            assert scorer.score(texts, tasks) == expected
+            assert scorer.stats.gold_stored == stored
+            assert scorer.stats.gold_misses == 3, run
+    with Scorer(gold_store=GoldStore(tmp_path), limits=Limits(max_rows=1)) as scorer:
+        assert scorer.score(texts, tasks) != expected
+        assert scorer.stats.gold_stored == 0
+    sqlite3.connect(tasks[0].database).execute("UPDATE singer SET age = 1").connection.commit()
+    with Scorer(gold_store=GoldStore(tmp_path)) as scorer:
+        scorer.score(texts, tasks)
+        assert scorer.stats.gold_stored == 0
+
+
+def test_the_golds_that_are_kept_have_room(ask):
+    tasks = [ask(f"SELECT {n}, zeroblob(1000)") for n in range(9)]
+    with Scorer(gold_cache=100) as scorer:
+        scorer._golds = GoldCache(100, room=5_000)
+        for _ in range(2):
+            scorer.golds(tasks)
+        assert scorer.stats.gold_misses == 14
+        scorer.golds(tasks[-2:])
+        assert scorer.stats.gold_misses == 14

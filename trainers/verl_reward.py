@@ -102,7 +102,7 @@ def scorer_of(text: str, workers: int = 1) -> Scorer:
     key = (text, workers)
     with _lock:
         if key not in _scorers:
-            _scorers[key] = Scorer(checked(text), workers=workers)
+            _scorers[key] = Scorer(checked(text), workers=workers, gold_store=True)
             atexit.register(_scorers[key].close)
         return _scorers[key]
 
