@@ -84,7 +84,8 @@ def play(words, row, script, room=4_000, **sql):
     from trainers.verl_agent import SQLAgentLoop
 
     tokenizer, kind = words
-    given = {"reward": REWARD, "workers": 1, "max_turns": 4, "max_queries": None, "prompt": "full", **sql}
+    given = {"reward": REWARD, "workers": 1, "max_turns": 4, "max_queries": None, "prompt": "full"}
+    given |= {"profile": False, **sql}
     rollout = {"response_length": room, "prompt_length": 2_000}
     config = OmegaConf.create({"sql": given, "actor_rollout_ref": {"rollout": rollout}, "data": {}})
     model = Model(tokenizer, script)

@@ -18,6 +18,7 @@ from sql_env.errors import LimitError, TaskError
 from sql_env.observation import View
 from sql_env.parser import ResponseFormat
 from trainers.rollouts import Rollouts
+from trainers.step_stats import StepStats
 from trainers.trl_rewards import Reward, metrics, text
 
 REASONING = ("reasoning_content", "thinking")
@@ -112,8 +113,8 @@ def environment_rewards(scorer: Scorer, rollouts: Rollouts | None = None) -> lis
 
     They read the environments, whose episodes they end in one batch with the model's last message.
     """
-    names = [reward.name for reward in scorer.rubric.rewards]
-    return [_function(name, rollouts, logs=name == names[0]) for name in names]
+    names, stats = [reward.name for reward in scorer.rubric.rewards], StepStats(scorer)
+    return [_function(name, rollouts, stats if name == names[0] else None) for name in names]
 
 
 def said(messages: Sequence[Mapping[str, Any]], form: ResponseFormat) -> str:
@@ -129,7 +130,7 @@ def said(messages: Sequence[Mapping[str, Any]], form: ResponseFormat) -> str:
     return thought + text([last])
 
 
-def _function(name: str, rollouts: Rollouts | None, logs: bool) -> Reward:
+def _function(name: str, rollouts: Rollouts | None, stats: StepStats | None) -> Reward:
     def component(
         completions: Sequence[Sequence[Mapping[str, Any]]],
         environments: Sequence[SQLTools],
@@ -138,11 +139,11 @@ def _function(name: str, rollouts: Rollouts | None, logs: bool) -> Reward:
         **others: Any,
     ) -> list[float | None]:
         scores = _ended(environments, completions)
-        if logs and rollouts is not None and trainer_state is not None:
+        if stats and rollouts is not None and trainer_state is not None:
             rollouts.add(scores, trainer_state.global_step + 1)
-        if logs and log_metric is not None:
-            turns = [len(score.rollout.turns) for score in scores]
-            for metric, value in {**metrics(scores), "sql/turns": 1 + sum(turns) / len(turns)}.items():
+        if stats and log_metric is not None:
+            turns = 1 + sum(len(score.rollout.turns) for score in scores) / len(scores)
+            for metric, value in {**metrics(scores), "sql/turns": turns, **stats()}.items():
                 log_metric(metric, value)
         return [score.components[name] for score in scores]
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from sql_env import Score, Scorer, Task
 from sql_env.rubric import Rubric
 from trainers.rollouts import Rollouts
+from trainers.step_stats import StepStats
 
 Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: a text, or the messages of a conversation."""
@@ -67,8 +68,8 @@ def reward_functions(scorer: Scorer, rollouts: Rollouts | None = None) -> list[R
         ['format', 'execution', 'result', 'length']
     """
     scores = BatchScores(scorer)
-    names = [reward.name for reward in scorer.rubric.rewards]
-    return [_function(name, scores, rollouts, logs=name == names[0]) for name in names]
+    names, stats = [reward.name for reward in scorer.rubric.rewards], StepStats(scorer)
+    return [_function(name, scores, rollouts, stats if name == names[0] else None) for name in names]
 
 
 def reward_weights(rubric: Rubric) -> list[float]:
@@ -96,7 +97,7 @@ def metrics(scores: Sequence[Score]) -> dict[str, float]:
     return {**found, "sql/masked": 1 - len(counted) / max(1, len(scores))}
 
 
-def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, logs: bool) -> Reward:
+def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, stats: StepStats | None) -> Reward:
     def component(
         completions: Sequence[Completion],
         task: Sequence[str],
@@ -106,10 +107,10 @@ def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, logs: b
         **others: Any,
     ) -> list[float | None]:
         batch = scores(completions, task)
-        if logs and rollouts is not None and trainer_state is not None:
+        if stats and rollouts is not None and trainer_state is not None:
             rollouts.add(batch, trainer_state.global_step + 1)
-        if logs and log_metric is not None:
-            for metric, value in metrics(batch).items():
+        if stats and log_metric is not None:
+            for metric, value in {**metrics(batch), **stats()}.items():
                 log_metric(metric, value)
         return [score.components[name] for score in batch]
 

@@ -16,7 +16,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutp
 from verl.utils.profiler import simple_timer
 
 from sql_env import Episode
-from trainers.verl_reward import as_floats, nothing, scorer_of, task_of
+from trainers.verl_reward import as_floats, nothing, scorer_of, stats_of, task_of
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,8 @@ class SQLAgentLoop(AgentLoopBase):
                 break
             tokens = longer
             chat.append({"role": "user", "content": told})
+        if sql.profile:
+            info = {**info, **stats_of(sql.reward, sql.workers)}
         start = len(tokens.ids) - len(tokens.mask)
         return AgentLoopOutput(
             prompt_ids=tokens.ids[:start],

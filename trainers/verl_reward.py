@@ -13,13 +13,18 @@ from typing import Any
 from sql_env import Score, Scorer, Task
 from sql_env.errors import PluginError
 from sql_env.rubric import Rubric, rubric
+from trainers.step_stats import StepStats
 
 log = logging.getLogger(__name__)
 
 OWN = ("score", "acc", "masked")
 """What `compute_score` says of each sample beside the components; no component may be called so."""
 
+STATS = "stats"
+"""What it says of the scorer, where it is told to; no component may be called so either."""
+
 _scorers: dict[tuple[str, int], Scorer] = {}
+_stats: dict[tuple[str, int], StepStats] = {}
 _lock = threading.Lock()
 
 
@@ -31,8 +36,9 @@ def compute_score(
     *,
     reward: str = "sql-r1",
     workers: int = 1,
+    profile: bool = False,
     **others: Any,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Score one completion, as verl's reward managers ask for it.
 
     verl calls this from many threads of many processes. It never raises, because verl takes a
@@ -46,12 +52,13 @@ def compute_score(
         extra_info: ``task`` is `Task.to_dict` as JSON.
         reward: A preset or reward by name, or a rubric as JSON.
         workers: How many processes run SQL for this one.
+        profile: Whether to add `stats_of` this process's scorer.
         others: What verl hands over beside these.
 
     Returns:
         ``score``: the total. ``acc``: 1 if the result is the gold's, else 0. ``masked``: 1 if
         nobody can tell, and then all else is 0. And each component by its name, before its weight;
-        0 where it does not apply, as it adds nothing to the total then.
+        0 where it does not apply, as it adds nothing to the total then. All of these are floats.
 
     Example:
         >>> from benchmarks.demo import demo
@@ -61,10 +68,11 @@ def compute_score(
     """
     try:
         scorer = scorer_of(reward, workers)
-        return as_floats(scorer.score([solution_str], [task_of(str((extra_info or {})["task"]))])[0])
+        said = as_floats(scorer.score([solution_str], [task_of(str((extra_info or {})["task"]))])[0])
     except Exception as error:  # noqa: BLE001
         log.error("a completion could not be scored: %s: %s", type(error).__name__, error)
-        return nothing(reward)
+        said = nothing(reward)
+    return {**said, **stats_of(reward, workers)} if profile else said
 
 
 def as_floats(score: Score) -> dict[str, float]:
@@ -80,6 +88,19 @@ def nothing(reward: str) -> dict[str, float]:
     return {**dict.fromkeys((*OWN, *_components(reward)), 0.0), "masked": 1.0}
 
 
+def stats_of(text: str, workers: int = 1) -> dict[str, str]:
+    """What this process's scorer for a rubric has done since this was last asked, whichever sample asks.
+
+    So the sum over samples, whatever process has scored them, is what all scorers have done.
+
+    Returns:
+        ``stats``: `trainers.step_stats.StepStats` as JSON. It is a text because verl takes the mean of all
+        floats, and in a validation with several answers draws bootstrap samples of each.
+    """
+    since = _stats.get((text, workers))
+    return {STATS: json.dumps(since() if since else {})}
+
+
 def spec(text: str) -> Any:
     """What `sql_env.rubric.rubric` is given: a name as it is, JSON decoded."""
     return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
@@ -89,10 +110,10 @@ def checked(text: str) -> Rubric:
     """The rubric, if verl can log it.
 
     Raises:
-        PluginError: A component is called as one of `OWN`.
+        PluginError: A component is called as one of `OWN`, or `STATS`.
     """
     built = rubric(spec(text))
-    if taken := sorted({reward.name for reward in built.rewards} & set(OWN)):
+    if taken := sorted({reward.name for reward in built.rewards} & {*OWN, STATS}):
         raise PluginError(f"verl needs the name(s) {taken} itself: call these rewards something else")
     return built
 
@@ -103,6 +124,7 @@ def scorer_of(text: str, workers: int = 1) -> Scorer:
     with _lock:
         if key not in _scorers:
             _scorers[key] = Scorer(checked(text), workers=workers, gold_store=True)
+            _stats[key] = StepStats(_scorers[key])
             atexit.register(_scorers[key].close)
         return _scorers[key]
 

@@ -6,6 +6,7 @@ of ``trainer.v1.trainer_mode``.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import transfer_queue as tq
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
+from trainers.verl_reward import STATS
 from trainers.verl_rollouts import VerlRollouts
 
 POLL = 0.1
@@ -49,7 +51,7 @@ class Scored(ReplayBuffer):
             keys=[batch.keys[i] for i in kept],
             tags=[batch.tags[i] for i in kept],
         )
-        return rest, metrics | means(said)
+        return rest, metrics | means(said) | sums(said)
 
 
 class sync(Scored):  # noqa: D101
@@ -76,7 +78,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def unpaid(keys: Sequence[str], said: Sequence[Mapping[str, float]]) -> set[str]:
+def unpaid(keys: Sequence[str], said: Sequence[Mapping[str, Any]]) -> set[str]:
     """The keys of the samples that must not be learnt from.
 
     Those are the masked ones, and one that is left alone in its group: it has nothing to be compared
@@ -95,9 +97,16 @@ def unpaid(keys: Sequence[str], said: Sequence[Mapping[str, float]]) -> set[str]
     }
 
 
-def means(said: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def means(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """``reward/<name>/mean`` over the samples that count, and the share of masked ones."""
     counted = [info for info in said if info and not info.get("masked")]
-    names = [name for name in (counted[0] if counted else ()) if name != "masked"]
+    names = [name for name in (counted[0] if counted else ()) if name not in ("masked", STATS)]
     found = {f"reward/{name}/mean": sum(info[name] for info in counted) / len(counted) for name in names}
     return {**found, "reward/masked/mean": 1 - len(counted) / max(1, len(said))}
+
+
+def sums(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What all processes did to score the samples, masked ones too: the sum of each of their ``stats``."""
+    told = [json.loads(info.get(STATS, "{}")) for info in said]
+    names = dict.fromkeys(name for stats in told for name in stats)
+    return {name: sum(stats.get(name, 0.0) for stats in told) for name in names}
