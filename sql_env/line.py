@@ -7,7 +7,7 @@ from socket import socket
 from struct import Struct
 
 _LENGTH = Struct("!Q")
-_READ = 2**18
+_READ = 2**16  # a larger buffer is mapped anew each time
 
 
 class Line:

@@ -42,7 +42,11 @@ def profile(stats: ScorerStats) -> Table:
         "queries to run": stats.distinct,
     }
     _section(shown, _shares("completions", completions, stats.scores))
-    golds = {"known": stats.gold_hits, "to run": stats.gold_misses}
+    golds = {
+        "in memory": stats.gold_hits,
+        "on disk": stats.gold_stored,
+        "to run": stats.gold_misses - stats.gold_stored,
+    }
     _section(shown, _shares("golds", golds, stats.gold_hits + stats.gold_misses))
     ends = {str(status): done.ended[status] for status in FAILURES}
     queries = {"ok": done.executed - sum(ends.values()), **ends}

@@ -145,7 +145,7 @@ class ScorerStats:
 
         ``time/<phase>``: `seconds`. ``queries``: those that were run. ``ended/<status>``: how many of them
         ended so. ``duplicates``, ``shared`` and ``known``: those that were saved. ``gold_hits``,
-        ``gold_misses``; ``workers/killed``, ``workers/retired``.
+        ``gold_misses``, ``gold_stored``; ``workers/killed``, ``workers/retired``.
         """
         done = self.executor
         return {
@@ -157,6 +157,7 @@ class ScorerStats:
             "known": float(self.known),
             "gold_hits": float(self.gold_hits),
             "gold_misses": float(self.gold_misses),
+            "gold_stored": float(self.gold_stored),
             "workers/killed": float(done.killed),
             "workers/retired": float(done.retired),
         }

@@ -114,17 +114,32 @@ def test_metrics_are_logged_once_a_batch(scorer, ask):
     logged = []
     tasks = [ask(RIGHT), ask(RIGHT), ask(RIGHT), ask("SELECT broken FROM nowhere")]
     rewards(scorer, COMPLETIONS[:4], tasks, log_metric=lambda name, value: logged.append((name, value)))
-    assert dict(logged) == {
-        "sql/correct": pytest.approx(1 / 3),
-        "sql/masked": 0.25,
-        "sql/ok": pytest.approx(2 / 3),
-        "sql/error": pytest.approx(1 / 3),
-    }
-    assert len(logged) == 4
+    shares = {"sql/correct": 1 / 3, "sql/masked": 0.25, "sql/ok": 2 / 3, "sql/error": 1 / 3}
+    others = {f"sql/{name}": 0.0 for name in ("denied", "malformed", "timeout", "too_large", "unavailable")}
+    taken = {f"sql/{name}" for name in scorer.stats.metrics()}
+    assert {name: value for name, value in logged if name not in taken} == pytest.approx(shares | others)
+    assert len(logged) == len(dict(logged)) == len(shares | others) + len(taken)
 
 
-def test_nothing_but_masked_samples_has_no_share_of_correct_ones(scorer, ask):
-    assert metrics(scorer.score(["x"], [ask("SELECT broken FROM nowhere")])) == {"sql/masked": 1.0}
+def test_a_batch_logs_what_it_took_and_not_what_others_did(scorer, ask):
+    tasks = [ask(RIGHT)] * 6
+    functions, logged = reward_functions(scorer), {}
+    for function in functions:
+        function(completions=COMPLETIONS, task=column(tasks), log_metric=logged.__setitem__)
+    assert (logged["sql/gold_misses"], logged["sql/queries"], logged["sql/known"]) == (1, 4, 1)
+    assert (logged["sql/ended/error"], logged["sql/ended/denied"]) == (1, 1)
+    assert logged["sql/time/execute"] > 0
+    assert logged["sql/time/reward"] > 0
+    for function in functions:
+        function(completions=COMPLETIONS[:1] * 6, task=column(tasks), log_metric=logged.__setitem__)
+    assert (logged["sql/gold_misses"], logged["sql/gold_hits"], logged["sql/queries"]) == (0, 1, 0)
+    assert (logged["sql/duplicates"], logged["sql/time/execute"]) == (5, 0)
+
+
+def test_the_names_of_metrics_do_not_depend_on_the_batch(scorer, ask):
+    names = list(metrics(scorer.score(COMPLETIONS, [ask(RIGHT)] * 6)))
+    masked = metrics(scorer.score(["x"], [ask("SELECT broken FROM nowhere")]))
+    assert masked == {**dict.fromkeys(names, 0.0), "sql/masked": 1.0}
 
 
 def test_a_broken_reward_raises_and_is_not_remembered(ask):

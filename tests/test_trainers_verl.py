@@ -120,6 +120,8 @@ def test_a_component_that_does_not_apply_adds_nothing(ask):
 def test_names_that_verl_needs_are_refused():
     with pytest.raises(PluginError, match="'acc'"):
         verl_reward.checked('[{"reward": "result", "name": "acc"}]')
+    with pytest.raises(PluginError, match="'stats'"):
+        verl_reward.checked('[{"reward": "result", "name": "stats"}]')
 
 
 # The data
@@ -436,6 +438,25 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
     assert found["reward/masked/mean"] == 0.25
     assert found["reward/format/mean"] == 1.0
     assert means([{"masked": 1.0}]) == {"reward/masked/mean": 1.0}
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+def test_what_samples_say_of_their_scorer_adds_up(ask, quiet_verl):
+    from trainers.verl_sampler import means, sums
+
+    told = json.dumps(["format", "execution"])  # a scorer of its own
+    tasks = [ask(RIGHT), ask("SELECT count(*) FROM concert"), ask("SELECT broken FROM nowhere")]
+    jobs = [(completion, task) for task in tasks for completion in COMPLETIONS] * 2
+    before = verl_reward.scorer_of(told).stats
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda job: score(*job, reward=told, profile=True), jobs))
+    done = verl_reward.scorer_of(told).stats - before
+    assert done.scores == len(jobs)
+    assert sums(said) == pytest.approx({f"sql/{name}": value for name, value in done.metrics().items()})
+    assert set(means(said)) == {f"reward/{name}/mean" for name in (*verl_reward.OWN, "format", "execution")}
+    assert sums([{}, {"stats": "{}"}]) == {}
+    assert score("", tasks[0], reward="no-such-reward", profile=True)["stats"] == "{}"
 
 
 @needs_verl

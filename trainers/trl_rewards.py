@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sql_env import Score, Scorer, Task
+from sql_env import Score, Scorer, Status, Task
 from sql_env.rubric import Rubric
 from trainers.rollouts import Rollouts
 from trainers.step_stats import StepStats
@@ -18,6 +18,9 @@ Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: a text, or the messages of a conversation."""
 
 Reward: TypeAlias = Callable[..., list[float | None]]
+
+MALFORMED = "malformed"
+"""How a completion without SQL ended."""
 
 KEPT = 4
 """How many scored batches are remembered: TRL asks for each component in turn."""
@@ -88,13 +91,17 @@ def text(completion: Completion) -> str:
 
 
 def metrics(scores: Sequence[Score]) -> dict[str, float]:
-    """What a batch of scores says beside its rewards: shares of correct, masked, and each status."""
+    """What a batch of scores says beside its rewards: shares of correct, masked, and each status.
+
+    The names are always the same, because TRL gathers them one by one from all processes: one that has
+    a name more would wait for ever. Where every sample is masked all other shares are 0.
+    """
     counted = [score.rollout for score in scores if not score.masked]
-    ended = Counter("malformed" if r.result is None else str(r.result.status) for r in counted)
-    found = {f"sql/{status}": ended[status] / len(counted) for status in sorted(ended)}
-    if counted:
-        found["sql/correct"] = sum(bool(rollout.correct) for rollout in counted) / len(counted)
-    return {**found, "sql/masked": 1 - len(counted) / max(1, len(scores))}
+    ended = Counter(MALFORMED if r.result is None else str(r.result.status) for r in counted)
+    of = max(1, len(counted))
+    found = {f"sql/{status}": ended[status] / of for status in (*map(str, Status), MALFORMED)}
+    correct = sum(bool(rollout.correct) for rollout in counted) / of
+    return {**found, "sql/correct": correct, "sql/masked": 1 - len(counted) / max(1, len(scores))}
 
 
 def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, stats: StepStats | None) -> Reward:
