@@ -34,7 +34,8 @@ def profile(stats: ScorerStats) -> Table:
     for name, justify in (("", "left"), ("", "right"), ("share", "right")):
         shown.add_column(name, justify=justify)  # type: ignore[arg-type]
     for phase, each in seconds.items():
-        shown.add_row(f"{phase}: {PHASES[phase]}", f"{1000 * each:,.1f} ms", _share(each, total))
+        spent = max(0.0, each)  # the queue's may be less
+        shown.add_row(f"{phase}: {PHASES[phase]}", f"{1000 * spent:,.1f} ms", _share(spent, total))
     completions = {
         "without SQL": stats.without_sql,
         "the gold query": stats.known,
