@@ -46,6 +46,10 @@ class ExecutorStats:
         """As it is now."""
         return replace(self, ended=Counter(self.ended))
 
+    def __add__(self, other: ExecutorStats) -> ExecutorStats:
+        """What two executors have done together."""
+        return ExecutorStats(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
     def __sub__(self, earlier: ExecutorStats) -> ExecutorStats:
         """What was done since ``earlier``, a copy of the same executor's."""
         return ExecutorStats(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from operator import add, sub
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
@@ -85,7 +84,7 @@ class RayExecutor:
         """
         return self._spread("run_many", queries)
 
-    def judge(self, cases: Sequence[Case], rows: bool = False) -> list[Judgement]:
+    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
         """Run queries and compare what they return where they run; see `sql_env.Executor.judge`.
 
         Raises:
@@ -93,7 +92,7 @@ class RayExecutor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: The cluster loses one worker after another, or its workers cannot start.
         """
-        return self._spread("judge", cases, rows=rows)
+        return self._spread("judge", cases, rows=rows, steps=steps)
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
         """Run queries, and return what each of them took; see `sql_env.Executor.measure`.
@@ -143,7 +142,7 @@ class RayExecutor:
 
     def _count(self, more: ExecutorStats) -> None:
         with self._lock:
-            self._stats = _combined(add, self._stats, more)
+            self._stats += more
 
     def _check_open(self) -> None:
         if not self._finalizer.alive:
@@ -169,14 +168,7 @@ class _Worker:
         with self._lock:
             now, before = self._executor.stats.copy(), self._told
             self._told = now
-        return found, replace(_combined(sub, now, before), waiting=0.0)  # who calls this waits longer
-
-
-def _combined(operator: Callable[[Any, Any], Any], *both: ExecutorStats) -> ExecutorStats:
-    """The sum or the difference of two, field by field."""
-    return ExecutorStats(
-        **{f.name: operator(*(getattr(each, f.name) for each in both)) for f in fields(both[0])}
-    )
+        return found, replace(now - before, waiting=0.0)  # who calls this waits longer
 
 
 def _end(actors: Sequence[Any]) -> None:

@@ -1,0 +1,52 @@
+"""Scoring without end: pairs in, scores out, and no more in memory than a few batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+from sql_env.scorer import Scorer
+from sql_env.types import Score, Task
+
+
+def stream(
+    scorer: Scorer, pairs: Iterable[tuple[str, Task]], *, batch: int = 1024, ahead: int = 2
+) -> Iterator[Score]:
+    """Score completions as they come, and yield their scores in the same order.
+
+    ``pairs`` is read when scores are asked for, and never further than ``batch`` times ``ahead`` pairs
+    beyond the last score. While one batch is parsed or paid, another runs.
+
+    Args:
+        scorer: What scores; on a cluster give batches of some hundred pairs a worker.
+        pairs: Completions, each with its task; maybe without end.
+        batch: Pairs that are scored at a time. Equal queries of a batch run once.
+        ahead: Batches that are under way at a time.
+
+    Raises:
+        ValueError: ``batch`` or ``ahead`` is not positive.
+        RewardError: A reward is broken.
+        ClosedError: The scorer is closed.
+
+    Example:
+        >>> from benchmarks.demo import demo
+        >>> tasks = demo(split="test").tasks
+        >>> with Scorer("sql-r1") as scorer:
+        ...     scores = stream(scorer, ((task.gold_sql, task) for task in tasks), batch=64)
+        ...     sum(score.components["format"] for score in islice(scores, 100))
+        -100.0
+    """
+    if batch < 1 or ahead < 1:
+        raise ValueError(f"batch and ahead must be positive, not {batch} and {ahead}")
+    feed = iter(pairs)
+    under_way: deque[Future[list[Score]]] = deque()
+    with ThreadPoolExecutor(ahead) as threads:
+        while part := list(islice(feed, batch)):
+            completions, tasks = zip(*part, strict=True)
+            under_way.append(threads.submit(scorer.score, completions, tasks))
+            if len(under_way) == ahead:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
