@@ -46,6 +46,9 @@ def main(
     tasks: Annotated[int, typer.Option(min=0, help="Ask only so many, drawn with the seed; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
     backend: Annotated[str, typer.Option(help="What runs queries: local, ray or auto.")] = "local",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time of scoring went, on standard error.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="The run's folder; of a model, runs/evaluate/BENCHMARK-MODEL if not told."),
@@ -83,7 +86,9 @@ def main(
     try:
         params = parameters(param)
         loaded = drawn(load_benchmark(benchmark, split, data_dir, **params), tasks, seed)
-        evaluation = Evaluation(loaded, params, comparison, suites, efficiency, workers, backend=backend)
+        evaluation = Evaluation(
+            loaded, params, comparison, suites, efficiency, workers, backend=backend, profile=profile
+        )
         if model is None:
             assert predictions is not None
             found = evaluate_file(evaluation, predictions, out)

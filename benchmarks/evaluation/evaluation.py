@@ -32,6 +32,7 @@ class Evaluation:
         workers: Processes that run queries; nothing depends on it.
         limits: What each query may cost.
         backend: What runs queries; nothing depends on it. See `sql_env.backends`.
+        profile: Whether to print what scoring took, on standard error; nothing depends on it.
     """
 
     benchmark: Benchmark
@@ -42,6 +43,7 @@ class Evaluation:
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     backend: str = "local"
+    profile: bool = False
 
     def config(self) -> dict[str, Any]:
         """All of it that determines a result, in JSON."""

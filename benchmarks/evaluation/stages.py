@@ -22,8 +22,9 @@ from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
 from sql_env.backends import Backend
 from sql_env.errors import DatabaseError, DataError
+from sql_env.profile import profile
 from sql_env.prompt import Budget, Prompt, ask
-from sql_env.rubric import rubric
+from sql_env.rubric import Rubric, rubric
 from sql_env.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
@@ -50,7 +51,7 @@ def evaluate_file(evaluation: Evaluation, predictions: Path, out: Path | None = 
     sql = read_predictions(predictions, benchmark)
     config = {**evaluation.config(), "source": digest(predictions)}
     given = list(map(Answer, indices(benchmark), benchmark.tasks, sql))
-    with evaluation.scorer(rubric(SQL)) as scorer, _bars(len(given)) as advance:
+    with _scorer(evaluation, rubric(SQL)) as scorer, _bars(len(given)) as advance:
         if out is None:
             items = list(_judged(evaluation, scorer, given, advance))
             return summary(benchmark, items, config)
@@ -86,7 +87,7 @@ def evaluate_model(
     config = {**evaluation.config(), "source": source, **asking.config(generator)}
     with (
         closing(generator),
-        evaluation.scorer(spec) as scorer,
+        _scorer(evaluation, spec) as scorer,
         Run(out, config, {**environment(), **generator.environment}) as run,
         _bars(len(benchmark.tasks)) as advance,
     ):
@@ -94,6 +95,15 @@ def evaluate_model(
         complete(generator, benchmark.tasks, prompts, passes, run.predictions, advance)
         given = answers(_places(benchmark), benchmark.tasks, run.predictions)
         return _finish(run, evaluation, scorer, given, config, advance)
+
+
+@contextmanager
+def _scorer(evaluation: Evaluation, spec: Rubric) -> Iterator[Scorer]:
+    """What judges the answers; in the end it tells what it took, if it is to."""
+    with evaluation.scorer(spec) as scorer:
+        yield scorer
+        if evaluation.profile:
+            Console(stderr=True).print(profile(scorer.stats))
 
 
 def _prompts(
