@@ -19,17 +19,25 @@ _FADES = 0.9  # how much of the usual number of callers is remembered from one b
 
 
 class _Call(Generic[T, R]):
-    """One thread's items. Its gate opens when they are done, or when it should look again."""
+    """One thread's items. Its gate opens when they are done, or when it should look again.
 
-    __slots__ = ("error", "gate", "items", "leads", "results")
+    Attributes:
+        batch: What it runs for all, itself among them; empty unless it leads.
+    """
+
+    __slots__ = ("batch", "error", "gate", "items", "results")
 
     def __init__(self, items: Sequence[T]) -> None:
         self.items = items
+        self.batch: list[_Call[T, R]] = []
         self.results: list[R] | None = None
         self.error: Exception | None = None
-        self.leads = False
         self.gate = threading.Lock()
         self.gate.acquire()
+
+    @property
+    def done(self) -> bool:
+        return self.results is not None or self.error is not None
 
 
 class Together(Generic[T, R]):
@@ -39,7 +47,7 @@ class Together(Generic[T, R]):
     the callers runs the batch for all. A caller that is alone is its own batch at once; where many are usual,
     a batch begins when half of them wait, so that the others can prepare the next one meanwhile, or when
     no more have come for `PATIENCE`. Where a batch raises, its calls run one by one, so that each caller
-    gets its own error and no other's.
+    gets its own error and no other's. Where one is interrupted, wherever that is, the others are served.
 
     Args:
         run: A batch's items to their results, in order. Called from several threads.
@@ -56,9 +64,9 @@ class Together(Generic[T, R]):
         """Start anew."""
         self._lock = threading.Lock()
         self._waiting: list[_Call[T, R]] = []
-        self._callers = 0
+        self._calls: set[_Call[T, R]] = set()
+        self._leading: set[_Call[T, R]] = set()
         self._usual = 0.0
-        self._running = 0
 
     def __call__(self, items: Sequence[T]) -> list[R]:
         """The results of these items.
@@ -67,43 +75,45 @@ class Together(Generic[T, R]):
             Exception: What the batch raises for these items alone.
         """
         call: _Call[T, R] = _Call(items)
-        batch: list[_Call[T, R]] = []
         try:
-            batch = self._join(call)
-            while not batch and call.results is None and call.error is None:
-                first = self._waiting[:1] == [call]
-                if not call.gate.acquire(timeout=PATIENCE if first else -1):
-                    batch = self._begin(call)
-            if batch:
-                self._fill(batch)
-        finally:
-            self._leave(call, batch)
+            self._join(call)
+            while not call.done:
+                if call.batch:
+                    self._fill(call.batch)
+                elif not call.gate.acquire(timeout=self._patience(call)):
+                    self._begin(call)
+            self._leave(call)
+        except BaseException:  # wherever it struck, in `_leave` maybe
+            self._leave(call)
+            raise
         if call.error is not None:
             raise call.error
         return call.results or []
 
-    def _join(self, call: _Call[T, R]) -> list[_Call[T, R]]:
-        """Wait with the others; or else the batch, if it should begin now."""
+    def _join(self, call: _Call[T, R]) -> None:
+        """Wait with the others, or lead the batch if it should begin now."""
         with self._lock:
+            self._calls.add(call)
             self._waiting.append(call)
-            self._callers += 1
-            self._usual = max(self._usual, self._callers)
-            enough = 2 * len(self._waiting) >= self._usual
-            return self._take(call) if enough else []
+            self._usual = max(self._usual, len(self._calls))
+            if 2 * len(self._waiting) >= self._usual:
+                self._take(call)
 
-    def _begin(self, call: _Call[T, R]) -> list[_Call[T, R]]:
-        """The batch of a call that has waited long enough; empty where it may not yet, or no more."""
+    def _patience(self, call: _Call[T, R]) -> float:
+        """How long to wait for others. Whoever cannot begin is woken when it can, and looks no sooner."""
+        return PATIENCE if len(self._leading) < self._most and self._waiting[:1] == [call] else -1
+
+    def _begin(self, call: _Call[T, R]) -> None:
+        """Lead, after having waited long enough, unless another does by now."""
         with self._lock:
-            return self._take(call) if call in self._waiting else []
+            if call in self._waiting:
+                self._take(call)
 
-    def _take(self, call: _Call[T, R]) -> list[_Call[T, R]]:
-        if self._running >= self._most:
-            return []
-        batch, self._waiting = self._waiting, []
-        self._running += 1
-        self._usual *= _FADES
-        call.leads = True
-        return batch
+    def _take(self, call: _Call[T, R]) -> None:
+        if len(self._leading) < self._most:
+            self._leading.add(call)
+            call.batch, self._waiting = self._waiting, []
+            self._usual *= _FADES
 
     def _fill(self, batch: Sequence[_Call[T, R]]) -> None:
         try:
@@ -118,17 +128,20 @@ class Together(Generic[T, R]):
         for each in batch:
             each.results = [next(results) for _ in each.items]
 
-    def _leave(self, call: _Call[T, R], batch: Sequence[_Call[T, R]]) -> None:
-        """Wake those whose results are there. Where something has interrupted this call, they wait on."""
+    def _leave(self, call: _Call[T, R]) -> None:
+        """Wake those whose results are there. Where something has interrupted this call, they wait on.
+
+        To do it again, where it was itself interrupted, does no harm.
+        """
         with self._lock:
-            self._callers -= 1
+            self._calls.discard(call)
+            self._leading.discard(call)
             if call in self._waiting:
                 self._waiting.remove(call)
-            if call.leads:
-                self._running -= 1
-            for each in batch:
-                if each is not call and each.results is None and each.error is None:
-                    self._waiting.append(each)
-            for each in (*batch, *self._waiting[:1]):
-                if each is not call and each.gate.locked():
+            others = [each for each in call.batch if each is not call]
+            self._waiting += [each for each in others if not each.done and each not in self._waiting]
+            if call.batch or not call.done:  # a batch less, or another is the first that waits
+                others += self._waiting[:1]
+            for each in others:
+                if each.gate.locked():
                     each.gate.release()

@@ -1,0 +1,42 @@
+"""Exceptions out of nowhere, as a signal's handler raises them, put at one place after another."""
+
+import linecache
+import sys
+
+
+class Stop(BaseException):
+    """What strikes."""
+
+
+def interrupt_at(step, modules, run):
+    """Run something, and raise `Stop` where it comes to its ``step``-th line or call in these modules.
+
+    Not where a lock is about to be released: the interpreter looks for signals after calls, at jumps back
+    and when a function begins, and so never between the end of a ``with`` and its ``__exit__``.
+
+    Returns:
+        Whether it came so far.
+    """
+    files = {module.__file__ for module in modules}
+    left = step
+
+    def trace(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename not in files:
+            return None
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        if event in ("call", "line") and not line.startswith("with "):
+            left -= 1
+            if left < 0:
+                raise Stop
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    except Stop:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
