@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.item import read_items
+from sql_env import ScorerStats
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +82,10 @@ def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp
     for row in log:
         format, result, extra = (row[f"rewards/{name}/mean"] for name in ("format", "result", "extra"))
         assert row["reward"] == pytest.approx(format + 2.0 * result + 0.5 * extra, abs=1e-4)
-        assert {"sql/correct", "sql/masked"} <= set(row)
+        assert {"sql/correct", "sql/masked", *(f"sql/{name}" for name in ScorerStats().metrics())} <= set(row)
+        assert 1 <= row["sql/gold_hits"] + row["sql/gold_misses"] <= 2, "of four answers to two questions"
+        assert row["sql/time/parse"] > 0
+        assert row["sql/time/reward"] > 0
         assert row["learning_rate"] == 1e-3
 
     for leftover in (tmp_path / "checkpoint-3").iterdir():  # as after a kill between steps 2 and 3

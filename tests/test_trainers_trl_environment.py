@@ -282,6 +282,9 @@ def test_trl_pays_the_scripted_policy_as_gymnasium_does(silent, words, scorer, a
     logged = made.state.log_history[0]
     assert logged["rewards/turns/mean"] == pytest.approx(-0.2)
     assert logged["tools/failure_frequency"] == 0
+    assert logged["sql/queries"] > 4 * len(EXPLORED), "of four episodes, and golds"
+    assert logged["sql/ended/error"] == 4, "each errs once"
+    assert logged["sql/time/execute"] > 0
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.item import read_items
-from sql_env import Scorer, Task
+from sql_env import Scorer, ScorerStats, Task
 
 pytest.importorskip("transformers")
 
@@ -38,6 +38,8 @@ def flaky(rollout):
         raise ValueError("on purpose")
     return float(len(rollout.completion) % 5)
 """
+
+STATS = [f"sql/{name}" for name in ScorerStats().metrics()]
 
 LOOK = "<think>\n\n</think>\n<sql>SELECT 1</sql>"
 
@@ -181,6 +183,11 @@ def test_rollouts_are_kept_with_their_steps_and_scores(folder, tmp_path):
     for step, row in logged.items():
         totals = [item.total for item in kept if item.step == step]
         assert row["reward/score/mean"] == pytest.approx(sum(totals) / 16, abs=1e-4)
+        assert set(STATS) <= set(row)
+        assert 1 <= row["sql/gold_hits"] + row["sql/gold_misses"] <= 16
+        assert row["sql/time/parse"] > 0
+        assert row["sql/time/reward"] > 0
+    assert not any("stats" in name for row in logged.values() for name in row)
 
 
 def check_model(merged, before, asked: list[Task]):
@@ -213,5 +220,7 @@ def test_several_turns(folder, tmp_path):
     for row in rows.values():
         assert row["num_turns/max"] >= 4
         assert row["reward/masked/mean"] == 0
+        assert row["sql/queries"] + row["sql/shared"] >= 16, "each looks once at least"
+        assert row["sql/time/execute"] > 0
         assert row["response_length/mean"] > 30
         assert row["training/rollout_probs_diff_max"] < 1e-4
