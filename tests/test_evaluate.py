@@ -217,8 +217,10 @@ def command(tmp_path, concerts):
 
 
 def test_command(command, tmp_path):
-    done = command("--param", f"path={tmp_path / 'q.jsonl'}", "--out", str(tmp_path / "out" / "deep"))
+    out = str(tmp_path / "out" / "deep")
+    done = command("--param", f"path={tmp_path / 'q.jsonl'}", "--out", out, "--profile")
     assert done.exit_code == 0, done.output
+    assert "2 scores in" in done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
     assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│", "0.0%", "to", "100.0%", "│"] in lines
