@@ -1,0 +1,1 @@
+"""How scoring and health checks behave as they grow: more tasks, more workers."""
