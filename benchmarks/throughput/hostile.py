@@ -27,7 +27,7 @@ _DESTRUCTIVE = (
     "INSERT INTO {table} DEFAULT VALUES",
     "SELECT 1; DROP TABLE {table}",
     "PRAGMA writable_schema = ON",
-    "ATTACH 'other.db' AS other",
+    "ATTACH ':memory:' AS other",  # a name of a file would make one, where nothing forbids it
 )
 
 

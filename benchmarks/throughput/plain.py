@@ -47,22 +47,25 @@ def _reward(completion: str, task: Task, limits: Limits) -> float:
     if found is None or not found[1].strip():
         return -1.0
     try:
-        predicted = _rows(task.database, found[1].strip(), limits)
-        expected = _rows(task.database, task.gold_sql, limits)
+        predicted = _rows(task.database, found[1].strip(), limits, limits.min_steps)
+        expected = _rows(task.database, task.gold_sql, limits, limits.max_steps)
     except (sqlite3.Error, sqlite3.Warning, ValueError):
         return 0.0
     return float(set(predicted) == set(expected))
 
 
-def _rows(database: str, sql: str, limits: Limits) -> list[Any]:
+def _rows(database: str, sql: str, limits: Limits, steps: float) -> list[Any]:
     """All rows of a query.
+
+    A prediction may take as many steps as the library allows it where its gold is cheap, so that a runaway
+    costs both the same.
 
     Raises:
         sqlite3.Error: It fails, or is stopped by a limit.
     """
     connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True, check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
-    connection.set_progress_handler(lambda: 1, int(limits.max_steps))
+    connection.set_progress_handler(lambda: 1, int(steps))
     clock = Timer(limits.wall_seconds, connection.interrupt)
     clock.start()
     try:
