@@ -6,7 +6,8 @@ import os
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.fork import forget_in_forks
@@ -33,6 +34,9 @@ class Dispatcher:
     nobody, and what many threads ask at the same time travels together; a query that one of them asks
     while it runs for another is not run again.
 
+    A call may be interrupted anywhere, by a signal's handler say. What it did is then counted anew from
+    what is known: the calls that wait, and what healthy workers have.
+
     A fork of this process does not share its workers: it starts its own.
     """
 
@@ -47,15 +51,14 @@ class Dispatcher:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._leader: Ticket | None = None
-        self._tickets: dict[Ticket, None] = {}
+        self._tickets: OrderedDict[Ticket, None] = OrderedDict()
         self._flying: dict[object, Job] = {}
         self._workers: dict[int, Worker] = {}  # by the file descriptor of their line
-        self._poll = select.poll()
         self._woken, self._waker = os.pipe()
         self._hungry = False  # whether some worker could do with more
         for end in (self._woken, self._waker):
             os.set_blocking(end, False)
-        self._poll.register(self._woken, select.POLLIN)
+        self._watch()
 
     def run(self, cases: Sequence[Case], ask: Ask) -> list[Judgement]:
         """Run all cases and return what came of them, in order.
@@ -73,8 +76,10 @@ class Dispatcher:
                 else:
                     ticket.wake.wait()
                     ticket.wake.clear()
-        finally:
             self._leave(ticket, began)
+        except BaseException:  # wherever it struck, in `_leave` maybe
+            self._mend(ticket)
+            raise
         return [job.judgement for job in ticket.jobs if job.judgement is not None]
 
     def close(self) -> None:
@@ -85,11 +90,11 @@ class Dispatcher:
                 worker.kill()
             for ticket in self._tickets:
                 ticket.wake.set()
-            if self._leader is None:
+            if self._leader in self._tickets:
+                self._wake_leader()
+            else:
                 self._bury(list(self._workers.values()))
                 self._let_go()
-            else:
-                self._wake_leader()
 
     def forget(self) -> None:
         """In a fork of the process that made the workers: let go of them without harm."""
@@ -134,35 +139,69 @@ class Dispatcher:
             return not ticket.left
 
     def _leave(self, ticket: Ticket, began: float) -> None:
-        """A call returns, or something has interrupted it."""
+        """A call returns."""
         with self._lock:
             self.stats.waiting += time.perf_counter() - began
             self._tickets.pop(ticket, None)
-            if ticket.left:
-                self._forsake(ticket)
-            if self._leader is ticket:
-                self._leader, self._hungry = None, False
-                if self.closed:
-                    self._bury(list(self._workers.values()))
-                    self._let_go()
-            if self._leader is None and self._tickets:
-                next(iter(self._tickets)).wake.set()
+            self._hand_over()
 
-    def _forsake(self, ticket: Ticket) -> None:
-        """Drop what only this call wanted, and hand on the rest; what a worker had of it is killed."""
-        if self._leader is ticket:  # what it was doing to the workers is not known
-            busy = [worker for worker in self._workers.values() if worker.outstanding]
-            lost = [job for worker in busy for job in worker.outstanding]
-            self._bury(busy)
-        else:
-            lost = []
-        lost += ticket.take(0, ticket.waiting)
-        for job in lost + ticket.jobs:
-            job.tickets = [other for other in job.tickets if other is not ticket]
-            if not job.tickets:
-                self._flying.pop(_key(job.case, job.ask), None)
-        for job in dict.fromkeys(lost):
-            if job.tickets and job.judgement is None:
+    def _hand_over(self) -> None:
+        """Let another call lead, unless one does."""
+        if self._leader in self._tickets:
+            return
+        self._leader, self._hungry = None, False
+        if self.closed:
+            self._bury(list(self._workers.values()))
+            self._let_go()
+        for ticket in self._tickets:
+            ticket.wake.set()
+            break
+
+    def _mend(self, ticket: Ticket) -> None:
+        """Something has ended a call in whatever it was doing: leave nothing half done."""
+        doomed = []
+        with self._lock:
+            self._tickets.pop(ticket, None)
+            if self._leader not in self._tickets:  # what it was doing to the workers is not known
+                doomed = [
+                    worker for worker in self._workers.values() if worker.outstanding or not worker.sound
+                ]
+                self._workers = {fd: each for fd, each in self._workers.items() if each not in doomed}
+                self._watch()
+            if not self.closed:
+                self._recount()
+            self._hand_over()
+        for worker in doomed:
+            worker.bury()
+
+    def _watch(self) -> None:
+        """Poll the workers that there are."""
+        self._poll = select.poll()
+        for end in (self._woken, *self._workers):
+            if end >= 0:
+                self._poll.register(end, select.POLLIN)
+
+    def _recount(self) -> None:
+        """Find out anew which jobs are left, for whom, and which of them no worker has."""
+        held = {job for worker in self._workers.values() for job in worker.outstanding}
+        for job in held:
+            job.tickets = []
+        for ticket in self._tickets:
+            ticket.clear()
+            for job in ticket.jobs:
+                job.tickets = []
+        left: dict[Job, None] = {}
+        for ticket in self._tickets:
+            for job in ticket.jobs:
+                if job.judgement is None:
+                    left[job] = None
+                    job.tickets.append(ticket)
+                    ticket.left += 1
+            if not ticket.left:
+                ticket.wake.set()
+        self._flying = {_key(job.case, job.ask): job for job in left if job.ask is not Ask.COST}
+        for job in left:
+            if job not in held:
                 job.tickets[0].queue(job)
 
     # Leading
@@ -177,7 +216,7 @@ class Dispatcher:
         """Send what waits to workers that have room. True where there is no call left to lead."""
         while True:
             with self._lock:
-                found = self._next()
+                found = None if self.closed else self._next()
                 self._hungry = found is None and self._has_room()
                 if found is None:
                     return self.closed
@@ -209,7 +248,7 @@ class Dispatcher:
                 break
             if ticket.waiting:
                 jobs += ticket.take(worker.slot, share)
-                self._tickets[ticket] = self._tickets.pop(ticket)  # to the end of the line
+                self._tickets.move_to_end(ticket)
         worker.outstanding.extend(jobs)
         return worker, jobs
 
@@ -218,7 +257,10 @@ class Dispatcher:
 
     def _start(self) -> None:
         taken = {worker.slot for worker in self._workers.values()}
-        worker = Worker(self.limits, next(slot for slot in range(self.size) if slot not in taken))
+        try:
+            worker = Worker(self.limits, next(slot for slot in range(self.size) if slot not in taken))
+        except OSError as error:
+            raise SQLEnvError(f"a worker process could not start: {error}") from error
         with self._lock:
             self._workers[worker.line] = worker
             self._poll.register(worker.line, select.POLLIN)
@@ -239,9 +281,8 @@ class Dispatcher:
         for worker in busy:
             if not worker.outstanding or worker.line in ready:
                 continue
-            if worker.deadline <= time.monotonic():
-                worker.kill(overdue=True)
-            elif not ready and worker.died:
+            worker.kill_if_overdue()
+            if not ready and worker.died:
                 self._lost(worker)
 
     def _receive(self, worker: Worker) -> None:
@@ -262,8 +303,9 @@ class Dispatcher:
     def _settle(self, job: Job, judgement: Judgement) -> None:
         """A job is done, for all that wait for it."""
         job.judgement = judgement
-        if job.ask is not Ask.COST:
-            self._flying.pop(_key(job.case, job.ask), None)
+        key = _key(job.case, job.ask)
+        if self._flying.get(key) is job:
+            del self._flying[key]
         self.stats.executed += 1
         if judgement.result.status is not Status.OK:
             self.stats.ended[judgement.result.status] += 1
@@ -279,7 +321,6 @@ class Dispatcher:
             return
         verdict, jobs = worker.verdict(), list(worker.outstanding)
         seconds = worker.running
-        error = SQLEnvError(f"a worker process could not start: {worker.last_words}")
         with self._lock:
             self.stats.killed += 1
             culprit = jobs.pop(worker.culprit) if jobs else None
@@ -290,7 +331,7 @@ class Dispatcher:
             self.stats.executing += seconds
             if failed:
                 for ticket in self._tickets:
-                    ticket.error = error
+                    ticket.error = SQLEnvError(f"a worker process could not start: {words}")
                     ticket.wake.set()
                 jobs.append(culprit)
             elif verdict is None and culprit.retried:
@@ -304,11 +345,11 @@ class Dispatcher:
                 if job.tickets:
                     job.tickets[0].queue(job)
 
-    def _bury(self, workers: list[Worker]) -> None:
+    def _bury(self, workers: Iterable[Worker]) -> None:
         for worker in workers:
-            self._workers.pop(worker.line, None)
-            self._poll.unregister(worker.line)
             worker.bury()
+            self._poll.unregister(worker.line)
+            del self._workers[worker.line]
 
     def _wake_leader(self) -> None:
         self._hungry = False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import select
-from socket import socket
+from socket import MSG_DONTWAIT, socket
 from struct import Struct
 
 _LENGTH = Struct("!Q")
 _READ = 2**16  # a larger buffer is mapped anew each time
+_MOST = 2**20  # of a long message
 
 
 class Line:
@@ -15,7 +16,9 @@ class Line:
 
     def __init__(self, end: socket) -> None:
         self._socket = end
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._have = 0  # bytes in them
+        self._need = _LENGTH.size  # bytes with which they are a message, or say how long one is
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -33,26 +36,28 @@ class Line:
             self._socket.sendall(head)
             self._socket.sendall(message)
 
-    def receive(self) -> list[memoryview]:
-        """All messages that have arrived, and at least one.
+    def receive(self, wait: bool = True) -> list[memoryview]:
+        """All messages that have arrived; at least one if it is to wait.
 
         Raises:
             EOFError: The other end is gone.
         """
         found: list[memoryview] = []
-        data = self._rest
-        while True:
-            view, at = memoryview(data), 0
-            while len(data) - at >= _LENGTH.size:
-                end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
-                if end > len(data):
-                    break
-                found.append(view[at + _LENGTH.size : end])
-                at = end
-            self._rest = data[at:] if at else data
-            if found:
-                return found
-            data = self._read(self._rest)
+        while not found:
+            size = max(_READ, min(self._need - self._have, _MOST))
+            try:
+                part = self._socket.recv(size, 0 if wait else MSG_DONTWAIT)
+            except BlockingIOError:
+                return []
+            except OSError:
+                raise EOFError from None
+            if not part:
+                raise EOFError
+            self._parts.append(part)
+            self._have += len(part)
+            if self._have >= self._need:
+                found = self._split()
+        return found
 
     def has_arrived(self) -> bool:
         """Whether `receive` would not wait."""
@@ -63,18 +68,18 @@ class Line:
     def close(self) -> None:
         self._socket.close()
 
-    def _read(self, before: bytes) -> bytes:
-        """What has arrived before and more; of a long message all that is missing."""
-        wanted = _LENGTH.unpack_from(before)[0] + _LENGTH.size - len(before) if len(before) >= 8 else 0
-        parts, missing = [before], wanted
-        while True:
-            try:
-                part = self._socket.recv(max(_READ, min(missing, 2**24)))
-            except OSError:
-                raise EOFError from None
-            if not part:
-                raise EOFError
-            parts.append(part)
-            missing -= len(part)
-            if missing <= 0:
-                return b"".join(parts)
+    def _split(self) -> list[memoryview]:
+        """The whole messages among the parts; what is left of them is kept."""
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        found, view, at = [], memoryview(data), 0
+        self._need = _LENGTH.size
+        while len(data) - at >= _LENGTH.size:
+            end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
+            if end > len(data):
+                self._need = end - at
+                break
+            found.append(view[at + _LENGTH.size : end])
+            at = end
+        rest = data[at:]
+        self._parts, self._have = [rest] if rest else [], len(rest)
+        return found

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from marshal import dumps, loads
 
@@ -37,6 +38,7 @@ _FITS = 64 * 2**10
 """Bytes of a request that fit into an empty line. A longer one waits until the worker reads it: else each
 might wait for the other to read."""
 
+_NAMES = {int(each): each.name for each in signal.Signals}
 _STATUS = {status.value: status for status in Status}
 _TIMER_RANG = "most recent call first"
 """What faulthandler writes, unlike Python, when the kernel's CPU timer kills a worker."""
@@ -68,16 +70,22 @@ class Worker:
         self.last_words = ""
         self.failed_to_start = False
         self._limits = limits
-        self._overdue = False
+        self._overdue: int | None = None  # the place of a query for which it was killed
         self._answered = 0
         self._held = b""  # a request too long to be sent before the one before it is answered
         self._requests: deque[int] = deque()  # how many jobs of each are not answered yet
-        ours, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as memory:
-            memory.truncate(Progress.SIZE)
-            self._progress = Progress(memory.fileno())
-            self._progress.begin(-1)
-            self._process = self._start(theirs.fileno(), memory.fileno())
+        with ExitStack() as undo, tempfile.TemporaryFile() as memory:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _FITS)
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _FITS)
+                memory.truncate(Progress.SIZE)
+                self._progress = Progress(memory.fileno())
+                undo.callback(self._progress.close)
+                self._progress.begin(-1)
+                self._process = self._start(theirs.fileno(), memory.fileno())
+            undo.pop_all()
         self._line = Line(ours)
         self.line = ours.fileno()
 
@@ -103,7 +111,7 @@ class Worker:
     @property
     def deadline(self) -> float:
         """When the running query must have ended, on the monotonic clock."""
-        return float("inf") if self._overdue else self._progress.began + self._limits.wall_seconds
+        return float("inf") if self._overdue is not None else self._progress.began + self._limits.wall_seconds
 
     @property
     def running(self) -> float:
@@ -124,6 +132,11 @@ class Worker:
         return max(0, self._progress.place - self._answered)
 
     @property
+    def sound(self) -> bool:
+        """Whether it can be given jobs, as far as is known here."""
+        return not self.retiring and self._line.fileno() >= 0
+
+    @property
     def may_have_more(self) -> bool:
         """Whether it could be sent another request while it is at one, and neither side would block."""
         return not self.retiring and len(self._requests) == 1
@@ -140,7 +153,7 @@ class Worker:
             self._send(payload)
 
     def receive(self) -> tuple[list[Judgement], float, float]:
-        """What has arrived: what came of the jobs that it has had longest, and what they took.
+        """What has arrived, maybe nothing: what came of the jobs that it has had longest, and what they took.
 
         Returns:
             Judgements, seconds of execution, seconds of comparison.
@@ -150,7 +163,7 @@ class Worker:
         """
         judgements: list[Judgement] = []
         seconds = [0.0, 0.0]
-        for message in self._line.receive():
+        for message in self._line.receive(wait=False):
             replies, execution, comparison, retire = loads(message)
             judgements += map(_judgement, replies)
             seconds = [seconds[0] + execution, seconds[1] + comparison]
@@ -175,10 +188,16 @@ class Worker:
         except OSError:
             self._process.kill()
 
-    def kill(self, overdue: bool = False) -> None:
+    def kill(self) -> None:
         """Kill it. What it had sent can still be received."""
-        self._overdue = self._overdue or overdue
         self._process.kill()
+
+    def kill_if_overdue(self) -> None:
+        """Kill it where the running query should have ended by now. It may end at this moment."""
+        place = self._progress.place
+        if self.deadline <= time.monotonic():
+            self._overdue = place
+            self._process.kill()
 
     def verdict(self) -> ExecutionResult | None:
         """What its death says about the query that it was running; None for nothing.
@@ -192,16 +211,18 @@ class Worker:
             code = self._process.wait()
         said = self._read_errors()
         self.last_words = (
-            f"killed by {signal.Signals(-code).name}"
+            f"killed by {_NAMES.get(-code, f'signal {-code}')}"
             if code < 0
             else said.rpartition("\n")[2] or "its exit status is lost"
         )
         self.failed_to_start = code > 0 and self._progress.place < 0
-        if self._overdue:
+        if self._overdue == self._progress.place:  # else that one had just ended, and the next is innocent
             return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
-        if self._progress.comparing:
-            return ExecutionResult(Status.UNAVAILABLE, error="its result could not be compared: too large")
         if code == -signal.SIGPROF or _TIMER_RANG in said:  # a handler of SIGCHLD may have taken the code
+            if self._progress.comparing:
+                return ExecutionResult(
+                    Status.UNAVAILABLE, error="its result could not be compared: too large"
+                )
             return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
         return None
 

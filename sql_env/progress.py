@@ -40,9 +40,12 @@ class Progress:
         return bool(self._places[1] & 1)
 
     def begin(self, place: int) -> None:
-        """Note that the query at this place begins now."""
-        self._places[1] = place << 1
+        """Note that the query at this place begins now.
+
+        The time comes first: who reads the place before the time does not take it for the last one's.
+        """
         self._times[0] = time.monotonic()
+        self._places[1] = place << 1
 
     def compare(self) -> None:
         """Note that its result is being compared."""

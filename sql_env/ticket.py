@@ -25,11 +25,16 @@ class Ticket:
 
     def __init__(self, workers: int) -> None:
         self.jobs: list[Job] = []
-        self.left = 0
-        self.waiting = 0
         self.wake = threading.Event()
         self.error: Exception | None = None
-        self._homes: list[dict[str, deque[Job]]] = [{} for _ in range(workers)]
+        self._workers = workers
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget which jobs are left, and which of them wait."""
+        self.left = 0
+        self.waiting = 0
+        self._homes: list[dict[str, deque[Job]]] = [{} for _ in range(self._workers)]
 
     def queue(self, job: Job) -> None:
         """Let a job wait here."""
