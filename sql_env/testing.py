@@ -5,7 +5,7 @@ Call `check_reward` in a test of yours, or ``sql-env check-reward NAME`` in a sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -15,6 +15,7 @@ from sql_env.errors import RewardError
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
 from sql_env.rubric import Rubric, RubricSpec, WeightedReward, rubric
 from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
+from sql_env.withheld import WITHHELD
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")
 _GOLDS: tuple[tuple[Row, ...], ...] = ((), ((3,),), ((None, "O'Brien"), (1.5, b"\xff"), (2**63 - 1, "李")))
@@ -52,7 +53,8 @@ def check_reward(reward: str | RewardFunc, **params: Any) -> None:
 
     It returns a finite number or None for every kind of rollout, never raises, gives the same
     value for the same rollout, alone and in eight threads at once, and does not depend on the
-    order of calls.
+    order of calls. One that is marked with `sql_env.without_rows` gives it also where the rows of
+    `Rollout.result` are withheld.
 
     Args:
         reward: A name, ``package.module:function``, or the function itself.
@@ -73,6 +75,8 @@ def check_reward(reward: str | RewardFunc, **params: Any) -> None:
     for rollout, *values in zip(seen, first, again, threaded, strict=True):
         if len(set(values)) > 1:
             raise RewardError(f"reward {judge.name!r} gives {values} for the same {_show(rollout)}")
+    if not Rubric("", (judge,)).reads_rows:
+        _check_without_rows(judge, seen, first)
 
 
 def check_rubric(spec: RubricSpec | Rubric) -> None:
@@ -90,6 +94,21 @@ def check_rubric(spec: RubricSpec | Rubric) -> None:
             f"rubric {judge.name!r} pays {wrong.total} for a wrong {_show(wrong.rollout)}, "
             f"and only {right.total} for a right {_show(right.rollout)}"
         )
+
+
+def _check_without_rows(
+    judge: WeightedReward, seen: Sequence[Rollout], known: Sequence[float | None]
+) -> None:
+    for rollout, value in zip(seen, known, strict=True):
+        if rollout.result is None or not rollout.result.ok:
+            continue
+        blind = replace(rollout, result=replace(rollout.result, rows=WITHHELD))
+        without = _value(judge, blind)
+        if without != value:
+            raise RewardError(
+                f"reward {judge.name!r} is marked with sql_env.without_rows, and yet gives {value} with rows "
+                f"and {without} without, for the same {_show(rollout)}: take the mark away"
+            )
 
 
 def _value(judge: WeightedReward, rollout: Rollout) -> float | None:

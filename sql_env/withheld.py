@@ -30,9 +30,8 @@ class Withheld(tuple[Row, ...]):
         )
 
     __len__ = __bool__ = __iter__ = __reversed__ = __getitem__ = __contains__ = _refuse
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __mul__ = __rmul__ = index = count = (
-        _refuse
-    )
+    __add__ = __radd__ = __mul__ = __rmul__ = index = count = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
 
 WITHHELD = Withheld()
