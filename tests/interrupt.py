@@ -22,8 +22,8 @@ def interrupt_at(step, modules, run):
 
     def trace(frame, event, _):
         nonlocal left
-        if frame.f_code.co_filename not in files:
-            return None
+        if frame.f_code.co_filename not in files or frame.f_code.co_name == "<genexpr>":
+            return None  # what strikes a generator that is being dropped is lost
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         if event in ("call", "line") and not line.startswith("with "):
             left -= 1

@@ -1,0 +1,523 @@
+"""Many threads, few workers, and whatever may end either: everyone gets their own right results."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sql_env import Executor, Limits, Query, Status, dispatcher, process, ticket
+from sql_env.comparison import COMPARISONS, gold
+from sql_env.errors import ClosedError, SQLEnvError
+from sql_env.job import Case, Reference
+from sql_env.types import ExecutionResult
+
+from .interrupt import Stop, interrupt_at
+
+SPIN = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+@pytest.fixture
+def ask(concerts):
+    return lambda sql: Query(str(concerts), sql)
+
+
+def rows(results):
+    return [result.rows for result in results]
+
+
+def wait_until(true, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not (result := true()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return result
+
+
+def start(*calls):
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def ended(threads, seconds=60):
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
+
+
+def reference(*result, semantics="bird", columns=1):
+    known = ExecutionResult(Status.OK, tuple(f"c{n}" for n in range(columns)), result)
+    return Reference(semantics, gold(known, None))
+
+
+def test_equal_queries_of_many_threads_run_once(ask):
+    """While a first query holds the only worker, 64 threads come with the same three."""
+    with Executor() as executor, ThreadPoolExecutor(65) as threads:
+        first = threads.submit(executor.run, ask(SPIN.format(1_000_000)))
+        assert wait_until(lambda: executor._dispatcher._workers)
+        queries = [ask(f"SELECT {n}") for n in range(3)]
+        others = [threads.submit(executor.run_many, queries) for _ in range(64)]
+        assert wait_until(lambda: executor.stats.shared + executor.stats.executed >= 3 * 63)
+        assert all(rows(other.result(60)) == [((0,),), ((1,),), ((2,),)] for other in others)
+        assert first.result(60).ok
+        assert (executor.stats.executed, executor.stats.shared) == (4, 3 * 63)
+
+
+def test_what_is_measured_is_not_shared(ask):
+    with Executor() as executor:
+        costs = executor.measure([ask("SELECT 1")] * 5)
+        assert len({cost.steps for cost in costs}) == 1
+        assert (executor.stats.executed, executor.stats.shared) == (5, 0)
+
+
+def test_different_golds_are_not_confused_and_equal_ones_are_shared(ask):
+    one, two = reference((1,)), reference((2,))
+    with Executor() as executor:
+        cases = [
+            Case(ask("SELECT 1"), (one,)),
+            Case(ask("SELECT 1"), (two,)),
+            Case(ask("SELECT 1"), (two, one)),
+        ]
+        judged = executor.judge(cases * 2)
+    assert [each.equal for each in judged] == [(True,), (False,), (False, True)] * 2
+    assert (executor.stats.executed, executor.stats.shared) == (3, 3)
+
+
+@pytest.mark.slow
+def test_a_small_call_is_served_while_a_huge_batch_runs(ask):
+    with Executor() as executor, ThreadPoolExecutor(1) as thread:
+        huge = thread.submit(executor.run_many, [ask(f"{SPIN.format(3_000)} -- {n}") for n in range(4_000)])
+        assert wait_until(lambda: executor.stats.executed > 100)
+        for n in range(5):
+            assert executor.run(ask(f"SELECT {n}")).rows == ((n,),)
+        assert executor.stats.executed < 3_000
+        assert all(result.rows == ((3_000,),) for result in huge.result(60))
+
+
+def test_a_worker_killed_in_mid_comparison_is_no_verdict(ask):
+    """Its memory still says that it compares when it has ended, and sits idle."""
+    with Executor() as executor:
+        case = Case(ask("SELECT 1"), (reference((2,)),))
+        assert executor.judge([case])[0].equal == (False,)
+        [worker] = executor._dispatcher._workers.values()
+        assert worker._progress.comparing
+        worker._process.kill()
+        worker._process.wait()
+        [judged] = executor.judge([case])
+    assert (judged.result.status, judged.equal) == (Status.OK, (False,))
+
+
+def test_who_ended_before_the_kill_leaves_no_blame(ask):
+    """A worker is killed as overdue for a query that ends at this moment: the next one runs again."""
+    with Executor(Limits(cpu_seconds=60)) as executor, ThreadPoolExecutor(1) as thread:
+        future = thread.submit(
+            executor.run_many, [ask("SELECT 1"), ask(SPIN.format(1_000_000)), ask("SELECT 2")]
+        )
+        assert wait_until(
+            lambda: [w for w in executor._dispatcher._workers.values() if w._progress.place == 1]
+        )
+        [worker] = executor._dispatcher._workers.values()
+        worker._overdue = 0
+        worker.kill()
+        assert [result.status for result in future.result(60)] == [Status.OK] * 3
+
+
+def test_an_unknown_signal(ask):
+    with Executor() as executor, ThreadPoolExecutor(1) as thread:
+        future = thread.submit(executor.run, ask(SPIN.format(5_000_000)))
+        for _ in range(2):
+            assert wait_until(
+                lambda: [w for w in executor._dispatcher._workers.values() if w._progress.place == 0]
+            )
+            [worker] = executor._dispatcher._workers.values()
+            os.kill(worker._process.pid, signal.SIGRTMIN + 3)
+            assert wait_until(lambda w=worker: w not in executor._dispatcher._workers.values())
+        assert future.result(60).error == f"its worker died twice: killed by signal {signal.SIGRTMIN + 3}"
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask):
+    """Half of its reply is there when it is stopped. The wall clock ends it, and others go on."""
+    big = ask("SELECT hex(zeroblob(12000000))")
+    with Executor(Limits(wall_seconds=1.5), workers=2) as executor, ThreadPoolExecutor(1) as thread:
+        executor.run_many([ask("SELECT 1"), ask("SELECT 2")])
+        stopped = []
+
+        def stop(worker):
+            """The leader is about to read: at this moment the worker has sent what the buffer holds."""
+            if worker.outstanding and worker.outstanding[0].case.query == big and not stopped:
+                time.sleep(0.2)
+                os.kill(worker._process.pid, signal.SIGSTOP)
+                stopped.append(worker)
+            return receive(worker)
+
+        receive, executor._dispatcher._receive = executor._dispatcher._receive, stop
+        future = thread.submit(executor.run, big)
+        assert wait_until(lambda: stopped)
+        for n in range(5):
+            assert executor.run(ask(f"SELECT {n}")).rows == ((n,),)
+        assert not future.done()
+        assert future.result(60).error == "no end within 1.5 s"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_at_any_line_harms_nobody_else(ask, workers):
+    """Whoever is interrupted, leading or waiting or entering or leaving."""
+    modules = [dispatcher, ticket, process]
+    with Executor(workers=workers) as executor:
+        chance, late, step, struck = random.Random(workers), 0, 0, 0
+        while late < 5:
+            shared, results = [ask(f"SELECT 'shared', {step}, {n}") for n in range(4)], {}
+
+            def call(number, shared=shared, results=results, step=step):
+                mine = [ask(f"SELECT {number}, {step}, {n}") for n in range(6)]
+                results[number] = rows(executor.run_many([*mine, *shared]))[:6] == [
+                    ((number, step, n),) for n in range(6)
+                ]
+
+            others = start(*(lambda n=n, call=call: call(n) for n in range(3)))
+            time.sleep(chance.random() * 0.002)
+            hit = interrupt_at(step, modules, lambda shared=shared: executor.run_many(shared * 2))
+            late, struck = (0, struck + 1) if hit else (late + 1, struck)
+            assert ended(others, 30), f"interrupted at line {step}: somebody waits for ever"
+            assert results == dict.fromkeys(range(3), True)
+            after = start(lambda call=call: call(9))
+            assert ended(after, 30), f"interrupted at line {step}: nobody can call any more"
+            assert results[9]
+            step += workers
+    assert struck > 100
+
+
+@pytest.mark.slow
+def test_threads_that_raise_at_random_times(ask):
+    """Some of many threads with equal queries are interrupted; each distinct query of the rest is right."""
+    from ctypes import c_long, py_object, pythonapi
+
+    chance, going, wrong = random.Random(0), threading.Event(), []
+    with Executor(workers=2) as executor:
+
+        def call(number):
+            mine = random.Random(number)
+            try:
+                while not going.is_set():
+                    values = [mine.randrange(60) for _ in range(5)]
+                    if rows(executor.run_many([ask(f"SELECT {v}") for v in values])) != [
+                        ((v,),) for v in values
+                    ]:
+                        wrong.append(values)
+            except Stop:
+                return
+
+        steady = start(*(lambda n=n: call(n) for n in range(12)))
+        for n in range(150):
+            [victim] = start(lambda n=n: call(100 + n))
+            time.sleep(chance.random() * 0.02)
+            pythonapi.PyThreadState_SetAsyncExc(c_long(victim.ident), py_object(Stop))
+            if n % 10 == 0:
+                assert ended([victim], 30)
+        going.set()
+        assert ended(steady)
+        assert not wrong
+        assert executor.run(ask("SELECT 5")).rows == ((5,),)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_killed_all_the_time(ask, workers):
+    """Every query gets its own right result, or says that its worker died twice."""
+    chance, lost, wrong, stop = random.Random(workers), [], [], threading.Event()
+    other, right = reference((8,)), reference((7,), (7,))
+    with Executor(workers=workers) as executor:
+
+        def call(number):
+            for turn in range(30):
+                cases = [
+                    Case(ask(f"SELECT {number}, {turn}, {n} FROM ({SPIN.format(2_000)})")) for n in range(20)
+                ]
+                cases += [Case(ask(f"SELECT 7 -- {number}, {turn}"), (other, right))]
+                judged = executor.judge(cases, rows=True)
+                for n, each in enumerate(judged):
+                    if each.result.status is Status.UNAVAILABLE and "died twice" in each.result.error:
+                        lost.append(each)
+                    elif (each.result.rows, each.equal) != (
+                        (((number, turn, n),), ()) if n < 20 else (((7,),), (False, True))
+                    ):
+                        wrong.append(each)
+
+        def kill():
+            while not stop.is_set():
+                time.sleep(chance.uniform(0.1, 0.3))
+                pids = [worker._process for worker in list(executor._dispatcher._workers.values())]
+                if pids:
+                    chance.choice(pids).kill()
+
+        killer = start(kill)
+        assert ended(start(*(lambda n=n: call(n) for n in range(16))))
+        stop.set()
+        assert ended(killer)
+    assert not wrong
+    assert executor.stats.killed > 0
+    assert len(lost) < 20
+
+
+@pytest.mark.slow
+def test_requests_and_replies_that_no_buffer_holds(ask):
+    """Golds of 32 MB on their way in, results of 20 MB on their way out: neither side waits for the other."""
+    big = reference(*(("x" * 1_000_000,) for _ in range(30)))
+    small = reference(("y",))
+    text = "SELECT hex(zeroblob({})) || '{}'"
+    with Executor(workers=2) as executor, ThreadPoolExecutor(4) as threads:
+
+        def call(number):
+            cases = [Case(ask(text.format(500_000, f"{number}.{n}")), (big, small)) for n in range(40)]
+            return [len(each.result.rows[0][0]) for each in executor.judge(cases, rows=True)]
+
+        results = list(threads.map(call, range(4), timeout=100))
+    assert results == [[1_000_000 + len(f"{m}.{n}") for n in range(40)] for m in range(4)]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_with_a_request_that_was_held_back(ask):
+    """The second request is too long to be sent before the first is answered; both run elsewhere."""
+    long = "x" * 90_000
+    with Executor() as executor, ThreadPoolExecutor(1) as thread:
+        queries = [ask(f"{SPIN.format(100_000)} -- {n}{long}") for n in range(60)]
+        future = thread.submit(executor.run_many, queries)
+        assert wait_until(lambda: any(w._held for w in list(executor._dispatcher._workers.values())))
+        [worker] = executor._dispatcher._workers.values()
+        worker._process.kill()
+        assert rows(future.result(60)) == [((100_000,),)] * 60
+        assert executor.stats.killed == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_retires_with_another_request_ahead(ask):
+    limits = Limits(memory_bytes=4 * 2**20, max_bytes=256 * 2**20)
+    grow = "SELECT zeroblob(1000000) FROM singer, concert, concert b, singer c LIMIT 200"
+    with Executor(limits) as executor:
+        # 64 go in one request: what grows is the last, whose result is still held when it is over
+        queries = [ask(f"{grow} -- {n}" if n == 63 else f"SELECT {n}") for n in range(300)]
+        results = executor.run_many(queries)
+        assert [len(result.rows) for result in results] == [200 if n == 63 else 1 for n in range(300)]
+        assert [r.rows[0][0] for n, r in enumerate(results) if n != 63] == [n for n in range(300) if n != 63]
+        assert executor.stats.retired >= 1
+        assert executor.stats.killed == 0
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, pytest.param(0.3, marks=pytest.mark.slow)])
+def test_closing_under_many_threads(ask, delay):
+    executor, said = Executor(workers=2), []
+
+    def call(number):
+        try:
+            for turn in range(10**6):
+                executor.run_many([ask(f"{SPIN.format(500)} -- {number}, {turn}, {n}") for n in range(20)])
+        except ClosedError:
+            said.append(number)
+
+    threads = start(*(lambda n=n: call(n) for n in range(24)))
+    time.sleep(delay)
+    executor.close()
+    assert ended(threads)
+    assert sorted(said) == list(range(24))
+    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_workers_that_cannot_start_are_an_error_for_all(ask, tmp_path, monkeypatch):
+    (tmp_path / "apsw.py").write_text("raise RuntimeError('no engine here')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with Executor(workers=2) as executor:
+        errors = []
+
+        def call():
+            with pytest.raises(SQLEnvError, match="no engine here") as raised:
+                executor.run(ask("SELECT 1"))
+            errors.append(raised.value)
+
+        assert ended(start(*[call] * 6))
+        assert len({id(error) for error in errors}) == 6  # a traceback of its own for each
+
+
+WITHOUT_DESCRIPTORS = """
+import resource
+from sql_env import Executor, Query
+from sql_env.errors import SQLEnvError
+with Executor() as executor:
+    query, before = Query("concerts.sqlite", "SELECT 5"), resource.getrlimit(resource.RLIMIT_NOFILE)
+    for left in range(3, 30):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (left, before[1]))
+        try:
+            executor.run(query)
+            break
+        except SQLEnvError as error:
+            assert "could not start" in str(error)
+    assert left > 6
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    print(executor.run(query).rows)
+"""
+
+
+def test_no_descriptors_for_a_worker(concerts):
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_DESCRIPTORS]
+    done = subprocess.run(command, cwd=concerts.parent, env=ENVIRONMENT, capture_output=True, timeout=60)
+    assert (done.stdout.decode().strip(), done.stderr.decode()) == ("((5,),)", "")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forks_in_the_middle(ask):
+    """Forks at random moments, under threads that lead, start workers and wait: each runs its own queries."""
+    chance, going, wrong = random.Random(0), threading.Event(), []
+    with Executor(workers=2) as executor:
+
+        def call(number):
+            turn = 0
+            while not going.is_set():
+                turn += 1
+                result = executor.run(ask(f"SELECT {number}, {turn}"))
+                if result.rows != ((number, turn),) and "died twice" not in result.error:
+                    wrong.append(result)
+                if number == 0 and turn % 40 == 0:
+                    for worker in list(executor._dispatcher._workers.values()):
+                        worker._process.kill()
+
+        threads = start(*(lambda n=n: call(n) for n in range(6)))
+        for turn in range(12):
+            time.sleep(chance.random() * 0.1)
+            child = os.fork()
+            if not child:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(20)
+                os._exit(0 if executor.run(ask(f"SELECT {turn}")).rows == ((turn,),) else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        going.set()
+        assert ended(threads)
+    assert not wrong
+
+
+VALUES = st.sampled_from(["NULL", "1", "1.0", "2", "0.1 + 0.2", "0.3", "'1'", "'a'", "x'61'", "-0.0"])
+TABLES = st.integers(1, 3).flatmap(
+    lambda width: st.lists(st.lists(VALUES, min_size=width, max_size=width), min_size=1, max_size=5)
+)
+
+
+def selecting(table, clause):
+    return f"SELECT * FROM ({' UNION ALL '.join('SELECT ' + ', '.join(row) for row in table)}) {clause}"
+
+
+@pytest.fixture(scope="module")
+def one_executor():
+    with Executor() as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("most", [15, pytest.param(250, marks=pytest.mark.slow)])
+def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, tmp_path, most):
+    path = str(make_concerts(tmp_path / "concerts.sqlite"))
+    clauses = st.sampled_from(["", "ORDER BY 1", "ORDER BY 1 DESC", "WHERE 0", "LIMIT 2"])
+    queries = st.builds(selecting, TABLES, clauses) | st.just("SELEC")
+
+    @settings(max_examples=most)
+    @given(st.lists(queries, min_size=1, max_size=4), st.lists(queries, max_size=3))
+    def judge(predictions, golds):
+        """Each prediction is compared with each gold under every semantics, in one run of it."""
+        references = []
+        for name, semantics in COMPARISONS.items():
+            for sql in golds:
+                order = semantics.order(sql, "sqlite")
+                probed = one_executor.run(Query(path, order.probe)) if order and order.probe else None
+                known = gold(one_executor.run(Query(path, sql)), order, probed)
+                if known.result.ok:
+                    references.append(Reference(name, known))
+        asked = [Query(path, sql) for sql in predictions]
+        results = one_executor.run_many(asked)
+        expected = [
+            tuple(result.ok and COMPARISONS[r.comparison].equal(result, r.gold) for r in references)
+            for result in results
+        ]
+        for keep in (False, True):
+            judged = one_executor.judge([Case(query, tuple(references)) for query in asked], rows=keep)
+            assert [each.equal for each in judged] == expected
+            assert [each.result.status for each in judged] == [result.status for result in results]
+            assert not keep or [each.result for each in judged] == results
+
+    judge()
+
+
+@pytest.mark.slow
+def test_the_same_from_any_number_of_workers(ask):
+    right, wrong = reference((3,)), reference((4,))
+    sqls = [f"SELECT {n} % 7" for n in range(200)] + ["SELEC", SPIN.format(10**6), "DROP TABLE singer"]
+    cases = [Case(ask(sql), (right, wrong)[: n % 3]) for n, sql in enumerate(sqls)]
+    seen = []
+    for workers in (1, 2, 4):
+        with Executor(Limits(max_steps=100_000), workers=workers) as executor:
+            seen.append([(j.result.status, j.result.columns, j.equal) for j in executor.judge(cases)])
+            assert executor.judge(cases, rows=True) == executor.judge(cases, rows=True)
+    assert seen[0] == seen[1] == seen[2]
+    assert {status for status, _, _ in seen[0]} == {Status.OK, Status.ERROR, Status.TIMEOUT, Status.DENIED}
+
+
+MEMORY = """
+import resource, sys
+from sql_env import Executor, Query
+from sql_env.comparison import gold
+from sql_env.job import Case, Reference
+from sql_env.types import ExecutionResult, Status
+known = Reference("bird", gold(ExecutionResult(Status.OK, ("c",), ((1,),)), None))
+cases = [
+    Case(Query("concerts.sqlite", f"SELECT hex(zeroblob(500000)) || {n} FROM singer, concert"), (known,))
+    for n in range(30)
+]
+with Executor() as executor:
+    executor.judge(cases[:1])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    judged = executor.judge(cases)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert all(j.result.ok and j.equal == (False,) for j in judged)
+print((after - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_only_judged_takes_no_memory_here(concerts):
+    command = [sys.executable, "-c", MEMORY]
+    done = subprocess.run(command, cwd=concerts.parent, env=ENVIRONMENT, capture_output=True, timeout=100)
+    assert int(done.stdout) < 20, done.stderr.decode()  # MB; the results are 600
+
+
+def test_a_comparison_that_does_not_end_is_unavailable(ask):
+    """Spider's rules sort the values of each row as texts, until the kernel's timer ends it: no pay."""
+    count, width = 20_000, 40
+    columns = ", ".join(f"x + {n}" for n in range(width))
+    hard = reference(
+        *(tuple(x + n for n in reversed(range(width))) for x in range(1, count + 1)),
+        semantics="spider",
+        columns=width,
+    )
+    easy = reference((1,))
+    cases = [
+        Case(ask("SELECT 1 -- before"), (easy,)),
+        Case(ask(SPIN.format(count).replace("max(x)", columns)), (easy, hard)),
+        Case(ask("SELECT 1"), (easy,)),
+        Case(ask(SPIN.format(10**8)), (easy,)),
+    ]
+    with Executor(Limits(cpu_seconds=0.2, max_steps=2**30)) as executor:
+        judged = executor.judge(cases)
+    assert [(each.result.status.value, each.equal) for each in judged] == [
+        ("ok", (True,)), ("unavailable", (False, False)), ("ok", (True,)), ("timeout", (False,)),
+    ]  # fmt: skip
+    assert judged[1].result.error == "its result could not be compared: too large"
