@@ -499,6 +499,7 @@ def test_what_is_only_judged_takes_no_memory_here(concerts):
     assert int(done.stdout) < 20, done.stderr.decode()  # MB; the results are 600
 
 
+@pytest.mark.slow
 def test_a_comparison_that_does_not_end_is_unavailable(ask):
     """Spider's rules sort the values of each row as texts, until the kernel's timer ends it: no pay."""
     count, width = 20_000, 40
