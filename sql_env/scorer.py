@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
@@ -16,7 +16,7 @@ from sql_env.comparison import Gold, Order, comparison, gold
 from sql_env.engines.file import signature
 from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.gold_store import GoldStore
-from sql_env.job import Case
+from sql_env.job import Case, Judgement
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
@@ -228,20 +228,25 @@ class Scorer:
 
     def _run(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
         """Run gold queries, with their probes."""
-        orders = {key: comparison(key.comparison).order(key.query.sql, key.query.dialect) for key in keys}
-        probes = {key: _probe(key.query, order) for key, order in orders.items()}
-        wanted = [*(key.query for key in keys), *filter(None, probes.values())]
-        distinct = list(dict.fromkeys(wanted))
-        began = perf_counter()
-        judged = self.executor.judge([Case(query) for query in distinct], steps=True)
-        found = dict(zip(distinct, judged, strict=True))
-        self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
+        known = self._gather([key.query for key in keys])
+        orders = {key: _order(key, known[key.query].result) for key in keys}
+        probes = {
+            k: replace(k.query, sql=order.probe) for k, order in orders.items() if order and order.probe
+        }
+        probed = self._gather(probes.values()) if probes else {}
         golds = {}
         for key, order in orders.items():
-            probe = probes[key]
-            known = found[key.query]
-            golds[key] = gold(known.result, order, found[probe].result if probe else None, known.steps)
+            of, probe = known[key.query], probes.get(key)
+            golds[key] = gold(of.result, order, probed[probe].result if probe else None, of.steps)
         return golds
+
+    def _gather(self, queries: Iterable[Query]) -> dict[Query, Judgement]:
+        """Run queries that are compared with nothing, each of them once."""
+        distinct = list(dict.fromkeys(queries))
+        began = perf_counter()
+        judged = self.executor.judge([Case(query) for query in distinct], steps=True)
+        self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
+        return dict(zip(distinct, judged, strict=True))
 
     def _query(self, task: Task, sql: str | None) -> Query:
         semantics = comparison(self._comparison or task.comparison)
@@ -253,8 +258,11 @@ class Scorer:
         return GoldKey(query, semantics.name, file)
 
 
-def _probe(query: Query, order: Order | None) -> Query | None:
-    return replace(query, sql=order.probe) if order is not None and order.probe else None
+def _order(key: GoldKey, result: ExecutionResult) -> Order | None:
+    """How a gold's rows are ordered; not looked into where there is but one row, as that takes a parser."""
+    if not result.ok or len(result.rows) < 2:
+        return None
+    return comparison(key.comparison).order(key.query.sql, key.query.dialect)
 
 
 def _rollout(item: Item, action: Action, outcome: Outcome | None, known: Gold) -> Rollout:

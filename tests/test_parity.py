@@ -112,6 +112,7 @@ def test_the_agent_loop_of_verl(batch, expected, scorer):
     tokenizer = tiny.tokenizer([text for text, _ in short], scorer.rubric.form, 400)
     tokenizer.chat_template = PLAIN
     sql = {"reward": "sql-r1", "workers": 2, "max_turns": 3, "max_queries": None, "prompt": "full"}
+    sql["profile"] = False
     rollout = {"response_length": 100_000, "prompt_length": 100_000}
     config = OmegaConf.create({"sql": sql, "actor_rollout_ref": {"rollout": rollout}, "data": {}})
     wrap = agent_loop.DictConfigWrap
