@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks.throughput.__main__ import app
 from benchmarks.throughput.clock import clocked
+from benchmarks.throughput.echo import Echo
 from benchmarks.throughput.engine import scores
 from benchmarks.throughput.floor import Floor
 from benchmarks.throughput.hostile import SHARES, spoiled
@@ -132,6 +133,17 @@ class TestClock:
         assert slept is None
         assert reading.cpu < 0.2
         assert reading.wall >= 0.02
+
+
+def test_an_echo_says_what_it_is_told_and_ends():
+    with Echo() as echo:
+        assert [echo.exchange(said) for said in (b"", b"a", b"b" * 1_000_000)] == [
+            b"",
+            b"a",
+            b"b" * 1_000_000,
+        ]
+    with pytest.raises(OSError, match="Bad file"):
+        echo.exchange(b"c")
 
 
 @pytest.fixture
