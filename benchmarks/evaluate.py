@@ -45,7 +45,9 @@ def main(
     efficiency: Annotated[bool, typer.Option(help="Measure R-VES and VES, too, by counted steps.")] = False,
     tasks: Annotated[int, typer.Option(min=0, help="Ask only so many, drawn with the seed; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
-    backend: Annotated[str, typer.Option(help="What runs queries: local, ray or auto.")] = "local",
+    backend: Annotated[
+        str, typer.Option(help="What runs queries: local, ray, or auto: ray in the driver of a Ray job.")
+    ] = "auto",
     profile: Annotated[
         bool, typer.Option("--profile", help="Say where the time of scoring went, on standard error.")
     ] = False,

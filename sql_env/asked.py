@@ -50,8 +50,8 @@ class Asked:
     A query that is the gold query of some task in the batch is not run: its result is known.
 
     Attributes:
-        known: How many completions asked for what was known.
-        blank: How many asked for nothing.
+        known: How many distinct queries were known.
+        blank: How many completions asked for nothing.
     """
 
     def __init__(self, rows: bool) -> None:

@@ -20,7 +20,9 @@ def check(
     ] = None,
     comparison: Annotated[str | None, typer.Option(help="Semantics in place of the tasks' own.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 1,
-    backend: Annotated[str, typer.Option(help="Where they run: local, ray or auto.")] = "local",
+    backend: Annotated[
+        str, typer.Option(help="Where they run: local, ray, or auto: ray in the driver of a Ray job.")
+    ] = "auto",
     largest: Annotated[int, typer.Option(min=0, help="MiB of the largest database that is copied.")] = 256,
     show: Annotated[int, typer.Option(min=0, help="Examples that are printed of each code.")] = 3,
     out: Annotated[Path | None, typer.Option(help="File for a JSON line of each finding.")] = None,
