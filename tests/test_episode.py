@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewards.turns import turns as turn_cost
-from sql_env import Episode, Executor, Scorer, Status, load_benchmark, respond
+from sql_env import Episode, Scorer, Status, load_benchmark, respond
+from sql_env.dispatcher import Dispatcher
 from sql_env.errors import EpisodeError, LimitError
 from sql_env.parser import FORMATS, parse
 from sql_env.testing import check_reward
@@ -168,13 +169,26 @@ def test_an_answer_at_once_is_paid_as_in_one_turn(episode):
     )
 
 
-def test_who_never_answers_is_malformed_and_the_last_query_is_not_run(episode, monkeypatch):
+@pytest.fixture
+def ran(monkeypatch):
+    """The SQL that workers are given."""
+    given, run = [], Dispatcher.run
+
+    def noted(self, cases, ask):
+        given.extend(case.query.sql for case in cases)
+        return run(self, cases, ask)
+
+    monkeypatch.setattr(Dispatcher, "run", noted)
+    return given
+
+
+def test_who_never_answers_is_malformed_and_the_last_query_is_not_run(episode, ran):
     asked = episode(max_turns=2)
     asked.step(look(GOLD))
-    ran, run = [], Executor.run_many
-    monkeypatch.setattr(Executor, "run_many", lambda self, queries: ran.extend(queries) or run(self, queries))
+    assert ran
+    ran.clear()
     score = asked.step(look("SELECT 12345")).score
-    assert "SELECT 12345" not in [query.sql for query in ran]
+    assert "SELECT 12345" not in ran
     assert score.components["format"] == -1.0
     assert score.total == -1.0
     assert score.rollout.masked == ""
@@ -401,12 +415,9 @@ def test_mistakes_at_making_name_what_is_known():
         gymnasium.make("SQLEnv-demo-v0", view={"row": 3})
 
 
-def test_a_query_runs_in_the_executor_that_scores(episode, monkeypatch):
-    ran = []
-    run = Executor.run_many
-    monkeypatch.setattr(Executor, "run_many", lambda self, queries: ran.extend(queries) or run(self, queries))
+def test_a_query_runs_in_the_executor_that_scores(episode, ran):
     asked = episode()
     asked.step(look("SELECT 12345"))
     asked.step(respond(GOLD, "why"))
-    assert "SELECT 12345" in [query.sql for query in ran]
-    assert GOLD in [query.sql for query in ran]
+    assert "SELECT 12345" in ran
+    assert GOLD in ran

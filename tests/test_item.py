@@ -19,7 +19,7 @@ VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text() 
 def items(ask):
     sql = ("SELECT name FROM singer", "SELECT nothing", "SELECT age, X'00ff' FROM singer", "not sql")
     gold = ask("SELECT name FROM singer", id="spider-dev-0001", difficulty="easy")
-    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score([*sql, "SELECT 1"], [gold] * 4 + [replace(gold, gold_sql="SELECT gone")])
     more = {"metrics": {"exact": 1.0, "soft_f1": None}, "candidates": [Candidate(None, "malformed", None, 0)]}
     return [item(index, score, step=3, **more) for index, score in enumerate(scores)]

@@ -70,7 +70,7 @@ def answered():
     """Two evaluations on the demo benchmark and a training run; answers are gold or another task's."""
     tasks = load_benchmark("demo").tasks[:120]
     schemas = {task.db_id: "CREATE TABLE dish (id INTEGER);" for task in tasks}
-    with Scorer({"rewards": ["result", "length"], "response_format": "sql"}) as scorer:
+    with Scorer({"rewards": ["result", "length"], "response_format": "sql"}, rows=True) as scorer:
 
         def run(name, wrong, step=None):
             said = [tasks[i - 1].gold_sql if wrong(i) else task.gold_sql for i, task in enumerate(tasks)]

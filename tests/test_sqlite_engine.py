@@ -7,7 +7,7 @@ import sqlite3
 import apsw
 import pytest
 
-from sql_env import Limits, Status
+from sql_env import Executor, Limits, Query, Status
 from sql_env.engines import load_engine
 from sql_env.engines.sqlite import WARM, SQLiteEngine
 from sql_env.errors import DatabaseError
@@ -225,16 +225,21 @@ def test_memory_verdicts_owe_nothing_to_what_ran_before(concerts, tmp_path, make
         "CREATE TABLE t AS WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 3000) "
         "SELECT hex(zeroblob(300)) AS a FROM r"
     )
-    limits = Limits(memory_bytes=9 * 2**20)
     sql = "SELECT length(group_concat(hex(zeroblob(100000)))) FROM singer a, singer b LIMIT 1"
-    fresh = SQLiteEngine(limits).run(str(concerts), sql)
-    used = SQLiteEngine(limits)
-    for i in range(6):
-        shutil.copy(filler, tmp_path / f"{i}.sqlite")
-        assert used.run(str(tmp_path / f"{i}.sqlite"), "SELECT count(a || a) FROM t").ok
-    assert used.run(str(concerts), sql) == fresh
-    assert fresh.ok
-    assert used.run(str(concerts), sql.replace("FROM", "FROM concert, singer z,")).status is Status.TOO_LARGE
+
+    def run(executor, query, database=concerts):
+        return executor.run(Query(str(database), query))
+
+    limits = Limits(memory_bytes=9 * 2**20)  # of a process, so that tests which ran in this one would count
+    with Executor(limits) as unused, Executor(limits) as used:
+        fresh = run(unused, sql)
+        for i in range(6):
+            shutil.copy(filler, tmp_path / f"{i}.sqlite")
+            assert run(used, "SELECT count(a || a) FROM t", tmp_path / f"{i}.sqlite").ok
+        assert run(used, sql) == fresh
+        assert fresh.ok
+        more = run(used, sql.replace("FROM", "FROM concert, singer z,"))
+    assert more.status is Status.TOO_LARGE
 
 
 def test_schema(engine, make):
