@@ -231,6 +231,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a machine under load is no fault
 @given(
     st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=5),

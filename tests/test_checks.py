@@ -206,6 +206,7 @@ def test_a_copy_has_the_same_contents_in_another_order(tmp_path_factory, types, 
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_shuffle_moves_nearly_every_row(tmp_path):
     path = tmp_path / "d.sqlite"
     with sqlite3.connect(path) as connection:
@@ -288,6 +289,7 @@ def sql_env(*arguments):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, concerts):
     golds = ["SELECT name FROM singer WHERE age > 100", "SELECT name FROM singer"]
     lines = [

@@ -111,6 +111,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_check_reward():
     assert "keeps the contract" in sql_env("check-reward", "length", "--params", '{"max_length": 9}').stdout
     for params in ("max_length=9", "[9]"):

@@ -169,6 +169,7 @@ def test_databases_vary() -> None:
     assert len({frozenset(t.name for t in domain.tables) for domain in DOMAINS}) == len(DOMAINS)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_bytes(root: Path, tmp_path: Path) -> None:
     first = cache.folder(str(root), seed=0)
     again = tmp_path / "again"

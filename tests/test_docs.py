@@ -43,6 +43,7 @@ def modules():
             yield found.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "printed"), list(snippets()))
 def test_a_snippet_runs_and_prints_what_the_page_says(code, printed, tmp_path):
     command = [sys.executable, "-W", "error", "-c", code]

@@ -304,6 +304,7 @@ def sql_env(*arguments):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command(rollouts, tmp_path):
     write_items(tmp_path / "well", rollouts(Policy()))
     write_items(tmp_path / "ill", rollouts(Falling()))

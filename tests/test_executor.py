@@ -123,6 +123,7 @@ def test_the_wall_clock_never_punishes(singers):
     assert "0.5 s" in results[1].error
 
 
+@pytest.mark.slow
 def test_the_deadline_is_each_querys_own(singers):
     """Queries that together take longer than the deadline, in one chunk, do not run into it."""
     spin = (
@@ -163,6 +164,7 @@ def test_an_idle_worker_killed_from_outside_is_replaced(singers):
         assert executor.run(singers()).ok
 
 
+@pytest.mark.slow
 def test_memory_growth_replaces_the_worker(singers):
     limits = Limits(memory_bytes=4 * 2**20, max_bytes=256 * 2**20)
     with Executor(limits) as executor:
@@ -186,6 +188,7 @@ def test_threads_share_the_workers(singers):
     ]
 
 
+@pytest.mark.slow
 def test_a_long_batch_does_not_starve_another_thread(singers):
     slow = singers(
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 100000) SELECT max(x) FROM r"
@@ -378,6 +381,7 @@ def test_ctrl_c_leaves_a_usable_executor(tmp_path, concerts):
     assert finish(process) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", [STUCK, ENDLESS])
 def test_a_killed_parent_leaves_no_process(tmp_path, concerts, sql):
     process = start(tmp_path, concerts, "executor.run_many(queries)", sql)
@@ -388,6 +392,7 @@ def test_a_killed_parent_leaves_no_process(tmp_path, concerts, sql):
     assert wait_until(lambda: not any(worker.is_running() for worker in workers), 5)
 
 
+@pytest.mark.slow
 def test_a_parent_killed_while_a_fork_of_it_lives(tmp_path, concerts):
     body = "executor.run(Query(query.database, 'SELECT 1')); os.fork(); time.sleep(9)"
     process = start(tmp_path, concerts, body)
@@ -399,6 +404,7 @@ def test_a_parent_killed_while_a_fork_of_it_lives(tmp_path, concerts):
     finish(process)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_program_ends_the_workers(tmp_path, concerts):
     process = start(tmp_path, concerts, "executor.run(query); time.sleep(0.5)", "SELECT 1")
     workers = wait_until(lambda: children(process.pid))
@@ -496,6 +502,7 @@ print(executor.run(Query("concerts.sqlite", "SELECT 5")).rows)
 """
 
 
+@pytest.mark.slow
 def test_an_exception_out_of_nowhere_loses_no_worker(concerts):
     """A time-out by a signal, say, wherever it strikes: the executor goes on."""
     command = [sys.executable, "-c", INTERRUPTED]
@@ -528,6 +535,7 @@ for fork in forks:
 """
 
 
+@pytest.mark.slow
 def test_a_worker_dies_while_a_fork_holds_its_line_open(concerts):
     """A thread forked at the moment when a worker was started: its death must be noticed all the same."""
     command = [sys.executable, "-c", FORKED]

@@ -56,6 +56,7 @@ def test_figures_over_k_are_found_by_their_names():
     assert found["pass@k", 0][2].value.mean == pytest.approx(5 / 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_the_same_runs_give_the_same_file(kind, magic, tmp_path):
     runs = [evaluation(), training(), training("_second")]

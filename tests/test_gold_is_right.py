@@ -18,6 +18,7 @@ def scorer():
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "split"), [(n, s) for n, splits in SOURCES.items() for s in splits])
 def test_gold_is_right(name, split, scorer, request):
     data_dir = None if name == "demo" else str(request.getfixturevalue("shared_data") / name)

@@ -78,6 +78,7 @@ def test_the_corpus_does_not_leak_into_the_next_query(untouched, tight, hostile_
     engine.close()
 
 
+@pytest.mark.slow
 def test_the_corpus_ends_the_same_anywhere(untouched, tight, hostile_sql):
     """In one worker, in three, in another order, with other neighbours: the same results."""
     queries = [Query(str(untouched), sql) for sql, _ in hostile_sql.values()]
@@ -87,6 +88,7 @@ def test_the_corpus_ends_the_same_anywhere(untouched, tight, hostile_sql):
         assert [one.run(query) for query in queries[:30]] == first[:30]
 
 
+@pytest.mark.slow
 def test_the_corpus_on_duckdb(library, tight, hostile_sql, monkeypatch):
     monkeypatch.chdir(library.parent)
     before = snapshot(library)

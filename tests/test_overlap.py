@@ -161,6 +161,7 @@ def test_memory_does_not_grow_with_the_training_set():
     assert peak(20_000) < 2 * peak(4_000)  # both are more than a batch
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     out = tmp_path / "new" / "overlap.jsonl"
     ask = [COMMAND, "overlap", "--train", "demo", "--test", "demo", "--test-split", "dev", "--out", str(out)]
@@ -176,6 +177,7 @@ def test_the_command(tmp_path):
     assert "NAME=VALUE" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_s_promise_holds():
     """No SQL of a held-out split occurs in training on the same database."""
     test = load_benchmark("demo", "test").tasks

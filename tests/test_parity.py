@@ -65,6 +65,7 @@ def test_env_step(batch, expected, shared_data):
             assert (reward, info["components"]) == score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_turns", [1, 3])
 def test_an_episode_that_answers_at_once(batch, expected, scorer, max_turns):
     for (text, task), score in zip(batch, expected, strict=True):
@@ -146,6 +147,7 @@ def test_verls_compute_score(batch, expected):
         assert {name: said[name] for name in components} == components
 
 
+@pytest.mark.slow
 def test_the_command_line(batch, expected, shared_data, tmp_path):
     file = tmp_path / "completions.jsonl"
     rows = [{"task_id": task.id, "completion": text} for text, task in batch]

@@ -253,6 +253,7 @@ OPEN = (
 """Where verl takes any key, or where it is ours."""
 
 
+@pytest.mark.slow
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("setup", SETUPS)

@@ -268,6 +268,7 @@ def test_the_callers_limits_do_not_change_the_index(concerts, cache):
     assert len(list(cache.glob("*.sqlite"))) == 1
 
 
+@pytest.mark.slow
 def test_a_column_that_costs_too_much_is_left_out(executor, make, caplog):
     """A generated column runs code of the database's own, which a worker does under limits."""
     database = make(
