@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -673,7 +674,7 @@ class TestThreads:
         store.remember({some[0]: gold(0)})
 
         def work() -> None:
-            while not done.is_set():
+            while not done.wait(0.001):  # else the file is hardly ever free, and the fork gives up
                 store.remember({some[1]: gold(1, 3000)})
 
         thread = threading.Thread(target=work)
@@ -685,10 +686,13 @@ class TestThreads:
                     code = 1
                     try:
                         store.remember({some[number]: gold(number)})
-                        code = int(
-                            store.recall([some[0], some[number]])
-                            != {some[0]: gold(0), some[number]: gold(number)}
-                        )
+                        expected = {some[0]: gold(0), some[number]: gold(number)}
+                        assert store.recall([*expected]) == expected, vars(store._disk)
+                        code = 0
+                    except BaseException:
+                        traceback.print_exc()
+                        sys.stderr.flush()
+                        raise
                     finally:
                         os._exit(code)
                 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
