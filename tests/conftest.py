@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from sql_env import Limits, Status, Task
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test wants what it has, and looking takes a minute
+
 settings.register_profile("untimed", deadline=None)  # a clock says more about the machine
 settings.register_profile("repeatable", deadline=None, derandomize=True)  # CI: the commit alone decides
 settings.load_profile("untimed")
