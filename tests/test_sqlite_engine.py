@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import tracemalloc
 
 import apsw
 import pytest
@@ -240,6 +241,21 @@ def test_memory_verdicts_owe_nothing_to_what_ran_before(concerts, tmp_path, make
         assert fresh.ok
         more = run(used, sql.replace("FROM", "FROM concert, singer z,"))
     assert more.status is Status.TOO_LARGE
+
+
+def test_rows_that_grow_are_not_held_together(concerts):
+    """Small rows and then huge ones: what is held is never much more than a result may be."""
+    rows = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 400) "
+    sql = f"{rows} SELECT CASE WHEN x < 100 THEN 1 ELSE zeroblob(1000000) END FROM r"
+    limits = Limits(max_bytes=2_000_000)
+    SQLiteEngine(limits).run(str(concerts), "SELECT 1")
+    tracemalloc.start()
+    try:
+        assert SQLiteEngine(limits).run(str(concerts), sql).status is Status.TOO_LARGE
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * limits.max_bytes
 
 
 def test_schema(engine, make):

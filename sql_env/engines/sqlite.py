@@ -29,9 +29,6 @@ _MAX_INT = 2**31 - 1  # of C
 _MAX_OPCODES = 500_000  # of one compiled query; real ones have some hundreds
 _ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
-_BLOCK = 64  # rows that are fetched at once, as long as they are small
-_SMALL = 1_000  # bytes
-_LIST = len(dumps([], 2))
 _BLANK = re.compile(r"[ \t\n\r\f;\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _OUT_OF_MEMORY = (apsw.NoMemError, MemoryError)
 
@@ -196,14 +193,11 @@ class SQLiteEngine:
         if self._taken is not None:
             connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._note_steps)
         try:
-            coming, ahead = islice(cursor.execute(sql, can_cache=False), most + 1), 1
-            while block := list(islice(coming, ahead)):
-                rows += block
-                size = len(dumps(block, 2)) - _LIST  # the cheapest way to count
-                room -= size + 8 * len(block) * len(block[0])  # NULLs are not free
+            for row in islice(cursor.execute(sql, can_cache=False), most + 1):
+                rows.append(row)
+                room -= 8 * len(row) + len(dumps(row, 2))  # the cheapest way to count; NULLs are not free
                 if room < 0:
                     raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
-                ahead = _BLOCK if size < _SMALL * len(block) else 1
         finally:
             cursor.close(True)
             if self._taken is not None:
