@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sql_env.relevance import Relevance
-from sql_env.schema import Column, ForeignKey, Schema, Table
+from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 _TABLE = 0.5
 """What a table's rank has more than twice its relevance. At 0 as many columns that the gold query needs

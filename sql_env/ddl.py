@@ -11,7 +11,7 @@ from sql_env.observation import plain
 from sql_env.types import Value
 
 if TYPE_CHECKING:
-    from sql_env.schema import Column, Schema, Table
+    from sql_env.schema.model import Column, Schema, Table
 
 WIDTH = 40
 """Characters that `values` shows of one text, at most."""

@@ -9,14 +9,14 @@ from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 
-from sql_env.descriptions import described
 from sql_env.dispatcher import Dispatcher
 from sql_env.engines import check_dialect, load_engine
 from sql_env.engines.file import signature
 from sql_env.errors import ClosedError, LimitError
 from sql_env.job import Ask, Case, Judgement
 from sql_env.limits import Limits
-from sql_env.schema import Schema
+from sql_env.schema.descriptions import described
+from sql_env.schema.model import Schema
 from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 

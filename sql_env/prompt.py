@@ -13,7 +13,7 @@ from sql_env.budget import LeftOut, fit
 from sql_env.errors import LimitError
 from sql_env.parser import ResponseFormat
 from sql_env.relevance import relevance
-from sql_env.schema import Schema, once
+from sql_env.schema.model import Schema, once
 from sql_env.template import Message, Template, template
 from sql_env.types import Task
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from sql_env.schema import Schema, Table
+from sql_env.schema.model import Schema, Table
 from sql_env.values import normal
 
 _DESCRIPTION = 0.5  # of what a name is worth

@@ -12,7 +12,7 @@ from sql_env import ddl
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
 from sql_env.plugins import load_object, suggest
-from sql_env.schema import Schema, once
+from sql_env.schema.model import Schema, once
 from sql_env.types import Task
 
 RECORD = "prompt.json"

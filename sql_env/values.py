@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import apsw
 
 from sql_env.backends import Backend
-from sql_env.schema import Schema
+from sql_env.schema.model import Schema
 from sql_env.value_index import Found, rebuilt, value_index
 
 MOST = 10
@@ -36,7 +36,7 @@ class Match:
     """A value that a text mentions.
 
     Attributes:
-        table: The `sql_env.schema.Table.path` of the table that holds it.
+        table: The `sql_env.schema.model.Table.path` of the table that holds it.
         column: The column.
         value: The value.
         score: Its `overlap` with the text, from 0 to 1.

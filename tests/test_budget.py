@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sql_env.budget import LeftOut, fit
 from sql_env.ddl import create_tables, description_and_values
 from sql_env.relevance import relevance, stems
-from sql_env.schema import Column, ForeignKey, Schema, Table
+from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 NAMES = st.one_of(
     st.sampled_from(["singer", "Singer", "song", "age", "songId", "", "a b"]), st.text(max_size=8)

@@ -16,7 +16,7 @@ from sql_env.errors import DatabaseError, FormatError, LimitError
 from sql_env.executor import Executor
 from sql_env.parser import FORMATS, response_format
 from sql_env.prompt import Budget, ask, characters, text
-from sql_env.schema import Column, Schema, Table
+from sql_env.schema.model import Column, Schema, Table
 from sql_env.template import RICH, TEMPLATES, Template, outline, record, recorded, template
 from sql_env.types import Task
 from trainers.dataset import Prompter

@@ -18,11 +18,11 @@ from sql_env.ddl import (
     literal,
     values,
 )
-from sql_env.descriptions import described
 from sql_env.engines.sqlite import SQLiteEngine
 from sql_env.executor import Executor
 from sql_env.limits import Limits
-from sql_env.schema import Column, ForeignKey, Schema, Table
+from sql_env.schema.descriptions import described
+from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 CELLS = st.one_of(
     st.none(),

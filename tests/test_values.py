@@ -15,7 +15,7 @@ from sql_env import Limits, Query, load_benchmark
 from sql_env.cache import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.executor import Executor
-from sql_env.schema import Column, Schema, Table
+from sql_env.schema.model import Column, Schema, Table
 from sql_env.texts import LONGEST, MOST
 from sql_env.value_index import value_index
 from sql_env.values import Match, linked, matches, normal, overlap

@@ -21,7 +21,7 @@ from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.executor import Executor
 from sql_env.job import Case, Judgement
 from sql_env.limits import Limits
-from sql_env.schema import Schema
+from sql_env.schema.model import Schema
 from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 

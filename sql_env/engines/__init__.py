@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
-from sql_env.schema import Schema
+from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult
 
 ENGINES = {

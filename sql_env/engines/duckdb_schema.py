@@ -9,7 +9,7 @@ import duckdb
 from sql_env.ddl import identifier
 from sql_env.engines.duckdb_file import open_readonly, state
 from sql_env.errors import DatabaseError
-from sql_env.schema import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
+from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Value
 
 _KEYWORDS = "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
@@ -30,7 +30,7 @@ ORDER BY text LIMIT {most}"""
 
 
 def schema(database: str, memory_bytes: float) -> Schema:
-    """The tables with sample values and comments; see `sql_env.schema.Schema` for what is left out.
+    """The tables with sample values and comments; see `sql_env.schema.model.Schema` for what is left out.
 
     Raises:
         DatabaseError: The file is missing, or is no database.

@@ -19,7 +19,7 @@ from sql_env.engines.sqlite_schema import TEXTS, schema
 from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
-from sql_env.schema import Schema
+from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
 
 WARM = 192

@@ -10,7 +10,7 @@ import apsw
 from sql_env.ddl import identifier
 from sql_env.engines.sqlite_file import decode, lenient_select, open_readonly, state
 from sql_env.errors import DatabaseError
-from sql_env.schema import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
+from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Row
 
 _TABLES = r"""SELECT name FROM sqlite_schema AS s
@@ -28,7 +28,7 @@ TEXTS = """SELECT DISTINCT text FROM (
 
 
 def schema(database: str) -> Schema:
-    """The tables with sample values; see `sql_env.schema.Schema` for what is left out.
+    """The tables with sample values; see `sql_env.schema.model.Schema` for what is left out.
 
     Raises:
         DatabaseError: The file is missing, or is no database.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sql_env.schema import Schema
+from sql_env.schema.model import Schema
 
 log = logging.getLogger(__name__)
 
