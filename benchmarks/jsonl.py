@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.layout import assemble, text
 from sql_env.comparison import comparison
-from sql_env.engines import check_dialect
 from sql_env.errors import DataError, SQLEnvError
+from sql_env.execution.engines import check_dialect
 from sql_env.plugins import suggest
 from sql_env.types import Benchmark, Task
 

@@ -11,7 +11,7 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
     from sql_env.benchmark import load_benchmark
     from sql_env.env import SQLEnv
     from sql_env.episode import Episode
-    from sql_env.executor import Executor
+    from sql_env.execution.executor import Executor
     from sql_env.limits import Limits
     from sql_env.parser import parse, respond
     from sql_env.registration import register_environments

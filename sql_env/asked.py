@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sql_env.comparison import Comparison, Gold
-from sql_env.job import Case, Judgement, Reference
+from sql_env.execution.messages import Case, Judgement, Reference
+from sql_env.execution.rows import WITHHELD
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Query
-from sql_env.withheld import WITHHELD
 
 
 class Target:

@@ -17,7 +17,7 @@ from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
 from sql_env.errors import DataError, SQLEnvError, TaskError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
 from sql_env.registration import environment_id
 from sql_env.scorer import Scorer

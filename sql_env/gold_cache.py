@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
-from sql_env.fork import forget_in_forks
+from sql_env.execution.fork import forget_in_forks
 from sql_env.types import Query, Status
 
 

@@ -19,8 +19,8 @@ import apsw
 from sql_env.cache import cache_root
 from sql_env.comparison.gold import Gold
 from sql_env.disk_cache import DiskCache
-from sql_env.engines.file import identify
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.files import identify
 from sql_env.gold_text import decode, encode
 from sql_env.limits import Limits
 from sql_env.types import Query, Status

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from sql_env import values
-from sql_env.backends import Backend
 from sql_env.budget import LeftOut, fit
 from sql_env.errors import LimitError
+from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat
 from sql_env.relevance import relevance
 from sql_env.schema.model import Schema, once

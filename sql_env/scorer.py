@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import TypeAlias
 
 from sql_env.asked import Asked, Outcome, Target
-from sql_env.backends import load_executor
 from sql_env.comparison import Gold, Order, comparison, gold
-from sql_env.engines.file import signature
+from sql_env.execution.backends import load_executor
+from sql_env.execution.engines.files import signature
+from sql_env.execution.messages import Case, Judgement
+from sql_env.execution.rows import WITHHELD
 from sql_env.gold_cache import GoldCache, GoldKey
 from sql_env.gold_store import GoldStore
-from sql_env.job import Case, Judgement
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
 from sql_env.stats import ScorerStats, Tally
 from sql_env.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
-from sql_env.withheld import WITHHELD
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
 """For each completion the turns before it, maybe none; None where the model could not explore."""
@@ -52,7 +52,7 @@ class Scorer:
         gold_cache: How many gold results are kept between batches.
         gold_store: Golds on disk, which other processes and later runs share; True for the one in
             `sql_env.cache.cache_root`.
-        backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.backends`.
+        backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.execution.backends`.
 
     Example:
         >>> from benchmarks.demo import demo

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from sql_env.fork import forget_in_forks
+from sql_env.execution.fork import forget_in_forks
 from sql_env.types import Status
 
 FAILURES = tuple(status for status in Status if status is not Status.OK)

@@ -12,10 +12,10 @@ from itertools import product
 from typing import Any
 
 from sql_env.errors import RewardError
+from sql_env.execution.rows import WITHHELD
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
 from sql_env.rubric import Rubric, RubricSpec, WeightedReward, rubric
 from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
-from sql_env.withheld import WITHHELD
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")
 _GOLDS: tuple[tuple[Row, ...], ...] = ((), ((3,),), ((None, "O'Brien"), (1.5, b"\xff"), (2**63 - 1, "李")))

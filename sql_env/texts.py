@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from sql_env.backends import Backend
 from sql_env.ddl import identifier
-from sql_env.engines import load_engine
-from sql_env.executor import Executor
+from sql_env.execution.backends import Backend
+from sql_env.execution.engines import load_engine
+from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Query
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Generic, TypeVar
 
-from sql_env.fork import forget_in_forks
+from sql_env.execution.fork import forget_in_forks
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import apsw
 
-from sql_env.backends import Backend
 from sql_env.cache import cache_root
-from sql_env.engines.file import signature
+from sql_env.execution.backends import Backend
+from sql_env.execution.engines.files import signature
 from sql_env.texts import texts
 from sql_env.types import Status
 

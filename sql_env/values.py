@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from sql_env.backends import Backend
+from sql_env.execution.backends import Backend
 from sql_env.schema.model import Schema
 from sql_env.value_index import Found, rebuilt, value_index
 

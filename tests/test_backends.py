@@ -7,8 +7,8 @@ from itertools import count, islice
 import pytest
 
 from sql_env import Executor, Limits, Scorer
-from sql_env.backends import BACKENDS, load_executor, resolved, spread
 from sql_env.errors import LimitError, PluginError
+from sql_env.execution.backends import BACKENDS, load_executor, resolved, spread
 
 
 def test_local_is_the_executor():
@@ -45,6 +45,6 @@ def test_jobs_are_done_here_as_they_are_asked_for():
 
 
 def test_importing_the_library_does_not_import_ray():
-    code = "import sys, sql_env, sql_env.backends, benchmarks.evaluate; sys.exit('ray' in sys.modules)"
+    code = "import sys, sql_env, sql_env.execution.backends, benchmarks.evaluate; sys.exit('ray' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert set(BACKENDS) == {"local", "ray"}

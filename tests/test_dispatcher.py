@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sql_env import Executor, Limits, Query, Status, dispatcher, process, ticket
+from sql_env import Executor, Limits, Query, Status
 from sql_env.comparison import COMPARISONS, gold
 from sql_env.errors import ClosedError, SQLEnvError
-from sql_env.job import Case, Reference
+from sql_env.execution import pool as dispatcher
+from sql_env.execution import process, ticket
+from sql_env.execution.messages import Case, Reference
 from sql_env.types import ExecutionResult
 
 from .interrupt import Stop, interrupt_at
@@ -475,7 +477,7 @@ MEMORY = """
 import resource, sys
 from sql_env import Executor, Query
 from sql_env.comparison import gold
-from sql_env.job import Case, Reference
+from sql_env.execution.messages import Case, Reference
 from sql_env.types import ExecutionResult, Status
 known = Reference("bird", gold(ExecutionResult(Status.OK, ("c",), ((1,),)), None))
 cases = [

@@ -4,8 +4,8 @@ import duckdb
 import pytest
 
 from sql_env import Limits, Status
-from sql_env.engines.duckdb import DuckDBEngine
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.duckdb.engine import DuckDBEngine
 
 
 @pytest.fixture

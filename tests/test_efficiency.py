@@ -17,8 +17,8 @@ from benchmarks.evaluate import evaluate
 from benchmarks.metrics.efficiency import _without_outliers, r_ves, r_ves_of, speedups, ves, ves_of
 from benchmarks.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task
-from sql_env.engines.sqlite import SQLiteEngine
 from sql_env.errors import DatabaseError, MetricError
+from sql_env.execution.engines.sqlite.engine import SQLiteEngine
 
 SPIN = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rewards.turns import turns as turn_cost
 from sql_env import Episode, Scorer, Status, load_benchmark, respond
-from sql_env.dispatcher import Dispatcher
 from sql_env.errors import EpisodeError, LimitError
+from sql_env.execution.pool import Dispatcher
 from sql_env.parser import FORMATS, parse
 from sql_env.testing import check_reward
 

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from sql_env import Executor, Limits, Query, Status
-from sql_env.engines.sqlite import SQLiteEngine
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
-from sql_env.progress import Progress
+from sql_env.execution.engines.sqlite.engine import SQLiteEngine
+from sql_env.execution.heartbeat import Progress
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
@@ -452,7 +452,7 @@ def test_progress_is_never_torn(tmp_path):
     """Another process that looks while a query begins must not see the time of no query."""
     writer = textwrap.dedent(
         """
-        from sql_env.progress import Progress
+        from sql_env.execution.heartbeat import Progress
         with open("progress", "r+b") as file:
             progress = Progress(file.fileno())
         while True:

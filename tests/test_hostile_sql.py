@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sql_env import Executor, Limits, Query, Status
-from sql_env.engines.sqlite import SQLiteEngine
+from sql_env.execution.engines.sqlite.engine import SQLiteEngine
 
 FRAGMENTS = """SELECT|FROM|WHERE|singer|concert|name|age|*|1|'x'|"x"|(|)|,|;|--|/*|*/|=|||count(*)|random()|
 DROP TABLE|DELETE FROM|INSERT INTO|VALUES (1)|UPDATE|SET|CREATE TEMP TABLE|CREATE TABLE|AS|ATTACH|'new.db'|

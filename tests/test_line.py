@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sql_env.line import Line
+from sql_env.execution.connection import Line
 
 LENGTH = 8  # bytes before each message
 

@@ -13,7 +13,7 @@ import pytest
 from sql_env import Scorer
 from sql_env.episode import Episode
 from sql_env.errors import DatabaseError, FormatError, LimitError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS, response_format
 from sql_env.prompt import Budget, ask, characters, text
 from sql_env.schema.model import Column, Schema, Table

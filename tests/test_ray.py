@@ -24,14 +24,14 @@ from benchmarks.evaluate import app
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task, load_benchmark
-from sql_env.backends import load_executor, resolved, spread
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
-from sql_env.job import Case
+from sql_env.execution.backends import load_executor, resolved, spread
+from sql_env.execution.messages import Case
 from sql_env.stream import stream
 
 ray = pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
-from sql_env.cluster import call  # noqa: E402
-from sql_env.cluster.executor import RayExecutor  # noqa: E402
+from sql_env.execution.ray_backend import call  # noqa: E402
+from sql_env.execution.ray_backend.executor import RayExecutor  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -215,7 +215,7 @@ def test_closing_leaves_nothing(cluster, concerts):
 
 def test_actors_go_with_their_driver(cluster, concerts):
     code = (
-        "from sql_env.backends import load_executor; from sql_env import Query; import time;"
+        "from sql_env.execution.backends import load_executor; from sql_env import Query; import time;"
         f"there = load_executor('ray'); there.run(Query({str(concerts)!r}, 'SELECT 1'));"
         "print('up', flush=True); time.sleep(100)"
     )
@@ -319,7 +319,7 @@ def test_mistakes_say_what_to_mend(cluster, concerts):
         load_executor("ray", workers=0)
     with load_executor("ray") as there, pytest.raises(DatabaseError, match="no engine"):
         there.run(Query(str(concerts), "SELECT 1", "oracle"))
-    code = "from sql_env.backends import load_executor; load_executor('ray')"
+    code = "from sql_env.execution.backends import load_executor; load_executor('ray')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
@@ -350,7 +350,7 @@ def processes(cluster):
     """The actors that hold workers on a cluster's nodes, and their workers."""
     raylets = [info for node in cluster.list_all_nodes() for info in node.all_processes["raylet"]]
     children = [c for info in raylets for c in psutil.Process(info.process.pid).children(recursive=True)]
-    marks = ("ray::_Worker", "sql_env.worker")
+    marks = ("ray::_Worker", "sql_env.execution.worker")
     return [child for child in children if any(mark in " ".join(child.cmdline()) for mark in marks)]
 
 

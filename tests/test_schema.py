@@ -18,8 +18,8 @@ from sql_env.ddl import (
     literal,
     values,
 )
-from sql_env.engines.sqlite import SQLiteEngine
-from sql_env.executor import Executor
+from sql_env.execution.engines.sqlite.engine import SQLiteEngine
+from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.schema.descriptions import described
 from sql_env.schema.model import Column, ForeignKey, Schema, Table

@@ -9,9 +9,9 @@ import apsw
 import pytest
 
 from sql_env import Executor, Limits, Query, Status
-from sql_env.engines import load_engine
-from sql_env.engines.sqlite import WARM, SQLiteEngine
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines import load_engine
+from sql_env.execution.engines.sqlite.engine import WARM, SQLiteEngine
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from benchmarks.throughput.workloads import WORKLOADS
 from benchmarks.throughput.workloads.many import files_allowed
 from benchmarks.throughput.workloads.overrun import stuck
 from sql_env import Limits, Scorer, Status, load_benchmark, respond
-from sql_env.engines import load_engine
+from sql_env.execution.engines import load_engine
 from sql_env.types import Query
 
 BURN = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sql_env import Limits, Query, load_benchmark
 from sql_env.cache import cache_root
 from sql_env.errors import DatabaseError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.texts import LONGEST, MOST
 from sql_env.value_index import value_index
@@ -234,7 +234,7 @@ def test_a_cache_that_cannot_be_written(executor, concerts, monkeypatch, tmp_pat
 
 SEARCH = """
 import sys
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.values import matches
 with Executor() as executor:
     print([match.value for match in matches(executor, sys.argv[1], "sqlite", "w7 w499")])

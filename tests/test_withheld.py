@@ -9,10 +9,10 @@ import pytest
 
 from sql_env import Scorer, without_rows
 from sql_env.errors import RewardError, RowsError
+from sql_env.execution.rows import WITHHELD
 from sql_env.rubric import Rubric, WeightedReward
 from sql_env.testing import check_reward
 from sql_env.types import ExecutionResult, Status
-from sql_env.withheld import WITHHELD
 
 ORDER = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 HARMLESS = {*dir(object), "__class_getitem__", "__getnewargs__"} - ORDER

@@ -13,8 +13,8 @@ from benchmarks.checks.trial import Check, Trial
 from benchmarks.checks.trials import by_database, trials
 from benchmarks.finding import Finding
 from sql_env import plugins
-from sql_env.backends import resolved, spread
 from sql_env.errors import PluginError
+from sql_env.execution.backends import resolved, spread
 from sql_env.limits import Limits
 from sql_env.types import Task
 
@@ -69,7 +69,7 @@ def health(
 ) -> Health:
     """Check the gold queries of some tasks; see `benchmarks.checks.trials.trials` for the other arguments.
 
-    ``backend`` says where tasks are checked; see `sql_env.backends`. On a cluster the node that checks a
+    ``backend`` says where tasks are checked; see `sql_env.execution.backends`. On a cluster the node that checks a
     task does all of it: it copies the database, makes the variants and runs them.
 
     Raises:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]  # not said to be exported
 
-from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS
+from sql_env.execution.engines.sqlite.file import CLOCK_FUNCTIONS
 
 MOMENTS = ("1990-03-04 05:06:07", "2012-06-09 13:14:15", "2060-11-30 22:23:24")
 """What the clock is set to, where by itself it says 2025-01-01 00:00:00."""

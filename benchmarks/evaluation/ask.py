@@ -15,7 +15,7 @@ from benchmarks.evaluation import options
 from benchmarks.evaluation.evaluation import Asking
 from benchmarks.evaluation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.panel import printable, result_table, sql_block
 from sql_env.parser import parse
 from sql_env.prompt import Budget

@@ -31,7 +31,7 @@ class Evaluation:
         efficiency: Whether R-VES is measured.
         workers: Processes that run queries; nothing depends on it.
         limits: What each query may cost.
-        backend: What runs queries; nothing depends on it. See `sql_env.backends`.
+        backend: What runs queries; nothing depends on it. See `sql_env.execution.backends`.
         profile: Whether to print what scoring took, on standard error; nothing depends on it.
     """
 

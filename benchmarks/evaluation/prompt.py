@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import TaskError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.parser import response_format
 from sql_env.plugins import suggest
 from sql_env.prompt import Budget, Prompt, ask, characters

@@ -73,7 +73,7 @@ def evaluate(
         comparison: Semantics that replace the tasks' own.
         limits: What each query may cost.
         workers: How many processes run queries; the scores do not depend on it.
-        backend: What runs queries, nor on this; see `sql_env.backends`.
+        backend: What runs queries, nor on this; see `sql_env.execution.backends`.
         progress: Told how many more are scored, now and then.
 
     Returns:

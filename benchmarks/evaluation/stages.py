@@ -20,8 +20,8 @@ from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
-from sql_env.backends import Backend
 from sql_env.errors import DatabaseError, DataError
+from sql_env.execution.backends import Backend
 from sql_env.profile import profile
 from sql_env.prompt import Budget, Prompt, ask
 from sql_env.rubric import Rubric, rubric

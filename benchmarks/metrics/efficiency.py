@@ -9,7 +9,7 @@ from statistics import mean, median, pstdev
 from typing import Literal, TypeAlias, get_args
 
 from sql_env.errors import MetricError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.types import Cost, Query, Score
 

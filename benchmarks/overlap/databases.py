@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sql_env.errors import DatabaseError
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 
 KINDS = ("name", "schema", "content")
 """How two databases are the same: they are called alike, whatever the case; they have the same tables and

@@ -13,7 +13,7 @@ from benchmarks.checks.health import health
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.scaling.generated import Generated
 from benchmarks.throughput.clock import clocked
-from sql_env.backends import load_executor
+from sql_env.execution.backends import load_executor
 from sql_env.scorer import Scorer
 from sql_env.stream import stream
 
@@ -84,7 +84,7 @@ def flow(
         job: One of `JOBS`.
         generated: The tasks. Their databases are made before the clock starts.
         workers: How many processes run queries.
-        backend: Where; see `sql_env.backends`. A cluster is joined before the clock starts.
+        backend: Where; see `sql_env.execution.backends`. A cluster is joined before the clock starts.
         progress: Told how many more tasks are done, now and then.
     """
     generated.prepare()

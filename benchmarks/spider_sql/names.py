@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.layout import rows
-from sql_env.engines import load_engine
 from sql_env.errors import DataError
+from sql_env.execution.engines import load_engine
 from sql_env.limits import Limits
 from sql_env.types import Task
 

@@ -10,7 +10,7 @@ from random import Random
 
 from benchmarks.throughput.hostile import spoiled
 from sql_env.comparison import comparison
-from sql_env.engines import load_engine
+from sql_env.execution.engines import load_engine
 from sql_env.limits import Limits
 from sql_env.types import Status, Task
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.evaluation.scoring import evaluate
 from benchmarks.predictions import read_predictions
 from sql_env.comparison import comparison
-from sql_env.executor import Executor
+from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.types import Benchmark, Cost, Query, Status, Task
 

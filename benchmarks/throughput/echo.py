@@ -7,11 +7,11 @@ import subprocess
 import sys
 from types import TracebackType
 
-from sql_env.line import Line
+from sql_env.execution.connection import Line
 
 _CODE = """
 import socket, sys
-from sql_env.line import Line
+from sql_env.execution.connection import Line
 line = Line(socket.socket(fileno=int(sys.argv[1])))
 try:
     while True:

@@ -9,7 +9,7 @@ from benchmarks.throughput.items import Items, by_database
 from benchmarks.throughput.measurement import Contender
 from benchmarks.throughput.scorers import trivial
 from sql_env.comparison import Gold, comparison, gold
-from sql_env.engines import Engine, load_engine
+from sql_env.execution.engines import Engine, load_engine
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Task
 
 

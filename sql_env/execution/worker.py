@@ -1,6 +1,6 @@
 """The program inside a worker process: it runs queries, and compares what they return.
 
-It talks marshal over a socket. It is sent `sql_env.job.Request` after request, and answers in frames
+It talks marshal over a socket. It is sent `sql_env.execution.messages.Request` after request, and answers in frames
 ``(replies, seconds of execution, seconds of comparison, retire)``, the replies in the order of the queries.
 They are gathered for a moment, because a message for each costs more than a small query. Shared memory
 says which query is being run and since when, so a killed worker loses nothing but that one.
@@ -21,11 +21,11 @@ from socket import socket as Socket
 from time import perf_counter, thread_time
 
 from sql_env.comparison import comparison, unpacked
-from sql_env.engines import Engine, load_engine
-from sql_env.job import Ask, Reply, Request
+from sql_env.execution.connection import Line
+from sql_env.execution.engines import Engine, load_engine
+from sql_env.execution.heartbeat import Progress
+from sql_env.execution.messages import Ask, Reply, Request
 from sql_env.limits import Limits
-from sql_env.line import Line
-from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Status
 
 GATHER_SECONDS = 0.05

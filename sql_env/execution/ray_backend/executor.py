@@ -14,12 +14,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from sql_env.cluster.call import DEPTH, Call, Seat
-from sql_env.cluster.connection import connect
-from sql_env.engines import check_dialect
 from sql_env.errors import ClosedError, SQLEnvError
-from sql_env.executor import Executor
-from sql_env.job import Case, Judgement
+from sql_env.execution.engines import check_dialect
+from sql_env.execution.executor import Executor
+from sql_env.execution.messages import Case, Judgement
+from sql_env.execution.ray_backend.call import DEPTH, Call, Seat
+from sql_env.execution.ray_backend.connection import connect
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.stats import ExecutorStats

@@ -11,7 +11,7 @@ from sql_env.comparison.gold import Gold
 from sql_env.types import ExecutionResult, Query, Row
 
 if TYPE_CHECKING:
-    from sql_env.ticket import Ticket
+    from sql_env.execution.ticket import Ticket
 
 
 class Ask(IntEnum):

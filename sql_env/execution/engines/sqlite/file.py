@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import apsw
 
-from sql_env.engines.file import Identity, identify
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.files import Identity, identify
 from sql_env.types import Row
 
 NOW_MS = 210_866_760_000_000 + 1_735_689_600_000
@@ -47,7 +47,7 @@ def _frozen_clock() -> str:
 
 
 def state(database: str) -> Identity:
-    """What tells one state of an SQLite file from another; see `sql_env.engines.file.identify`."""
+    """What tells one state of an SQLite file from another; see `sql_env.execution.engines.files.identify`."""
     return identify(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
 
 

@@ -16,12 +16,12 @@ from dataclasses import asdict
 from marshal import dumps, loads
 
 import sql_env
-from sql_env.job import Job, Judgement, Reply, Request
+from sql_env.execution.connection import Line
+from sql_env.execution.heartbeat import Progress
+from sql_env.execution.messages import Job, Judgement, Reply, Request
+from sql_env.execution.rows import WITHHELD
 from sql_env.limits import Limits
-from sql_env.line import Line
-from sql_env.progress import Progress
 from sql_env.types import ExecutionResult, Status
-from sql_env.withheld import WITHHELD
 
 _BOOT = """
 import sys
@@ -30,7 +30,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 spec = spec_from_file_location("sql_env", {file!r})
 sys.modules["sql_env"] = module_from_spec(spec)
 spec.loader.exec_module(sys.modules["sql_env"])
-from sql_env.worker import main
+from sql_env.execution.worker import main
 main({socket}, {memory}, {parent}, {limits!r})
 """
 
@@ -45,7 +45,7 @@ _TIMER_RANG = "most recent call first"
 
 
 class Worker:
-    """A worker process and the line to it; `sql_env.worker` is what runs at the other end.
+    """A worker process and the line to it; `sql_env.execution.worker` is what runs at the other end.
 
     It is started by `subprocess`, not by `multiprocessing`: nothing of the user's ``__main__`` is
     imported again, and no thread or CUDA context is forked.

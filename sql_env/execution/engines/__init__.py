@@ -11,8 +11,8 @@ from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult
 
 ENGINES = {
-    "duckdb": "sql_env.engines.duckdb:DuckDBEngine",
-    "sqlite": "sql_env.engines.sqlite:SQLiteEngine",
+    "duckdb": "sql_env.execution.engines.duckdb.engine:DuckDBEngine",
+    "sqlite": "sql_env.execution.engines.sqlite.engine:SQLiteEngine",
 }
 """Where the engine of each dialect is: ``module:class``."""
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 
-from sql_env.dispatcher import Dispatcher
-from sql_env.engines import check_dialect, load_engine
-from sql_env.engines.file import signature
 from sql_env.errors import ClosedError, LimitError
-from sql_env.job import Ask, Case, Judgement
+from sql_env.execution.engines import check_dialect, load_engine
+from sql_env.execution.engines.files import signature
+from sql_env.execution.messages import Ask, Case, Judgement
+from sql_env.execution.pool import Dispatcher
 from sql_env.limits import Limits
 from sql_env.schema.descriptions import described
 from sql_env.schema.model import Schema
@@ -153,7 +153,7 @@ def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Sche
 
 
 def _cost(measured: ExecutionResult) -> Cost:
-    """What a worker says of a query that it has measured; see `sql_env.worker`."""
+    """What a worker says of a query that it has measured; see `sql_env.execution.worker`."""
     steps, seconds = measured.rows[0] if measured.ok else (None, None)
     assert isinstance(steps, int | None)
     assert isinstance(seconds, float | None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from sql_env.engines.file import Identity, identify
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.files import Identity, identify
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -19,7 +19,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 
 def state(database: str) -> Identity:
-    """What tells one state of a DuckDB file from another; see `sql_env.engines.file.identify`."""
+    """What tells one state of a DuckDB file from another; see `sql_env.execution.engines.files.identify`."""
     return identify(database, [".wal"], "duckdb FILE CHECKPOINT")
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayTaskError
 
-from sql_env.cluster.connection import connect
+from sql_env.execution.ray_backend.connection import connect
 
 AHEAD = 8
 """Jobs a worker that may be done, or run, before the first that is not."""
@@ -22,7 +22,7 @@ Done = TypeVar("Done")
 
 
 def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -> Iterator[Done]:
-    """Call a function on each of many jobs, anywhere on the cluster; see `sql_env.backends.spread`.
+    """Call a function on each of many jobs, anywhere on the cluster; see `sql_env.execution.backends.spread`.
 
     Each call is a task of Ray's with a CPU of its own. One that is lost with its node is done again.
     """

@@ -14,11 +14,11 @@ from marshal import dumps
 
 import duckdb
 
-from sql_env.engines.duckdb_file import open_readonly, state
-from sql_env.engines.duckdb_schema import TEXTS, schema
-from sql_env.engines.file import Identity
-from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.duckdb.file import open_readonly, state
+from sql_env.execution.engines.duckdb.schema import TEXTS, schema
+from sql_env.execution.engines.files import Identity
+from sql_env.execution.engines.verdicts import Stop, check_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
@@ -48,7 +48,7 @@ _STATUS: dict[type[Exception], Status] = {
 
 
 class DuckDBEngine:
-    """Runs DuckDB queries under limits; see `sql_env.engines.Engine`. Not thread-safe.
+    """Runs DuckDB queries under limits; see `sql_env.execution.engines.Engine`. Not thread-safe.
 
     DuckDB counts no steps, so ``limits.cpu_seconds`` of this process decides, and a query near the
     limit may end either way. Its clock cannot be frozen: ``now()`` is the time of day.
@@ -67,10 +67,10 @@ class DuckDBEngine:
         self._cursor: duckdb.DuckDBPyConnection
 
     def begin(self, trusting: bool = True) -> None:
-        """Files are looked at before each query; see `sql_env.engines.Engine.begin`."""
+        """Files are looked at before each query; see `sql_env.execution.engines.Engine.begin`."""
 
     def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
-        """Run one query; see `sql_env.engines.Engine.run`."""
+        """Run one query; see `sql_env.execution.engines.Engine.run`."""
         try:
             check_text(sql, self.limits.max_sql_bytes)
             self._cursor = self._connection(database).cursor()
@@ -83,11 +83,11 @@ class DuckDBEngine:
             return self._failure(error)
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, None]:
-        """Run one query, whose steps DuckDB does not count; see `sql_env.engines.Engine.measure`."""
+        """Run one query, whose steps DuckDB does not count; see `sql_env.execution.engines.Engine.measure`."""
         return self.run(database, sql), None
 
     def schema(self, database: str) -> Schema:
-        """The tables with sample values; see `sql_env.engines.Engine.schema`."""
+        """The tables with sample values; see `sql_env.execution.engines.Engine.schema`."""
         return schema(database, self.limits.memory_bytes)
 
     def close(self) -> None:

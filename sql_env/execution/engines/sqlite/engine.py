@@ -13,11 +13,17 @@ from typing import Any
 
 import apsw
 
-from sql_env.engines.file import Identity
-from sql_env.engines.sqlite_file import CLOCK_FUNCTIONS, decode, lenient_select, open_readonly, state
-from sql_env.engines.sqlite_schema import TEXTS, schema
-from sql_env.engines.stop import Stop, check_text
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.files import Identity
+from sql_env.execution.engines.sqlite.file import (
+    CLOCK_FUNCTIONS,
+    decode,
+    lenient_select,
+    open_readonly,
+    state,
+)
+from sql_env.execution.engines.sqlite.schema import TEXTS, schema
+from sql_env.execution.engines.verdicts import Stop, check_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
@@ -62,9 +68,9 @@ class _Warm:
 
 
 class SQLiteEngine:
-    """Runs SQLite queries under limits; see `sql_env.engines.Engine`. Not thread-safe.
+    """Runs SQLite queries under limits; see `sql_env.execution.engines.Engine`. Not thread-safe.
 
-    The CPU and wall limits belong to the worker around it (`sql_env.worker`): in-process, nothing
+    The CPU and wall limits belong to the worker around it (`sql_env.execution.worker`): in-process, nothing
     stops a query that stays inside a single virtual-machine instruction.
 
     Example:
@@ -87,11 +93,11 @@ class SQLiteEngine:
         self._taken: int | None = None  # steps, where they are asked for
 
     def begin(self, trusting: bool = True) -> None:
-        """Look at each file once from now on; see `sql_env.engines.Engine.begin`."""
+        """Look at each file once from now on; see `sql_env.execution.engines.Engine.begin`."""
         self._seen = {} if trusting else None
 
     def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
-        """Run one query; see `sql_env.engines.Engine.run`."""
+        """Run one query; see `sql_env.execution.engines.Engine.run`."""
         self._steps = int(self.limits.max_steps if steps is None else steps)
         previous = apsw.hard_heap_limit(int(self.limits.memory_bytes))
         try:
@@ -105,7 +111,7 @@ class SQLiteEngine:
             apsw.hard_heap_limit(previous)
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, int]:
-        """Run one query and count its steps; see `sql_env.engines.Engine.measure`."""
+        """Run one query and count its steps; see `sql_env.execution.engines.Engine.measure`."""
         self._taken = 0
         try:
             return self.run(database, sql), self._taken
@@ -113,7 +119,7 @@ class SQLiteEngine:
             self._taken = None
 
     def schema(self, database: str) -> Schema:
-        """The tables with sample values; see `sql_env.engines.Engine.schema`."""
+        """The tables with sample values; see `sql_env.execution.engines.Engine.schema`."""
         return schema(database)
 
     def close(self) -> None:

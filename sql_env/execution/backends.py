@@ -10,13 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 from sql_env import plugins
 from sql_env.errors import PluginError
-from sql_env.job import Case, Judgement
+from sql_env.execution.messages import Case, Judgement
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
-BACKENDS = {"local": "sql_env.executor:Executor", "ray": "sql_env.cluster.executor:RayExecutor"}
+BACKENDS = {"local": "sql_env.execution.executor:Executor", "ray": "sql_env.execution.ray_backend.executor:RayExecutor"}
 """Where the executor of each backend is: ``module:class``."""
 
 AUTO = "auto"
@@ -117,7 +117,7 @@ def spread(
         [1, 2]
     """
     if resolved(backend) == "ray":
-        everywhere: Any = plugins.load_object("sql_env.cluster.tasks:spread")
+        everywhere: Any = plugins.load_object("sql_env.execution.ray_backend.tasks:spread")
         yield from everywhere(function, jobs, workers)
     else:
         yield from map(function, jobs)
