@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import TypeAlias
 
 from sql_env.asked import Asked, Outcome, Target
+from sql_env.caching.gold_cache import GoldCache, GoldKey
+from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold, Order, comparison, gold
 from sql_env.execution.backends import load_executor
 from sql_env.execution.engines.files import signature
 from sql_env.execution.messages import Case, Judgement
 from sql_env.execution.rows import WITHHELD
-from sql_env.gold_cache import GoldCache, GoldKey
-from sql_env.gold_store import GoldStore
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.rubric import Rubric, RubricSpec, rubric
@@ -51,7 +51,7 @@ class Scorer:
             rubric may read them; see `sql_env.without_rows`. Gold results always have theirs.
         gold_cache: How many gold results are kept between batches.
         gold_store: Golds on disk, which other processes and later runs share; True for the one in
-            `sql_env.cache.cache_root`.
+            `sql_env.caching.folder.cache_root`.
         backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.execution.backends`.
 
     Example:

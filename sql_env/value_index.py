@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import apsw
 
-from sql_env.cache import cache_root
+from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
 from sql_env.execution.engines.files import signature
 from sql_env.texts import texts
@@ -89,7 +89,7 @@ def value_index(executor: Backend, database: str, dialect: str = "sqlite") -> Va
 
     Otherwise it is built, by queries that run as a model's do: read-only, under the default limits, in
     a worker; a column whose query fails is left out. Of two processes one builds and the other waits.
-    Where the cache (`sql_env.cache.cache_root`) cannot be written the index is kept in memory.
+    Where the cache (`sql_env.caching.folder.cache_root`) cannot be written the index is kept in memory.
 
     Raises:
         DatabaseError: The database is missing or is none, or the dialect has no engine.

@@ -45,6 +45,8 @@ def test_jobs_are_done_here_as_they_are_asked_for():
 
 
 def test_importing_the_library_does_not_import_ray():
-    code = "import sys, sql_env, sql_env.execution.backends, benchmarks.evaluate; sys.exit('ray' in sys.modules)"
+    code = (
+        "import sys, sql_env, sql_env.execution.backends, benchmarks.evaluate; sys.exit('ray' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert set(BACKENDS) == {"local", "ray"}

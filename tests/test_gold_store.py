@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import ExecutionResult, Limits, Query, Scorer, Status
+from sql_env.caching.disk_cache import DiskCache
+from sql_env.caching.gold_store import GoldStore, StoreKey
+from sql_env.caching.gold_text import decode, encode
 from sql_env.comparison import Gold
-from sql_env.disk_cache import DiskCache
 from sql_env.errors import LimitError
-from sql_env.gold_store import GoldStore, StoreKey
-from sql_env.gold_text import decode, encode
 
 any_text = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
 cells = (
@@ -165,7 +165,7 @@ class TestKey:
         assert len(set(found)) == len(found)
 
     def test_it_changes_with_the_release_of_the_engine(self, store, concerts, monkeypatch):
-        from sql_env import gold_store
+        from sql_env.caching import gold_store
 
         key = store.key(Query(str(concerts), "SELECT 1"), "strict", LINES)
         releases = gold_store.releases("sqlite")
@@ -447,7 +447,7 @@ class TestDamage:
         assert "starts anew" in caplog.text
 
     def test_entries_of_another_version_are_not_found(self, stored, keys, monkeypatch):
-        from sql_env import gold_store
+        from sql_env.caching import gold_store
 
         file, entries = stored
         monkeypatch.setattr(gold_store, "VERSION", gold_store.VERSION + 1)
@@ -520,7 +520,7 @@ class TestWithoutDisk:
         code = (
             "import resource, sys, pickle\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-            "from sql_env.gold_store import GoldStore\n"
+            "from sql_env.caching.gold_store import GoldStore\n"
             "from sql_env.comparison import Gold\n"
             "from sql_env import ExecutionResult, Status\n"
             f"store = GoldStore({str(tmp_path / 'store')!r})\n"
@@ -539,7 +539,7 @@ class TestWithoutDisk:
         assert len(left) == int(done.stdout)
 
     def test_a_file_that_another_process_keeps_locked(self, stored, monkeypatch, caplog):
-        from sql_env import cache_file
+        from sql_env.caching import cache_file
 
         file, entries = stored
         monkeypatch.setattr(cache_file, "WAIT_MS", 50)
@@ -554,7 +554,7 @@ class TestWithoutDisk:
 
 READER = """
 import os, pickle, sys
-from sql_env.gold_store import GoldStore
+from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold
 from sql_env import ExecutionResult, Status
 
@@ -580,7 +580,7 @@ def ran(code, keys):
 
 WRITER = """
 import pickle, sys
-from sql_env.gold_store import GoldStore
+from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold
 from sql_env import ExecutionResult, Status
 

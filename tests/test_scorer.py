@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import Limits, Scorer, Status, Task, respond
+from sql_env.caching.gold_cache import GoldCache
+from sql_env.caching.gold_store import GoldStore
 from sql_env.errors import ClosedError, ComparisonError, LimitError
-from sql_env.gold_cache import GoldCache
-from sql_env.gold_store import GoldStore
 
 GOLDS = [
     "SELECT name FROM singer WHERE country = 'France'",

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sql_env import Limits, Query, load_benchmark
-from sql_env.cache import cache_root
+from sql_env.caching.folder import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
 from sql_env.schema.model import Column, Schema, Table

@@ -16,7 +16,10 @@ from sql_env.schema.model import Schema
 from sql_env.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
-BACKENDS = {"local": "sql_env.execution.executor:Executor", "ray": "sql_env.execution.ray_backend.executor:RayExecutor"}
+BACKENDS = {
+    "local": "sql_env.execution.executor:Executor",
+    "ray": "sql_env.execution.ray_backend.executor:RayExecutor",
+}
 """Where the executor of each backend is: ``module:class``."""
 
 AUTO = "auto"

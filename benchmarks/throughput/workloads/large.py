@@ -14,7 +14,7 @@ from benchmarks.throughput.items import items
 from benchmarks.throughput.samples import changed
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workload import Workload
-from sql_env.cache import cache_root
+from sql_env.caching.folder import cache_root
 from sql_env.limits import Limits
 from sql_env.types import Task
 
@@ -63,7 +63,7 @@ def large(settings: Settings) -> Workload:
 
 
 def database(settings: Settings) -> Path:
-    """The database, which is made on first use and kept; see `sql_env.cache.cache_root`."""
+    """The database, which is made on first use and kept; see `sql_env.caching.folder.cache_root`."""
     rows = settings.scaled(ROWS, least=1000)
     path = cache_root() / "throughput" / f"orders-{settings.seed}-{rows}.sqlite"
     if not path.exists():

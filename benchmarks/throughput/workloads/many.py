@@ -22,7 +22,7 @@ from benchmarks.throughput.scorers import started
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.stints import stints
 from benchmarks.throughput.workload import Finding, Workload
-from sql_env.cache import cache_root
+from sql_env.caching.folder import cache_root
 from sql_env.types import Task
 
 DATABASES, TASKS_EACH = 2000, 10
@@ -70,7 +70,7 @@ def many(settings: Settings) -> Workload:
 
 
 def databases(settings: Settings, count: int) -> list[Path]:
-    """So many small databases, made on first use and kept; see `sql_env.cache.cache_root`."""
+    """So many small databases, made on first use and kept; see `sql_env.caching.folder.cache_root`."""
     folder = cache_root() / "throughput" / f"parts-{settings.seed}-{count}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

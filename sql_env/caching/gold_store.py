@@ -16,12 +16,12 @@ from typing import NamedTuple, TypeAlias
 
 import apsw
 
-from sql_env.cache import cache_root
+from sql_env.caching.disk_cache import DiskCache
+from sql_env.caching.folder import cache_root
+from sql_env.caching.gold_text import decode, encode
 from sql_env.comparison.gold import Gold
-from sql_env.disk_cache import DiskCache
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.files import identify
-from sql_env.gold_text import decode, encode
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
@@ -70,11 +70,11 @@ class GoldStore:
     """Golds on disk, which processes share and restarts do not lose. Thread-safe, fork-safe.
 
     It never raises for what is on the disk, and never gives a gold that was not stored under its key; see
-    `sql_env.disk_cache.DiskCache`. What passes is not stored: a result that a clock or the memory
+    `sql_env.caching.disk_cache.DiskCache`. What passes is not stored: a result that a clock or the memory
     of the machine has decided, and in DuckDB one that names its clock, chance or its own files.
 
     Args:
-        folder: Where; ``golds`` in `sql_env.cache.cache_root` if not told.
+        folder: Where; ``golds`` in `sql_env.caching.folder.cache_root` if not told.
         max_bytes: What it takes of the disk at most, 1 MiB or more. The golds that were not used for
             longest go first. One beyond an eighth of it is not stored.
 

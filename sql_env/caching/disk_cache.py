@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import apsw
 
-from sql_env.cache_file import PAGE, Damaged, checksum, live, reset, select, settle
+from sql_env.caching.cache_file import PAGE, Damaged, checksum, live, reset, select, settle
 from sql_env.errors import LimitError
 
 log = logging.getLogger(__name__)

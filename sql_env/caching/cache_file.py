@@ -1,4 +1,4 @@
-"""The SQLite file of a `sql_env.disk_cache.DiskCache`: its tables, and what is checked of them."""
+"""The SQLite file of a `sql_env.caching.disk_cache.DiskCache`: its tables, and what is checked of them."""
 
 from __future__ import annotations
 
