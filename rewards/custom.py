@@ -1,6 +1,6 @@
 """A reward of your own: any function from a rollout to a number."""
 
-from sql_env.rubric import without_rows
+from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
 
 

@@ -1,7 +1,7 @@
 """Whether a right answer was reasoned out at length, and is mostly SQL."""
 
 from sql_env.plugins import load_object
-from sql_env.rubric import without_rows
+from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
 
 

@@ -1,6 +1,6 @@
 """What it took to find the answer."""
 
-from sql_env.rubric import without_rows
+from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
 
 

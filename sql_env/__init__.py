@@ -15,9 +15,9 @@ if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and need
     from sql_env.limits import Limits
     from sql_env.parser import parse, respond
     from sql_env.registration import register_environments
-    from sql_env.rubric import Rubric, rubric, without_rows
-    from sql_env.scorer import Scorer
-    from sql_env.stats import ScorerStats
+    from sql_env.scoring.rubric import Rubric, rubric, without_rows
+    from sql_env.scoring.scorer import Scorer
+    from sql_env.scoring.stats import ScorerStats
     from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
     from sql_env.vector_env import SQLVectorEnv
 

@@ -20,7 +20,7 @@ from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
 from sql_env.registration import environment_id
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.template import TEMPLATES
 from sql_env.testing import check_reward
 from sql_env.types import Query, Score, Task

@@ -12,15 +12,15 @@ from sql_env.episode import Episode
 from sql_env.errors import ArgumentError
 from sql_env.info import begun, stepped
 from sql_env.plugins import suggest
-from sql_env.rubric import RubricSpec
 from sql_env.sampler import Sampler, check_options
+from sql_env.scoring.rubric import RubricSpec
 from sql_env.space import TextSpace
 
 
 class SQLEnv(gymnasium.Env[str, str]):
     """One question an episode: the observation is the prompt, the action is the completion.
 
-    The reward is the total of `sql_env.scorer.Scorer`; ``info`` has its components. An episode
+    The reward is the total of `sql_env.scoring.scorer.Scorer`; ``info`` has its components. An episode
     ends with its first step, unless there are more turns: then the model may run SQL and read what
     it returns before it answers; see `sql_env.episode.Episode`. Make it by name:
     ``gymnasium.make("SQLEnv-demo-v0")``.
@@ -29,7 +29,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         benchmark: The name of an installed benchmark.
         split: The split to draw tasks from; the benchmark's default where None.
         data_dir: The folder of the benchmark's files, where it needs one.
-        reward: A preset or reward by name, or a list of rewards; see `sql_env.rubric.rubric`.
+        reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.rubric`.
         comparison: Semantics that replace the preset's and the tasks' own.
         prompt: The prompt template; see `sql_env.template.template`.
         prompt_budget: Characters of a prompt at most, beyond which the least relevant parts of the

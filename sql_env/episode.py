@@ -11,7 +11,7 @@ from sql_env.errors import EpisodeError, LimitError
 from sql_env.observation import View, observation
 from sql_env.parser import parse
 from sql_env.prompt import Budget, Prompt
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.template import Message, Template
 from sql_env.types import ExecutionResult, Query, Score, Task, Turn
 

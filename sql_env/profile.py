@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from sql_env.stats import FAILURES, ScorerStats
+from sql_env.scoring.stats import FAILURES, ScorerStats
 
 PHASES = {
     "parse": "take completions apart",

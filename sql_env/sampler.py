@@ -17,8 +17,8 @@ from sql_env.limits import Limits
 from sql_env.observation import View
 from sql_env.plugins import suggest
 from sql_env.prompt import Budget, Prompt
-from sql_env.rubric import RubricSpec
-from sql_env.scorer import Scorer
+from sql_env.scoring.rubric import RubricSpec
+from sql_env.scoring.scorer import Scorer
 from sql_env.template import template
 from sql_env.types import Task
 

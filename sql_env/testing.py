@@ -14,7 +14,7 @@ from typing import Any
 from sql_env.errors import RewardError
 from sql_env.execution.rows import WITHHELD
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
-from sql_env.rubric import Rubric, RubricSpec, WeightedReward, rubric
+from sql_env.scoring.rubric import Rubric, RubricSpec, WeightedReward, rubric
 from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")

@@ -27,7 +27,7 @@ from sql_env import Executor, Limits, Query, Scorer, Status, Task, load_benchmar
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
 from sql_env.execution.backends import load_executor, resolved, spread
 from sql_env.execution.messages import Case
-from sql_env.stream import stream
+from sql_env.scoring.stream import stream
 
 ray = pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
 from sql_env.execution.ray_backend import call  # noqa: E402

@@ -11,7 +11,7 @@ from rewards import custom, execution, format, length, result
 from sql_env import plugins
 from sql_env.errors import ComparisonError, FormatError, PluginError, RewardError
 from sql_env.parser import parse, respond
-from sql_env.rubric import rubric
+from sql_env.scoring.rubric import rubric
 from sql_env.testing import check_reward, check_rubric, rollouts
 from sql_env.types import Action, ExecutionResult, Rollout, Status, Task
 

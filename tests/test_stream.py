@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from benchmarks.evaluation.scoring import SQL
 from sql_env import Scorer, Task
 from sql_env.errors import ClosedError
-from sql_env.stream import stream
+from sql_env.scoring.stream import stream
 
 
 @pytest.fixture(scope="module")

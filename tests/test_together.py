@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sql_env import together as module
-from sql_env.together import Together
+from sql_env.scoring import together as module
+from sql_env.scoring.together import Together
 
 from .interrupt import interrupt_at
 

@@ -11,7 +11,7 @@ from benchmarks.demo import demo
 from sql_env import Scorer
 from sql_env.errors import PluginError
 from sql_env.plugins import ALGORITHMS, load_object, names
-from sql_env.rubric import Rubric, WeightedReward
+from sql_env.scoring.rubric import Rubric, WeightedReward
 from trainers import tiny
 from trainers.algorithms import Algorithm, algorithm, algorithms
 from trainers.dataset import Prompter

@@ -10,7 +10,7 @@ import pytest
 from sql_env import Scorer, without_rows
 from sql_env.errors import RewardError, RowsError
 from sql_env.execution.rows import WITHHELD
-from sql_env.rubric import Rubric, WeightedReward
+from sql_env.scoring.rubric import Rubric, WeightedReward
 from sql_env.testing import check_reward
 from sql_env.types import ExecutionResult, Status
 

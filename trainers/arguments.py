@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sql_env.rubric import RubricSpec
+from sql_env.scoring.rubric import RubricSpec
 from trainers.hardware import cpu_defaults
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class SQLArguments:
 
     @property
     def rubric(self) -> RubricSpec:
-        """What `sql_env.rubric.rubric` is given: JSON is decoded, as is what YAML holds already."""
+        """What `sql_env.scoring.rubric.rubric` is given: JSON is decoded, as is what YAML holds already."""
         if isinstance(self.reward, str) and self.reward.lstrip()[:1] in ("[", "{"):
             spec: RubricSpec = json.loads(self.reward)
             return spec

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sql_env import Score, Scorer, Status, Task
-from sql_env.rubric import Rubric
+from sql_env.scoring.rubric import Rubric
 from trainers.rollouts import Rollouts
 from trainers.step_stats import StepStats
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sql_env import Score, Scorer, Task
 from sql_env.errors import PluginError
-from sql_env.rubric import Rubric, rubric
+from sql_env.scoring.rubric import Rubric, rubric
 from trainers.step_stats import StepStats
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def stats_of(text: str, workers: int = 1) -> dict[str, str]:
 
 
 def spec(text: str) -> Any:
-    """What `sql_env.rubric.rubric` is given: a name as it is, JSON decoded."""
+    """What `sql_env.scoring.rubric.rubric` is given: a name as it is, JSON decoded."""
     return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
 
 

@@ -13,7 +13,7 @@ from benchmarks.checks.variants import NULL_ORDER, STORED, Variants, variants
 from sql_env.comparison import Comparison, Gold, Order, comparison, gold
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import ExecutionResult, Query, Rollout, Task
 
 RUBRIC = {"rewards": ["result"], "response_format": "sql"}

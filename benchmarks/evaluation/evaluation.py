@@ -13,8 +13,8 @@ from benchmarks.evaluation.generator import Generator
 from benchmarks.evaluation.scoring import Measure, measures
 from sql_env.limits import Limits
 from sql_env.parser import response_format
-from sql_env.rubric import Rubric, rubric
-from sql_env.scorer import Scorer
+from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.scoring.scorer import Scorer
 from sql_env.template import template
 from sql_env.types import Benchmark, Task
 

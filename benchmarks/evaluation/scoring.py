@@ -13,8 +13,8 @@ from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
 from sql_env.limits import Limits
-from sql_env.scorer import Scorer
-from sql_env.stream import stream
+from sql_env.scoring.scorer import Scorer
+from sql_env.scoring.stream import stream
 from sql_env.types import Benchmark, Score, Task
 
 SQL = {"rewards": ["result"], "response_format": "sql"}

@@ -24,8 +24,8 @@ from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.profile import profile
 from sql_env.prompt import Budget, Prompt, ask
-from sql_env.rubric import Rubric, rubric
-from sql_env.scorer import Scorer
+from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
 Advance: TypeAlias = Callable[[str, int], None]

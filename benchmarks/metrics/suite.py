@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from sql_env.errors import DataError
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Score, Task
 
 

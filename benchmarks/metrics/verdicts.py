@@ -9,7 +9,7 @@ from benchmarks.metrics.intervals import Interval, interval
 from benchmarks.predictions import indices
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, ExecutionResult, Rollout, Task
 
 CHUNK = 128

@@ -14,8 +14,8 @@ from benchmarks.evaluation.scoring import SQL
 from benchmarks.scaling.generated import Generated
 from benchmarks.throughput.clock import clocked
 from sql_env.execution.backends import load_executor
-from sql_env.scorer import Scorer
-from sql_env.stream import stream
+from sql_env.scoring.scorer import Scorer
+from sql_env.scoring.stream import stream
 
 BATCH = 1024
 """Completions a worker that are scored at a time."""

@@ -22,7 +22,7 @@ from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workloads.small import small_items
 from benchmarks.throughput.workloads.spider import spider_items
 from sql_env.errors import DataError
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
 
 THREADS = min(32, (os.cpu_count() or 1) + 4)

@@ -9,7 +9,7 @@ from itertools import chain
 from sql_env.comparison import comparison
 from sql_env.limits import Limits
 from sql_env.parser import parse, respond
-from sql_env.rubric import Rubric, rubric
+from sql_env.scoring.rubric import Rubric, rubric
 from sql_env.types import Action, Query, Task
 
 

@@ -14,7 +14,7 @@ from benchmarks.throughput.items import Items
 from benchmarks.throughput.measurement import Contender
 from sql_env.errors import SQLEnvError
 from sql_env.parser import respond
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
 
 _ROUNDS = 50

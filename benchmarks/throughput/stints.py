@@ -13,7 +13,7 @@ import apsw
 from benchmarks.throughput.connection import connect, stopped
 from benchmarks.throughput.items import Items, by_database
 from sql_env.limits import Limits
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Query, Status
 
 

@@ -17,7 +17,7 @@ from sql_env.execution.pool import Dispatcher
 from sql_env.limits import Limits
 from sql_env.schema.descriptions import described
 from sql_env.schema.model import Schema
-from sql_env.stats import ExecutorStats
+from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 

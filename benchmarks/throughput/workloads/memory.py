@@ -9,7 +9,7 @@ from benchmarks.throughput.memory import peak
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workload import Finding, Workload
 from benchmarks.throughput.workloads.hostile import TASKS, hostile_items
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 
 WORKERS = 2
 _CHILD = (

@@ -16,7 +16,7 @@ from benchmarks.throughput.workload import Finding, Workload
 from sql_env.benchmark import load_benchmark
 from sql_env.limits import Limits
 from sql_env.parser import respond
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Status
 
 QUERIES, WORKERS = 1000, 2

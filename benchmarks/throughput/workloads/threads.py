@@ -14,7 +14,7 @@ from benchmarks.throughput.scorers import started
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workload import Finding, Workload
 from benchmarks.throughput.workloads.spider import spider_items
-from sql_env.scorer import Scorer
+from sql_env.scoring.scorer import Scorer
 from sql_env.types import Score
 
 Way: TypeAlias = Callable[[Scorer, Items], list[Score]]

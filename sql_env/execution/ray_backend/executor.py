@@ -22,7 +22,7 @@ from sql_env.execution.ray_backend.call import DEPTH, Call, Seat
 from sql_env.execution.ray_backend.connection import connect
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
-from sql_env.stats import ExecutorStats
+from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 

@@ -10,7 +10,6 @@ from time import perf_counter
 from types import TracebackType
 from typing import TypeAlias
 
-from sql_env.asked import Asked, Outcome, Target
 from sql_env.caching.gold_cache import GoldCache, GoldKey
 from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold, Order, comparison, gold
@@ -20,9 +19,10 @@ from sql_env.execution.messages import Case, Judgement
 from sql_env.execution.rows import WITHHELD
 from sql_env.limits import Limits
 from sql_env.parser import parse
-from sql_env.rubric import Rubric, RubricSpec, rubric
-from sql_env.stats import ScorerStats, Tally
-from sql_env.together import Together
+from sql_env.scoring.batch import Asked, Outcome, Target
+from sql_env.scoring.rubric import Rubric, RubricSpec, rubric
+from sql_env.scoring.stats import ScorerStats, Tally
+from sql_env.scoring.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
@@ -43,7 +43,7 @@ class Scorer:
     Safe to call from several threads; what they ask at the same time is one batch.
 
     Args:
-        spec: The rubric, or what `sql_env.rubric.rubric` makes one from.
+        spec: The rubric, or what `sql_env.scoring.rubric.rubric` makes one from.
         limits: What each query may cost.
         workers: How many processes run queries.
         comparison: Semantics that replace the rubric's and each task's own.
