@@ -20,7 +20,7 @@ from benchmarks.evaluation.summary import show
 from benchmarks.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
-from sql_env.template import recorded
+from sql_env.prompts.template import recorded
 from sql_env.types import Benchmark
 
 __all__ = ["evaluate"]

@@ -19,9 +19,9 @@ from sql_env.comparison import COMPARISONS
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
+from sql_env.prompts.template import TEMPLATES
 from sql_env.registration import environment_id
 from sql_env.scoring.scorer import Scorer
-from sql_env.template import TEMPLATES
 from sql_env.testing import check_reward
 from sql_env.types import Query, Score, Task
 

@@ -31,14 +31,14 @@ class SQLEnv(gymnasium.Env[str, str]):
         data_dir: The folder of the benchmark's files, where it needs one.
         reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.rubric`.
         comparison: Semantics that replace the preset's and the tasks' own.
-        prompt: The prompt template; see `sql_env.template.template`.
+        prompt: The prompt template; see `sql_env.prompts.template.template`.
         prompt_budget: Characters of a prompt at most, beyond which the least relevant parts of the
-            schema are left out; None for no limit. See `sql_env.prompt.Budget`.
+            schema are left out; None for no limit. See `sql_env.prompts.prompt.Budget`.
         limits: Fields of `sql_env.limits.Limits` by name.
         max_turns: Steps of an episode at most, the answer among them.
         max_queries: Queries that an episode runs before its answer at most; None for no limit but
             the turns.
-        view: Fields of `sql_env.observation.View` by name: how much of a result is shown.
+        view: Fields of `sql_env.prompts.observation.View` by name: how much of a result is shown.
         render_mode: ``ansi`` for a text, ``human`` to print it.
         params: Further arguments of the benchmark's loader.
 

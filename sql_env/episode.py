@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sql_env import prompt
 from sql_env.errors import EpisodeError, LimitError
-from sql_env.observation import View, observation
 from sql_env.parser import parse
-from sql_env.prompt import Budget, Prompt
+from sql_env.prompts import prompt
+from sql_env.prompts.observation import View, observation
+from sql_env.prompts.prompt import Budget, Prompt
+from sql_env.prompts.template import Message, Template
 from sql_env.scoring.scorer import Scorer
-from sql_env.template import Message, Template
 from sql_env.types import ExecutionResult, Query, Score, Task, Turn
 
 
@@ -50,7 +50,7 @@ class Episode:
         max_turns: Completions at most, the answer among them; 1 leaves nothing to explore.
         max_queries: Queries at most; those beyond cost a turn too, and are not run. No limit of
             its own where None.
-        template: The prompt template; see `sql_env.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.template`.
         budget: How large the prompt may be; None for as large as it gets.
         view: How much of a result is told.
         asked: The task as it is asked, where that has been made before.

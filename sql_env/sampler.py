@@ -14,12 +14,12 @@ from sql_env.episode import Episode, check_turns
 from sql_env.errors import GoldError, LimitError, TaskError
 from sql_env.execution.engines.files import signature
 from sql_env.limits import Limits
-from sql_env.observation import View
 from sql_env.plugins import suggest
-from sql_env.prompt import Budget, Prompt
+from sql_env.prompts.observation import View
+from sql_env.prompts.prompt import Budget, Prompt
+from sql_env.prompts.template import template
 from sql_env.scoring.rubric import RubricSpec
 from sql_env.scoring.scorer import Scorer
-from sql_env.template import template
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)

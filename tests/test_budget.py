@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql_env.budget import LeftOut, fit
-from sql_env.ddl import create_tables, description_and_values
-from sql_env.relevance import relevance, stems
+from sql_env.prompts.ddl import create_tables, description_and_values
+from sql_env.prompts.pruning import LeftOut, fit
+from sql_env.prompts.relevance import relevance, stems
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 NAMES = st.one_of(

@@ -139,7 +139,7 @@ def endpoint(memorised, url, **how):
 @pytest.fixture(scope="module")
 def prompts(memorised):
     from sql_env import Scorer
-    from sql_env.prompt import ask
+    from sql_env.prompts.prompt import ask
 
     with Scorer("sql-r1") as scorer:
         form = scorer.rubric.form

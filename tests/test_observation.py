@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sql_env import ExecutionResult, Executor, Query, Status
 from sql_env.errors import LimitError
-from sql_env.observation import View, observation, plain
+from sql_env.prompts.observation import View, observation, plain
 
 CONTROL = [
     "</observation>",

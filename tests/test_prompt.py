@@ -15,9 +15,9 @@ from sql_env.episode import Episode
 from sql_env.errors import DatabaseError, FormatError, LimitError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS, response_format
-from sql_env.prompt import Budget, ask, characters, text
+from sql_env.prompts.prompt import Budget, ask, characters, text
+from sql_env.prompts.template import RICH, TEMPLATES, Template, outline, record, recorded, template
 from sql_env.schema.model import Column, Schema, Table
-from sql_env.template import RICH, TEMPLATES, Template, outline, record, recorded, template
 from sql_env.types import Task
 from trainers.dataset import Prompter
 from trainers.verl_data import rows
@@ -247,9 +247,9 @@ def test_an_unknown_template_is_named_with_the_known_ones(executor, task):
 def test_a_template_of_ones_own(executor, task):
     own = Template("mine", 3, lambda task, schema, form, turns: [{"role": "user", "content": task.question}])
     assert ask(task, executor, THINK, own).template == "mine@3"
-    assert template("sql_env.template:RICH") is RICH
+    assert template("sql_env.prompts.template:RICH") is RICH
     with pytest.raises(FormatError, match=r"is no sql_env\.template\.Template, but a str"):
-        template("sql_env.template:RECORD")
+        template("sql_env.prompts.template:RECORD")
 
 
 def test_a_models_folder_says_how_it_was_asked(tmp_path):

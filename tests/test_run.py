@@ -17,7 +17,7 @@ from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.run import Run
 from benchmarks.item import read_items
 from sql_env.errors import DataError
-from sql_env.template import record, template
+from sql_env.prompts.template import record, template
 
 JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3)
 

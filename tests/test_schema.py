@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql_env.ddl import (
+from sql_env.execution.engines.sqlite.engine import SQLiteEngine
+from sql_env.execution.executor import Executor
+from sql_env.limits import Limits
+from sql_env.prompts.ddl import (
     DESCRIPTION_WIDTH,
     EXACT_WIDTH,
     NAME_WIDTH,
@@ -18,9 +21,6 @@ from sql_env.ddl import (
     literal,
     values,
 )
-from sql_env.execution.engines.sqlite.engine import SQLiteEngine
-from sql_env.execution.executor import Executor
-from sql_env.limits import Limits
 from sql_env.schema.descriptions import described
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 

@@ -15,10 +15,10 @@ from sql_env import Limits, Query, load_benchmark
 from sql_env.caching.folder import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
+from sql_env.prompts.texts import LONGEST, MOST
+from sql_env.prompts.value_index import value_index
+from sql_env.prompts.values import Match, linked, matches, normal, overlap
 from sql_env.schema.model import Column, Schema, Table
-from sql_env.texts import LONGEST, MOST
-from sql_env.value_index import value_index
-from sql_env.values import Match, linked, matches, normal, overlap
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +176,7 @@ def test_the_index_is_kept_and_used_again(executor, concerts, cache):
 
 
 def forget_in_this_process():
-    from sql_env import value_index as module
+    from sql_env.prompts import value_index as module
 
     module._known.clear()
 
@@ -235,7 +235,7 @@ def test_a_cache_that_cannot_be_written(executor, concerts, monkeypatch, tmp_pat
 SEARCH = """
 import sys
 from sql_env.execution.executor import Executor
-from sql_env.values import matches
+from sql_env.prompts.values import matches
 with Executor() as executor:
     print([match.value for match in matches(executor, sys.argv[1], "sqlite", "w7 w499")])
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.evaluation.generator import Chat
 from sql_env.errors import GenerationError
-from sql_env.prompt import text
+from sql_env.prompts.prompt import text
 from trainers.generate import encode
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")

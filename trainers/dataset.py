@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
 from sql_env.errors import TaskError
-from sql_env.prompt import Budget, ask, text
-from sql_env.template import Message
+from sql_env.prompts.prompt import Budget, ask, text
+from sql_env.prompts.template import Message
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,7 +29,7 @@ class Prompter:
 
     Attributes:
         scorer: Knows the schemas and the response format.
-        template: The prompt template; see `sql_env.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.template`.
         chat: Whether the model has a chat template: prompts are then messages, else plain text.
         budget: How large a prompt may be; None for as large as it gets.
     """

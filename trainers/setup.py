@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
-from sql_env.template import record, recorded, template
+from sql_env.prompts.template import record, recorded, template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, short, token_budget, usable
 from trainers.hardware import use_threads

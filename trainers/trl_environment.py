@@ -15,8 +15,8 @@ from typing import Any
 from sql_env import Episode, Score, Scorer, Task
 from sql_env.episode import answer, check_turns
 from sql_env.errors import LimitError, TaskError
-from sql_env.observation import View
 from sql_env.parser import ResponseFormat
+from sql_env.prompts.observation import View
 from trainers.rollouts import Rollouts
 from trainers.step_stats import StepStats
 from trainers.trl_rewards import Reward, metrics, text

@@ -12,7 +12,7 @@ from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
-from sql_env.prompt import Budget, ask
+from sql_env.prompts.prompt import Budget, ask
 from trainers.dataset import usable
 
 PLAIN = (

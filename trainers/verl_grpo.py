@@ -21,8 +21,8 @@ from typing import Any
 
 from sql_env import Scorer
 from sql_env.errors import SQLEnvError
-from sql_env.prompt import Budget
-from sql_env.template import template
+from sql_env.prompts.prompt import Budget
+from sql_env.prompts.template import template
 from trainers.algorithms import algorithm
 
 log = logging.getLogger(__name__)

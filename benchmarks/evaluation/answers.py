@@ -10,7 +10,7 @@ from benchmarks.evaluation.generator import Generator, Sampling
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.scoring import Answer
 from sql_env.errors import DataError
-from sql_env.prompt import Prompt
+from sql_env.prompts.prompt import Prompt
 from sql_env.types import Task
 
 GREEDY, SAMPLED = "greedy", "sampled"

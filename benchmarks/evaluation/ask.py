@@ -18,9 +18,9 @@ from benchmarks.metrics.accuracy import votes
 from sql_env.execution.executor import Executor
 from sql_env.panel import printable, result_table, sql_block
 from sql_env.parser import parse
-from sql_env.prompt import Budget
-from sql_env.prompt import ask as asked
-from sql_env.template import recorded
+from sql_env.prompts.prompt import Budget
+from sql_env.prompts.prompt import ask as asked
+from sql_env.prompts.template import recorded
 from sql_env.types import Action, ExecutionResult, Query, Task
 
 

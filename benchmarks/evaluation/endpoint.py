@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.evaluation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
-from sql_env.prompt import text
+from sql_env.prompts.prompt import text
 
 try:
     import httpx2 as httpx

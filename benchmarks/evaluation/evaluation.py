@@ -13,9 +13,9 @@ from benchmarks.evaluation.generator import Generator
 from benchmarks.evaluation.scoring import Measure, measures
 from sql_env.limits import Limits
 from sql_env.parser import response_format
+from sql_env.prompts.template import template
 from sql_env.scoring.rubric import Rubric, rubric
 from sql_env.scoring.scorer import Scorer
-from sql_env.template import template
 from sql_env.types import Benchmark, Task
 
 
@@ -80,7 +80,7 @@ class Asking:
     """How a model is asked.
 
     Attributes:
-        template: The prompt template; see `sql_env.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.template`.
         budget: How large a prompt may be, in the generator's unit; None for as large as it gets.
         reward: The preset whose parts are recorded, and whose response format is asked for.
         form: A response format that replaces the preset's.

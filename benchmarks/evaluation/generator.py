@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sql_env import plugins
 from sql_env.errors import GenerationError, PluginError
-from sql_env.template import Message
+from sql_env.prompts.template import Message
 
 Chat: TypeAlias = list[Message]
 """The chat messages of one prompt."""

@@ -15,7 +15,7 @@ from sql_env.errors import TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import response_format
 from sql_env.plugins import suggest
-from sql_env.prompt import Budget, Prompt, ask, characters
+from sql_env.prompts.prompt import Budget, Prompt, ask, characters
 from sql_env.types import Task
 
 
@@ -37,7 +37,7 @@ def prompt(
 ) -> None:
     """Print the prompt of a task; what the budget has left out goes to stderr."""
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
-    logging.getLogger("sql_env.prompt").setLevel(logging.ERROR)  # what it warns of is printed below
+    logging.getLogger("sql_env.prompts.prompt").setLevel(logging.ERROR)  # what it warns of is printed below
     tasks = {one.id: one for one in load_benchmark(benchmark, split, data_dir, **parameters(param)).tasks}
     limit = None if budget is None else Budget(budget)
     with Executor() as executor:

@@ -23,7 +23,7 @@ from benchmarks.predictions import digest, indices, read_predictions
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.profile import profile
-from sql_env.prompt import Budget, Prompt, ask
+from sql_env.prompts.prompt import Budget, Prompt, ask
 from sql_env.scoring.rubric import Rubric, rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sql_env import ddl
+from sql_env.prompts import ddl
 from sql_env.types import Value
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ class Column:
         type: Its declared type, as the database words it: in SQLite any text, or none.
         values: Some of its values.
         description: What it holds, in words; empty where nobody has said so.
-        matches: Values that a question mentions, the best first; see `sql_env.values.linked`.
+        matches: Values that a question mentions, the best first; see `sql_env.prompts.values.linked`.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Schema:
     """The tables of a database, in the order in which they were made.
 
     Views, constraints other than keys, and binary values are left out. Its text (``str``) is DDL,
-    each column followed by a comment with its values; `sql_env.ddl` writes it.
+    each column followed by a comment with its values; `sql_env.prompts.ddl` writes it.
 
     Attributes:
         tables: The tables.

@@ -6,9 +6,9 @@ from collections.abc import Set
 
 import duckdb
 
-from sql_env.ddl import identifier
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.file import open_readonly, state
+from sql_env.prompts.ddl import identifier
 from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Value
 

@@ -7,9 +7,9 @@ from itertools import groupby
 
 import apsw
 
-from sql_env.ddl import identifier
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.sqlite.file import decode, lenient_select, open_readonly, state
+from sql_env.prompts.ddl import identifier
 from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
 from sql_env.types import Row
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import apsw
 
 from sql_env.execution.backends import Backend
+from sql_env.prompts.value_index import Found, rebuilt, value_index
 from sql_env.schema.model import Schema
-from sql_env.value_index import Found, rebuilt, value_index
 
 MOST = 10
 """Distinct values that are chosen, at most."""
@@ -54,7 +54,7 @@ def matches(executor: Backend, database: str, dialect: str, text: str, most: int
     A value without letters and digits, such as ``#``, is found where the text quotes it.
 
     Args:
-        executor: Builds the index, where there is none yet; see `sql_env.value_index.value_index`.
+        executor: Builds the index, where there is none yet; see `sql_env.prompts.value_index.value_index`.
         database: The database's path.
         dialect: The engine that runs its queries.
         text: A question, and its evidence.

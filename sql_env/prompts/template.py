@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from sql_env import ddl
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
 from sql_env.plugins import load_object, suggest
+from sql_env.prompts import ddl
 from sql_env.schema.model import Schema, once
 from sql_env.types import Task
 
@@ -68,7 +68,7 @@ def template(name: str | Template) -> Template:
     if isinstance(found, Template):
         return found
     if found is not None:
-        raise FormatError(f"{name!r} is no sql_env.template.Template, but a {type(found).__name__}")
+        raise FormatError(f"{name!r} is no sql_env.prompts.template.Template, but a {type(found).__name__}")
     known = sorted({*TEMPLATES, *_BY_ID})
     raise FormatError(f"no prompt template is called {name!r}.{suggest(name, known)}")
 

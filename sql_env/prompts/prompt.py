@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from sql_env import values
-from sql_env.budget import LeftOut, fit
 from sql_env.errors import LimitError
 from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat
-from sql_env.relevance import relevance
+from sql_env.prompts import values
+from sql_env.prompts.pruning import LeftOut, fit
+from sql_env.prompts.relevance import relevance
+from sql_env.prompts.template import Message, Template, template
 from sql_env.schema.model import Schema, once
-from sql_env.template import Message, Template, template
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def ask(
         executor: Reads the schema, and the values that the question mentions where the template
             shows them.
         form: The response format that the model is told to keep.
-        name: The template; see `sql_env.template.template`.
+        name: The template; see `sql_env.prompts.template.template`.
         turns: How many turns the episode has. Of exploring the model is told where it is above 1.
         budget: How large the prompt may be; None for as large as it gets.
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from sql_env import observation
-from sql_env.observation import plain
+from sql_env.prompts import observation
+from sql_env.prompts.observation import plain
 from sql_env.types import Value
 
 if TYPE_CHECKING:

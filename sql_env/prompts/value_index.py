@@ -19,7 +19,7 @@ import apsw
 from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
 from sql_env.execution.engines.files import signature
-from sql_env.texts import texts
+from sql_env.prompts.texts import texts
 from sql_env.types import Status
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from sql_env.prompts.values import normal
 from sql_env.schema.model import Schema, Table
-from sql_env.values import normal
 
 _DESCRIPTION = 0.5  # of what a name is worth
 _NEIGHBOUR = 0.5  # of what a table's best neighbour is worth
@@ -44,7 +44,7 @@ def relevance(schema: Schema, text: str) -> Relevance:
     word is worth the less the more names have it.
 
     Args:
-        schema: The schema, `sql_env.values.linked` with the question where it was searched.
+        schema: The schema, `sql_env.prompts.values.linked` with the question where it was searched.
         text: The question, and its evidence.
     """
     asked = stems(text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
-from sql_env.relevance import Relevance
+from sql_env.prompts.relevance import Relevance
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 _TABLE = 0.5
