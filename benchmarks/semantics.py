@@ -22,8 +22,8 @@ from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.parameters import parameters
 from benchmarks.predictions import digest, read_predictions
 from sql_env.benchmark import load_benchmark
+from sql_env.display.panel import beside, printable, result_table, sql_block
 from sql_env.errors import DataError, SQLEnvError
-from sql_env.panel import beside, printable, result_table, sql_block
 from sql_env.types import Benchmark, ExecutionResult
 
 SHOWN = 5

@@ -86,7 +86,7 @@ def run(
     dialect: Annotated[str, typer.Option(help="The engine that runs it.")] = "sqlite",
 ) -> None:
     """Run one query as a model's would be run: read-only and under the default limits."""
-    from sql_env.panel import result_table  # what draws takes long to import, and few commands do
+    from sql_env.display.panel import result_table  # what draws takes long to import, and few commands do
 
     with Executor() as executor:
         result = executor.run(Query(str(database), sql, dialect))
@@ -116,8 +116,8 @@ def score(
     profile: Annotated[bool, typer.Option(help="Say where the time went, on standard error.")] = False,
 ) -> None:
     """Score completions: a JSON line each with its total, components, status and correctness."""
-    from sql_env.panel import panel
-    from sql_env.profile import profile as drawn
+    from sql_env.display.panel import panel
+    from sql_env.display.profile import profile as drawn
 
     tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
     texts, asked = _read(completions, tasks)

@@ -154,7 +154,7 @@ def show(episode: Episode | None, render_mode: str | None) -> str | None:
     """The panel of an episode: returned where the mode is ``ansi``, printed where it is ``human``."""
     if render_mode is None or episode is None:
         return None
-    from sql_env.panel import panel  # takes long to import, and few look
+    from sql_env.display.panel import panel  # takes long to import, and few look
 
     drawn = panel(episode.task, episode.score, turns=episode.turns, color=render_mode == "human")
     if render_mode == "ansi":

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from sql_env import Limits, Scorer, Status, parse, respond
+from sql_env.display.panel import panel
 from sql_env.errors import RewardError
-from sql_env.panel import panel
 from sql_env.scoring.rubric import Rubric, WeightedReward
 
 RUNAWAY = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT COUNT(*) FROM r"

@@ -15,8 +15,8 @@ from benchmarks.evaluation import options
 from benchmarks.evaluation.evaluation import Asking
 from benchmarks.evaluation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
+from sql_env.display.panel import printable, result_table, sql_block
 from sql_env.execution.executor import Executor
-from sql_env.panel import printable, result_table, sql_block
 from sql_env.parser import parse
 from sql_env.prompts.prompt import Budget
 from sql_env.prompts.prompt import ask as asked

@@ -20,9 +20,9 @@ from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
 from benchmarks.predictions import digest, indices, read_predictions
+from sql_env.display.profile import profile
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
-from sql_env.profile import profile
 from sql_env.prompts.prompt import Budget, Prompt, ask
 from sql_env.scoring.rubric import Rubric, rubric
 from sql_env.scoring.scorer import Scorer
