@@ -16,11 +16,11 @@ from rich.table import Table
 from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
+from sql_env.envs.registration import environment_id
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
 from sql_env.prompts.template import TEMPLATES
-from sql_env.registration import environment_id
 from sql_env.scoring.scorer import Scorer
 from sql_env.testing import check_reward
 from sql_env.types import Query, Score, Task

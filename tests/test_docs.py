@@ -17,10 +17,10 @@ import rewards
 import sql_env
 from sql_env import errors, plugins
 from sql_env.comparison import COMPARISONS
+from sql_env.envs.registration import environment_id
 from sql_env.limits import Limits
 from sql_env.parser import FORMATS
 from sql_env.prompts.template import TEMPLATES
-from sql_env.registration import environment_id
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import sql_env
 from sql_env import plugins, respond
+from sql_env.envs.registration import environment_id
+from sql_env.envs.space import TextSpace
 from sql_env.errors import DatabaseError, GoldError, LimitError, PluginError, TaskError
-from sql_env.registration import environment_id
-from sql_env.space import TextSpace
 
 FRENCH = "SELECT name FROM singer WHERE country = 'France'"
 

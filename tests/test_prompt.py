@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 
 from sql_env import Scorer
-from sql_env.episode import Episode
+from sql_env.envs.episode import Episode
 from sql_env.errors import DatabaseError, FormatError, LimitError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS, response_format

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sql_env import Executor, SQLEnv, respond
+from sql_env.envs.vector_env import SQLVectorEnv
 from sql_env.errors import ArgumentError, GoldError, PluginError, TaskError
-from sql_env.vector_env import SQLVectorEnv
 
 COUNT = "SELECT COUNT(*) FROM singer"
 FRENCH = "SELECT name FROM singer WHERE country = 'France'"

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from sql_env import Episode, Score, Scorer, Task
-from sql_env.episode import answer, check_turns
+from sql_env.envs.episode import answer, check_turns
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import ResponseFormat
 from sql_env.prompts.observation import View

@@ -103,7 +103,7 @@ class Scorer:
         Args:
             completions: The model's texts, ``n`` of them.
             tasks: ``n`` tasks; a task occurs as often as it has completions.
-            histories: ``n`` histories, where the completions end an `sql_env.episode.Episode`.
+            histories: ``n`` histories, where the completions end an `sql_env.envs.episode.Episode`.
             rows: What the scorer was made with, for this call.
 
         Returns:

@@ -16,7 +16,7 @@ from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.stints import Stint
 from benchmarks.throughput.workload import Finding, Workload
 from sql_env.benchmark import load_benchmark
-from sql_env.env import SQLEnv
+from sql_env.envs.env import SQLEnv
 from sql_env.limits import Limits
 from sql_env.parser import respond
 from sql_env.types import Query, Task

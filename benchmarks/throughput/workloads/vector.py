@@ -14,8 +14,8 @@ from benchmarks.throughput.scorers import started
 from benchmarks.throughput.settings import Settings
 from benchmarks.throughput.workload import Finding, Workload
 from sql_env.benchmark import load_benchmark
+from sql_env.envs.registration import environment_id
 from sql_env.errors import DataError
-from sql_env.registration import environment_id
 
 ENVIRONMENTS, WORKERS = 1024, 2
 

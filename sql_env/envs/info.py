@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sql_env.episode import Episode
+from sql_env.envs.episode import Episode
 from sql_env.types import ExecutionResult
 
 Info = dict[str, Any]

@@ -12,13 +12,13 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from sql_env.env import SQLEnv, check_render_mode, show
-from sql_env.episode import Episode, step
+from sql_env.envs.env import SQLEnv, check_render_mode, show
+from sql_env.envs.episode import Episode, step
+from sql_env.envs.info import Info, batched, begun, stepped
+from sql_env.envs.sampler import Sampler, check_options
+from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
-from sql_env.info import Info, batched, begun, stepped
 from sql_env.plugins import suggest
-from sql_env.sampler import Sampler, check_options
-from sql_env.space import TextSpace
 
 Array = npt.NDArray[Any]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from numpy.random import Generator
 
 from sql_env.benchmark import load_benchmark
-from sql_env.episode import Episode, check_turns
+from sql_env.envs.episode import Episode, check_turns
 from sql_env.errors import GoldError, LimitError, TaskError
 from sql_env.execution.engines.files import signature
 from sql_env.limits import Limits

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import gymnasium
 from gymnasium.error import ResetNeeded
 
-from sql_env.episode import Episode
+from sql_env.envs.episode import Episode
+from sql_env.envs.info import begun, stepped
+from sql_env.envs.sampler import Sampler, check_options
+from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
-from sql_env.info import begun, stepped
 from sql_env.plugins import suggest
-from sql_env.sampler import Sampler, check_options
 from sql_env.scoring.rubric import RubricSpec
-from sql_env.space import TextSpace
 
 
 class SQLEnv(gymnasium.Env[str, str]):
@@ -22,7 +22,7 @@ class SQLEnv(gymnasium.Env[str, str]):
 
     The reward is the total of `sql_env.scoring.scorer.Scorer`; ``info`` has its components. An episode
     ends with its first step, unless there are more turns: then the model may run SQL and read what
-    it returns before it answers; see `sql_env.episode.Episode`. Make it by name:
+    it returns before it answers; see `sql_env.envs.episode.Episode`. Make it by name:
     ``gymnasium.make("SQLEnv-demo-v0")``.
 
     Args:

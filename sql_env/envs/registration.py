@@ -18,7 +18,7 @@ def register_environments() -> None:
         if environment_id(name) not in gymnasium.registry:
             gymnasium.register(
                 environment_id(name),
-                entry_point="sql_env.env:SQLEnv",
-                vector_entry_point="sql_env.vector_env:SQLVectorEnv",
+                entry_point="sql_env.envs.env:SQLEnv",
+                vector_entry_point="sql_env.envs.vector_env:SQLVectorEnv",
                 kwargs={"benchmark": name},
             )
