@@ -14,8 +14,8 @@ import pytest
 from benchmarks.predictions import read_predictions
 from sql_env import Scorer, Status, load_benchmark, respond
 from sql_env.envs.episode import Episode
-from trainers.trl_environment import SQLTools, environment_rewards
-from trainers.trl_rewards import reward_functions, reward_weights
+from trainers.trl_adapter.environment import SQLTools, environment_rewards
+from trainers.trl_adapter.rewards import reward_functions, reward_weights
 from trainers.verl_reward import compute_score
 
 COUNT = 500

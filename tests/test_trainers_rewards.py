@@ -8,7 +8,7 @@ import pytest
 from sql_env import Scorer, respond
 from sql_env.errors import RewardError
 from sql_env.scoring.rubric import Rubric, WeightedReward
-from trainers.trl_rewards import metrics, reward_functions, reward_weights, text
+from trainers.trl_adapter.rewards import metrics, reward_functions, reward_weights, text
 
 SPEC = ["format", "execution", {"reward": "result", "weight": 2.0}, "length"]
 RIGHT = "SELECT name FROM singer WHERE country = 'France'"

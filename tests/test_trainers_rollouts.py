@@ -10,7 +10,7 @@ from benchmarks.item import ITEMS, read_items
 from sql_env import Scorer, respond
 from trainers import rollouts
 from trainers.rollouts import Rollouts, some
-from trainers.trl_rewards import reward_functions
+from trainers.trl_adapter.rewards import reward_functions
 
 RIGHT = "SELECT name FROM singer"
 

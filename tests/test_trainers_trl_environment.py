@@ -13,7 +13,7 @@ from sql_env import Scorer, respond
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import FORMATS
 from trainers.dataset import Prompter
-from trainers.trl_environment import SQLTools, said, several_turns
+from trainers.trl_adapter.environment import SQLTools, said, several_turns
 
 GOLD = "SELECT name FROM singer WHERE country = 'France'"
 EXPLORED = ["SELECT DISTINCT country FROM singer", "SELECT name FROM singers WHERE country = 'France'"]

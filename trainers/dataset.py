@@ -132,7 +132,7 @@ def sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto
 
 
 def grpo_dataset(tasks: Iterable[Task], prompter: Prompter) -> Dataset:
-    """Prompt and task for `trl.GRPOTrainer` and `trainers.trl_rewards.reward_functions`."""
+    """Prompt and task for `trl.GRPOTrainer` and `trainers.trl_adapter.rewards.reward_functions`."""
     from datasets import Dataset
 
     rows = [(prompter(task), json.dumps(task.to_dict())) for task in tasks]

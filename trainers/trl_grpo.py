@@ -17,8 +17,8 @@ from trainers.algorithms import TRL, algorithm
 from trainers.arguments import parse, peek
 from trainers.dataset import Prompter, grpo_dataset
 from trainers.rollouts import FOLDER, Rollouts
-from trainers.trl_environment import several_turns
-from trainers.trl_rewards import reward_functions, reward_weights
+from trainers.trl_adapter.environment import several_turns
+from trainers.trl_adapter.rewards import reward_functions, reward_weights
 
 
 def grpo_trainer(
@@ -42,7 +42,7 @@ def grpo_trainer(
         config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
         trainer: The trainer's class, as ``package.module:Class``.
         others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``, or those
-            of `trainers.trl_environment.several_turns`.
+            of `trainers.trl_adapter.environment.several_turns`.
     """
     config.reward_weights = reward_weights(prompter.scorer.rubric)
     trained_by: Any = load_object(trainer)

@@ -19,7 +19,7 @@ from sql_env.parser import ResponseFormat
 from sql_env.prompts.observation import View
 from trainers.rollouts import Rollouts
 from trainers.step_stats import StepStats
-from trainers.trl_rewards import Reward, metrics, text
+from trainers.trl_adapter.rewards import Reward, metrics, text
 
 REASONING = ("reasoning_content", "thinking")
 """Where chat templates put what the model wrote between its tags of reasoning."""
@@ -109,7 +109,7 @@ def several_turns(
 
 
 def environment_rewards(scorer: Scorer, rollouts: Rollouts | None = None) -> list[Reward]:
-    """One reward function for each component of the rubric, as `trainers.trl_rewards` has them.
+    """One reward function for each component of the rubric, as `trainers.trl_adapter.rewards` has them.
 
     They read the environments, whose episodes they end in one batch with the model's last message.
     """
