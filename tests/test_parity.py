@@ -104,8 +104,8 @@ def test_the_agent_loop_of_verl(batch, expected, scorer):
     from omegaconf import OmegaConf
 
     from trainers import tiny
-    from trainers.verl_agent import SQLAgentLoop
-    from trainers.verl_data import PLAIN, rows
+    from trainers.verl_adapter.agent_loop import SQLAgentLoop
+    from trainers.verl_adapter.parquet import PLAIN, rows
 
     places = [place for place, (text, _) in enumerate(batch) if len(text) < 2_000]  # as a model can write
     short, paid = [batch[place] for place in places], [expected[place] for place in places]

@@ -20,7 +20,7 @@ from sql_env.prompts.template import RICH, TEMPLATES, Template, outline, record,
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.types import Task
 from trainers.dataset import Prompter
-from trainers.verl_data import rows
+from trainers.verl_adapter.parquet import rows
 
 THINK = response_format("think-answer")
 VERSIONS = {one.id: one for one in TEMPLATES.values()}

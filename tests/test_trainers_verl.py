@@ -15,10 +15,11 @@ from sql_env.errors import DataError, PluginError
 
 pytest.importorskip("transformers")
 
-from trainers import tiny, verl_data, verl_grpo, verl_reward, verl_stage
+from trainers import tiny, verl_grpo, verl_reward, verl_stage
 from trainers.dataset import Prompter
 from trainers.demo import DemoArguments
-from trainers.verl_merge import checkpoint
+from trainers.verl_adapter import parquet as verl_data
+from trainers.verl_adapter.merge import checkpoint
 
 needs_verl = pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed")
 
@@ -418,7 +419,7 @@ print(RolloutReplicaRegistry.get("transformers").__name__, get_rollout_class("tr
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "trainers.verl_cpu cpu GPU",
+        "trainers.verl_adapter.cpu.platform cpu GPU",
         "CPUFSDPEngineWithLMHead",
         "CPUFSDPEngineWithValueHead",
         "Replica Weights",
@@ -428,7 +429,7 @@ print(RolloutReplicaRegistry.get("transformers").__name__, get_rollout_class("tr
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
-    from trainers.verl_sampler import means, unpaid
+    from trainers.verl_adapter.replay_sampler import means, unpaid
 
     keys = ["a_0_0", "a_1_0", "a_2_0", "b_0_0", "b_1_0", "c_0_0", "d_0_0", "d_1_0"]
     masked = {"a_1_0", "b_0_0"}
@@ -444,7 +445,7 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_what_samples_say_of_their_scorer_adds_up(ask, quiet_verl):
-    from trainers.verl_sampler import means, sums
+    from trainers.verl_adapter.replay_sampler import means, sums
 
     told = json.dumps(["format", "execution"])  # a scorer of its own
     tasks = [ask(RIGHT), ask("SELECT count(*) FROM concert"), ask("SELECT broken FROM nowhere")]
@@ -467,7 +468,7 @@ def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
 
     from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
-    from trainers import verl_sampler
+    from trainers.verl_adapter import replay_sampler as verl_sampler
 
     filters = {"enable": True, "metric": "acc", "max_inflight_gen_batches": 2}
     given = {"filter_groups": filters, "train_batch_size": 8, "gen_batch_size": None}

@@ -16,7 +16,7 @@ if importlib.util.find_spec("verl") is None:
     pytest.skip("verl is not installed", allow_module_level=True)
 
 from trainers import tiny
-from trainers.verl_data import PLAIN, rows
+from trainers.verl_adapter.parquet import PLAIN, rows
 from trainers.verl_reward import compute_score
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -81,7 +81,7 @@ def play(words, row, script, room=4_000, **sql):
     from omegaconf import OmegaConf
     from verl.experimental.agent_loop.agent_loop import DictConfigWrap
 
-    from trainers.verl_agent import SQLAgentLoop
+    from trainers.verl_adapter.agent_loop import SQLAgentLoop
 
     tokenizer, kind = words
     given = {"reward": REWARD, "workers": 1, "max_turns": 4, "max_queries": None, "prompt": "full"}

@@ -19,7 +19,7 @@ pytest.importorskip("transformers")
 from trainers import tiny
 from trainers.dataset import Prompter
 from trainers.measure import greedy
-from trainers.verl_data import draw
+from trainers.verl_adapter.parquet import draw
 
 pytestmark = [
     pytest.mark.slow,
@@ -162,7 +162,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_becomes_a_model(folder, ta
     command = [
         sys.executable,
         "-m",
-        "trainers.verl_merge",
+        "trainers.verl_adapter.merge",
         "--run",
         str(tmp_path),
         "--output_dir",

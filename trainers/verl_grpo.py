@@ -4,7 +4,7 @@
 
 ``sql.algorithm=dapo`` chooses an algorithm and ``setup=eight_gpus_7b`` a machine; all else on the
 command line is Hydra's and verl's own (``--cfg job`` shows the configuration, ``--help`` this text).
-Without an accelerator it runs on the processor, for tiny models: see `trainers.verl_cpu`.
+Without an accelerator it runs on the processor, for tiny models: see `trainers.verl_adapter.cpu.platform`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CONFIGS = Path(__file__).parent / "configs" / "verl"
 
-CPU = {"VERL_PLATFORM": "cpu", "VERL_USE_EXTERNAL_MODULES": "trainers.verl_cpu"}
+CPU = {"VERL_PLATFORM": "cpu", "VERL_USE_EXTERNAL_MODULES": "trainers.verl_adapter.cpu.platform"}
 """The environment in which every process of verl runs on the processor."""
 
 QUIET = {"TQ_LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore::UserWarning:verl.workers.engine"}
@@ -121,7 +121,7 @@ def complete(config: Any) -> None:
     """Fill in what depends on the model and the algorithm, and tell verl's processes what to import."""
     from omegaconf import OmegaConf, open_dict
 
-    from trainers.verl_data import chat_template
+    from trainers.verl_adapter.parquet import chat_template
 
     model, sql = config.actor_rollout_ref.model, config.sql
     modules = [name for name in os.environ.get("VERL_USE_EXTERNAL_MODULES", "").split(",") if name]
@@ -162,7 +162,7 @@ def budget(config: Any) -> Budget | None:
 
 def write_data(config: Any) -> None:
     """Write the tasks where ``data.train_files`` and ``data.val_files`` say."""
-    from trainers.verl_data import prepare
+    from trainers.verl_adapter.parquet import prepare
     from trainers.verl_reward import checked
 
     sql = config.sql

@@ -43,7 +43,7 @@ def compute_score(
 
     verl calls this from many threads of many processes. It never raises, because verl takes a
     failed reward for a failed rollout and goes on without a word: what cannot be scored is
-    ``masked``, and `trainers.verl_sampler` leaves it out of the batch.
+    ``masked``, and `trainers.verl_adapter.replay_sampler` leaves it out of the batch.
 
     Args:
         data_source: The benchmark's name.

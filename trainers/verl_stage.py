@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from sql_env import Task
 from trainers.stages import REPORTS, Log, Stages, load
-from trainers.verl_data import write
-from trainers.verl_merge import merge
+from trainers.verl_adapter.merge import merge
+from trainers.verl_adapter.parquet import write
 
 if TYPE_CHECKING:
     from trainers.demo import DemoArguments

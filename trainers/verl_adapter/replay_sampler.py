@@ -15,8 +15,8 @@ import transfer_queue as tq
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
+from trainers.verl_adapter.kept_rollouts import VerlRollouts
 from trainers.verl_reward import STATS
-from trainers.verl_rollouts import VerlRollouts
 
 POLL = 0.1
 """Seconds between two looks at the rollouts; verl's own 2 seconds would be most of a small model's step."""

@@ -1,6 +1,6 @@
 """A checkpoint of verl as a model that transformers loads.
 
-``python -m trainers.verl_merge --run runs/verl_grpo --output_dir runs/verl_grpo/model``
+``python -m trainers.verl_adapter.merge --run runs/verl_grpo --output_dir runs/verl_grpo/model``
 """
 
 from __future__ import annotations

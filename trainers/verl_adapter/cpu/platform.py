@@ -149,12 +149,12 @@ def _register_rollout() -> None:
     from verl.workers.rollout.replica import RolloutReplicaRegistry
 
     def load() -> type:
-        from trainers.verl_rollout import Replica
+        from trainers.verl_adapter.cpu.rollout import Replica
 
         return Replica
 
     RolloutReplicaRegistry.register(ROLLOUT, load)
-    base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "trainers.verl_rollout.Weights"
+    base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "trainers.verl_adapter.cpu.rollout.Weights"
 
 
 logging.getLogger("verl.utils.tokenizer.continuous_token_wiring").setLevel(logging.ERROR)  # per rollout
