@@ -153,7 +153,7 @@ def learn(model, tokenizer, prompts, answers):
     """Train until greedy decoding gives the answers."""
     import torch
 
-    from trainers.generate import generate
+    from trainers.generation.sampling import generate
 
     ids = [
         tokenizer(p + a)["input_ids"] + [tokenizer.eos_token_id]

@@ -8,8 +8,8 @@ from sql_env import Scorer, Task
 from sql_env.parser import FORMATS
 from trainers import tiny
 from trainers.dataset import Prompter
-from trainers.generate import generate
-from trainers.measure import measure, standard_error
+from trainers.generation.measure import measure, standard_error
+from trainers.generation.sampling import generate
 
 FORM = FORMATS["think-answer"]
 

@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 
 from trainers import tiny
 from trainers.dataset import Prompter
-from trainers.measure import greedy
+from trainers.generation.measure import greedy
 from trainers.verl_adapter.parquet import draw
 
 pytestmark = [

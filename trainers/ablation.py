@@ -20,8 +20,8 @@ from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import option
 from trainers.demo import Demo, DemoArguments
+from trainers.generation.measure import rollouts
 from trainers.hardware import idle_cores, use_threads
-from trainers.measure import rollouts
 from trainers.stages import quiet
 from trainers.trials import Record, Trials
 

@@ -14,7 +14,7 @@ from sql_env.errors import DataError
 from trainers.coverage import Data, Settings, label, shared
 from trainers.dataset import Prompter
 from trainers.demo import vocabulary
-from trainers.measure import rollouts
+from trainers.generation.measure import rollouts
 from trainers.stages import Log, Stages, load
 
 SAMPLES = 8

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
-from trainers.measure import standard_error
+from trainers.generation.measure import standard_error
 
 
 @dataclass

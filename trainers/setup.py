@@ -14,8 +14,8 @@ from sql_env import Scorer, Task, load_benchmark
 from sql_env.prompts.template import record, recorded, template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, short, token_budget, usable
+from trainers.generation.measure import greedy
 from trainers.hardware import use_threads
-from trainers.measure import greedy
 
 log = logging.getLogger(__name__)
 

@@ -113,7 +113,7 @@ class Stages:
 
     def measure(self, model: Any, tasks: Sequence[Task], name: str) -> dict[str, float]:
         """Greedy accuracy, mean@1, pass@8 and vote@8 on the tasks."""
-        from trainers.measure import measure
+        from trainers.generation.measure import measure
 
         with self.display.stage(f"measuring {name}", 2 * len(tasks)) as stage:
             how = {"max_new_tokens": self.longest, "seed": self.seed, "progress": stage.advance}

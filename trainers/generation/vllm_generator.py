@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.evaluation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
-from trainers.checkpoint import Checkpoint
-from trainers.generate import parts
+from trainers.generation.checkpoint import Checkpoint
+from trainers.generation.sampling import parts
 
 
 class VLLM:

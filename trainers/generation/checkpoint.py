@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.evaluation.generator import Chat
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import text
-from trainers.generate import encode
+from trainers.generation.sampling import encode
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")
 """Files of a model's folder that what it says depends on."""

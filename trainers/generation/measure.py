@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.metrics.accuracy import mean_at_1, pass_at_k, voted
 from sql_env import Rollout, Task
 from trainers.dataset import Prompter
-from trainers.generate import generate
+from trainers.generation.sampling import generate
 
 
 def rollouts(
@@ -23,7 +23,7 @@ def rollouts(
         tasks: ``n`` tasks.
         prompter: How they are asked, and what runs the answers.
         samples: Answers a task.
-        how: Further arguments of `trainers.generate.generate`.
+        how: Further arguments of `trainers.generation.sampling.generate`.
 
     Returns:
         ``n`` lists of ``samples`` rollouts.
