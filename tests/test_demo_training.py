@@ -10,7 +10,7 @@ from rich.console import Console
 from sql_env import Scorer
 from trainers.demo import Demo, DemoArguments
 from trainers.hardware import use_threads
-from trainers.progress import Display
+from trainers.logs.progress import Display
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.item import ITEMS, read_items
 from sql_env import Scorer, respond
-from trainers import rollouts
-from trainers.rollouts import Rollouts, some
+from trainers.logs import rollouts
+from trainers.logs.rollouts import Rollouts, some
 from trainers.trl_adapter.rewards import reward_functions
 
 RIGHT = "SELECT name FROM singer"

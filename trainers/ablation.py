@@ -100,8 +100,8 @@ def run(args: AblationArguments, settings: Settings) -> dict[int, dict[str, Reco
     """All trials: the record of each arm, by seed."""
     from rich.console import Console
 
-    from trainers.progress import Display
-    from trainers.record import machine
+    from trainers.logs.progress import Display
+    from trainers.logs.record import machine
 
     threads = args.threads or idle_cores()
     use_threads(threads)

@@ -148,7 +148,7 @@ class Run:
 
     def write(self, path: Path, record: dict[str, Any]) -> None:
         """Keep a record; half of one is never seen."""
-        from trainers.record import machine
+        from trainers.logs.record import machine
 
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".part")
@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     from rich.console import Console
     from transformers import HfArgumentParser
 
-    from trainers.progress import Display
+    from trainers.logs.progress import Display
 
     args, settings = HfArgumentParser((RunArguments, Settings)).parse_args_into_dataclasses(argv)
     out, console = Path(args.out), Console()

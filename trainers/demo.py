@@ -167,9 +167,9 @@ def run(args: DemoArguments) -> Any:
     """The whole demo; its record, which is written with the curves and the models to ``args.out``."""
     from rich.console import Console
 
-    from trainers import curves
-    from trainers.progress import Display
-    from trainers.record import Record, machine
+    from trainers.logs import curves
+    from trainers.logs.progress import Display
+    from trainers.logs.record import Record, machine
 
     threads = args.threads or idle_cores()
     use_threads(threads)

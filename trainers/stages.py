@@ -25,7 +25,7 @@ class Stages:
     Args:
         tokenizer: The tokenizer of every model that goes this way.
         prompter: How tasks are asked, and what scores the answers.
-        display: `trainers.progress.Display`.
+        display: `trainers.logs.progress.Display`.
         out: Folder of the models.
         seed: Seed of the weights and of every draw.
         longest: Tokens of the longest answer.

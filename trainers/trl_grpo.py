@@ -16,7 +16,7 @@ from sql_env.plugins import load_object
 from trainers.algorithms import TRL, algorithm
 from trainers.arguments import parse, peek
 from trainers.dataset import Prompter, grpo_dataset
-from trainers.rollouts import FOLDER, Rollouts
+from trainers.logs.rollouts import FOLDER, Rollouts
 from trainers.trl_adapter.environment import several_turns
 from trainers.trl_adapter.rewards import reward_functions, reward_weights
 

@@ -116,7 +116,7 @@ class Verdict:
         """Accuracy by arm, each seed a dot, and what GRPO's sampled answers were worth as it went."""
         from matplotlib.figure import Figure
 
-        from trainers.curves import lines
+        from trainers.logs.curves import lines
 
         figure = Figure(figsize=(14, 4.5), layout="constrained")
         axes = figure.subplots(1, 3)

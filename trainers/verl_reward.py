@@ -13,7 +13,7 @@ from typing import Any
 from sql_env import Score, Scorer, Task
 from sql_env.errors import PluginError
 from sql_env.scoring.rubric import Rubric, rubric
-from trainers.step_stats import StepStats
+from trainers.logs.scoring_stats import StepStats
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def stats_of(text: str, workers: int = 1) -> dict[str, str]:
     So the sum over samples, whatever process has scored them, is what all scorers have done.
 
     Returns:
-        ``stats``: `trainers.step_stats.StepStats` as JSON. It is a text because verl takes the mean of all
+        ``stats``: `trainers.logs.scoring_stats.StepStats` as JSON. It is a text because verl takes the mean of all
         floats, and in a validation with several answers draws bootstrap samples of each.
     """
     since = _stats.get((text, workers))

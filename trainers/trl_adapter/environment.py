@@ -17,8 +17,8 @@ from sql_env.envs.episode import answer, check_turns
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import ResponseFormat
 from sql_env.prompts.observation import View
-from trainers.rollouts import Rollouts
-from trainers.step_stats import StepStats
+from trainers.logs.rollouts import Rollouts
+from trainers.logs.scoring_stats import StepStats
 from trainers.trl_adapter.rewards import Reward, metrics, text
 
 REASONING = ("reasoning_content", "thinking")

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from sql_env import Score, Scorer, Status, Task
 from sql_env.scoring.rubric import Rubric
-from trainers.rollouts import Rollouts
-from trainers.step_stats import StepStats
+from trainers.logs.rollouts import Rollouts
+from trainers.logs.scoring_stats import StepStats
 
 Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: a text, or the messages of a conversation."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env.errors import SQLEnvError
-from trainers.rollouts import Rollouts
+from trainers.logs.rollouts import Rollouts
 from trainers.verl_reward import scorer_of, task_of
 
 log = logging.getLogger(__name__)
