@@ -121,8 +121,8 @@ def memorised(tmp_path_factory):
     what greedy decoding gives: ``completions`` and ``correct``, the last but one wrong, the last malformed.
     """
     from sql_env import Scorer, load_benchmark, respond
-    from trainers import tiny
     from trainers.dataset import Prompter
+    from trainers.demo.run import tiny
 
     place = tmp_path_factory.mktemp("memorised")
     tasks = load_benchmark("demo", "test").tasks[:8]

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from benchmarks.demo import demo
 from sql_env import Scorer
-from trainers import tiny
 from trainers.dataset import Prompter
+from trainers.demo.run import tiny
 
 EXAMPLE = Path(__file__).parent / "algorithm_example"
 FORMULAS = runpy.run_path(str(EXAMPLE / "sql_env_spo" / "formulas.py"))

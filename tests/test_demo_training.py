@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sql_env import Scorer
-from trainers.demo import Demo, DemoArguments
+from trainers.demo.run import Demo, DemoArguments
 from trainers.hardware import use_threads
 from trainers.logs.progress import Display
 

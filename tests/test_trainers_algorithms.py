@@ -12,9 +12,9 @@ from sql_env import Scorer
 from sql_env.errors import PluginError
 from sql_env.plugins import ALGORITHMS, load_object, names
 from sql_env.scoring.rubric import Rubric, WeightedReward
-from trainers import tiny
 from trainers.algorithms import Algorithm, algorithm, algorithms
 from trainers.dataset import Prompter
+from trainers.demo.run import tiny
 from trainers.trl_grpo import grpo_trainer
 
 PAGE = Path(__file__).parents[1] / "docs" / "algorithms.md"

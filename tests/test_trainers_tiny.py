@@ -6,8 +6,8 @@ import torch
 from benchmarks.demo import demo
 from sql_env import Scorer, Task
 from sql_env.parser import FORMATS
-from trainers import tiny
 from trainers.dataset import Prompter
+from trainers.demo.run import tiny
 from trainers.generation.measure import measure, standard_error
 from trainers.generation.sampling import generate
 

@@ -15,9 +15,9 @@ from sql_env.errors import DataError, PluginError
 
 pytest.importorskip("transformers")
 
-from trainers import tiny, verl_grpo, verl_reward, verl_stage
+from trainers import verl_grpo, verl_reward
 from trainers.dataset import Prompter
-from trainers.demo import DemoArguments
+from trainers.demo.run import DemoArguments, tiny, verl_stage
 from trainers.verl_adapter import parquet as verl_data
 from trainers.verl_adapter.merge import checkpoint
 

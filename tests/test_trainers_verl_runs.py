@@ -16,8 +16,8 @@ from sql_env import Scorer, ScorerStats, Task
 
 pytest.importorskip("transformers")
 
-from trainers import tiny
 from trainers.dataset import Prompter
+from trainers.demo.run import tiny
 from trainers.generation.measure import greedy
 from trainers.verl_adapter.parquet import draw
 

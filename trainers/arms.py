@@ -13,9 +13,9 @@ from sql_env import Scorer, Task
 from sql_env.errors import DataError
 from trainers.coverage import Data, Settings, label, shared
 from trainers.dataset import Prompter
-from trainers.demo import vocabulary
+from trainers.demo.run import vocabulary
+from trainers.demo.stages import Log, Stages, load
 from trainers.generation.measure import rollouts
-from trainers.stages import Log, Stages, load
 
 SAMPLES = 8
 """Answers a question: of GRPO, of rejection sampling, of the measurement."""

@@ -23,8 +23,8 @@ from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import option
 from trainers.arms import Arms
 from trainers.coverage import Settings, data
+from trainers.demo.stages import Log, quiet
 from trainers.hardware import idle_cores, use_threads
-from trainers.stages import Log, quiet
 from trainers.verdict import ARMS, Verdict
 
 OWN = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.demo import demo
 from sql_env import Task
 from trainers.arguments import option
-from trainers.setup import drawn
+from trainers.training import drawn
 
 
 @dataclass

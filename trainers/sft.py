@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the cold start that the command line describes."""
     from trl import SFTConfig
 
-    from trainers.setup import adapters, fit, prepare
+    from trainers.training import adapters, fit, prepare
 
     args, config, model = parse(SFTConfig, argv)
     try:

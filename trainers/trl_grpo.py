@@ -58,7 +58,7 @@ def grpo_trainer(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the training that the command line describes."""
-    from trainers.setup import adapters, fit, prepare
+    from trainers.training import adapters, fit, prepare
 
     try:
         name = peek("algorithm", sys.argv[1:] if argv is None else argv)

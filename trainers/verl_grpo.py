@@ -91,7 +91,7 @@ def run(config: Any) -> None:
 def trouble(config: Any) -> str:
     """What keeps verl from running this, and how to mend it; nothing where all is well."""
     if not config.actor_rollout_ref.model.path:
-        return "name a model: actor_rollout_ref.model.path=FOLDER, from trainers.sft or trainers.tiny"
+        return "name a model: actor_rollout_ref.model.path=FOLDER, from trainers.sft or trainers.demo.tiny"
     if config.trainer.device == "cpu" and os.environ.get("VERL_PLATFORM") != "cpu":
         return f"trainer.device=cpu without setup=cpu needs the environment variables {CPU}"
     if config.sql.rollouts and config.sql.max_turns > 1:

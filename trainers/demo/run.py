@@ -24,9 +24,9 @@ from sql_env import Scorer, Task
 from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import STRATEGIES, option
 from trainers.dataset import Prompter
+from trainers.demo.stages import Log, Stages, load, quiet
 from trainers.hardware import idle_cores, use_threads
-from trainers.setup import drawn
-from trainers.stages import Log, Stages, load, quiet
+from trainers.training import drawn
 
 TABLE = re.compile(r"\w+\(.*\)\n")
 """A table in a prompt: a token of its own, so that prompts are short. The ten schemas are learnt by heart."""
@@ -142,7 +142,7 @@ class Demo:
         """The model after RL on the right results of the questions, and the log."""
         args = self.args
         if args.backend == "verl":
-            from trainers.verl_stage import reinforce
+            from trainers.demo.verl_stage import reinforce
 
             start = Path(args.start or Path(args.out, "cold_start"))
             return reinforce(self.stages, start, self.data.train, args)
@@ -156,7 +156,7 @@ class Demo:
 
 def vocabulary(tasks: list[Task], answers: list[str], prompter: Prompter) -> Any:
     """A tokenizer for the tasks and their answers, in which every table is one token."""
-    from trainers import tiny
+    from trainers.demo.run import tiny
 
     prompts = [str(prompter(task)) for task in tasks]
     tables = sorted({line for prompt in prompts for line in prompt.splitlines(True) if TABLE.match(line)})

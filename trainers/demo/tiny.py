@@ -1,6 +1,6 @@
 """A tokenizer and a model from scratch, small enough to train on a laptop's processor.
 
-``python -m trainers.tiny --benchmark demo --output_dir runs/tiny``
+``python -m trainers.demo.tiny --benchmark demo --output_dir runs/tiny``
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sql_env import Task
-from trainers.stages import REPORTS, Log, Stages, load
+from trainers.demo.stages import REPORTS, Log, Stages, load
 from trainers.verl_adapter.merge import merge
 from trainers.verl_adapter.parquet import write
 
 if TYPE_CHECKING:
-    from trainers.demo import DemoArguments
+    from trainers.demo.run import DemoArguments
 
 RENAMED = {
     "reward/score/mean": "reward",
