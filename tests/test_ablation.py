@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql_env.errors import DataError
-from trainers.ablation import ARMS, AblationArguments, Settings, rubric, run
-from trainers.ablation_report import FIGURES, NAMES, Findings, trend
-from trainers.trials import Trials, margin
+from trainers.studies.ablation import ARMS, AblationArguments, Settings, rubric, run
+from trainers.studies.ablation_report import FIGURES, NAMES, Findings, trend
+from trainers.studies.trials import Trials, margin
 
 
 def test_a_trial_is_run_once(tmp_path):
@@ -99,7 +99,7 @@ def test_a_mistake_is_one_line(tmp_path):
     record = tmp_path / "5" / "start" / "record.json"
     record.parent.mkdir(parents=True)
     record.write_text('{"settings": {"grpo_rate": 0.1}}')
-    command = [sys.executable, "-m", "trainers.ablation", "--out", str(tmp_path), "--threads", "1"]
+    command = [sys.executable, "-m", "trainers.studies.ablation", "--out", str(tmp_path), "--threads", "1"]
     done = subprocess.run([*command, "--seeds", "5,6"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "other settings" in done.stderr.splitlines()[-1]

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from trainers.coverage import Settings, data, label
-from trainers.verdict import ARMS, FIGURES, Verdict
+from trainers.studies.coverage import Settings, data, label
+from trainers.studies.verdict import ARMS, FIGURES, Verdict
 
 SETTINGS = Settings(contents=2, covered=1000, thin=40, copies=3, replay=0.2, questions=100)
 
@@ -84,7 +84,7 @@ def test_the_bar_holds_for_every_seed_and_for_every_part_of_it(second, reached):
 def test_a_miniature_runs_every_arm_once(tmp_path):
     small = {"contents": 1, "questions": 8, "thin": 8, "sft-steps": 4, "grpo-steps": 2, "longest": 16}
     small |= {"rounds": 2, "asked": 16, "seeds": "5", "threads": 1, "out": tmp_path}
-    command = [sys.executable, "-m", "trainers.cold_start"]
+    command = [sys.executable, "-m", "trainers.studies.cold_start"]
     command += [str(part) for name, value in small.items() for part in (f"--{name}", value)]
 
     def run(*more):

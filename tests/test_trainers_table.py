@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sql_env.errors import DataError
-from trainers.table import app, drawn, rows, spread
+from trainers.studies.table import app, drawn, rows, spread
 
 
 def record(seed, after, algorithm="", backend="trl", **settings):

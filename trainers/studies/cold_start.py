@@ -1,4 +1,4 @@
-"""What RL adds to a clean cold start: ``python -m trainers.cold_start``.
+"""What RL adds to a clean cold start: ``python -m trainers.studies.cold_start``.
 
 SQL-R1's claim in miniature. A tiny model learns simple questions well and complex ones thinly, from right
 labels only; then GRPO asks it further complex questions, of which it is told nothing but whether its results
@@ -21,11 +21,11 @@ from typing import Any
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import option
-from trainers.arms import Arms
-from trainers.coverage import Settings, data
 from trainers.demo.stages import Log, quiet
 from trainers.hardware import idle_cores, use_threads
-from trainers.verdict import ARMS, Verdict
+from trainers.studies.arms import Arms
+from trainers.studies.coverage import Settings, data
+from trainers.studies.verdict import ARMS, Verdict
 
 OWN = {
     "start": set[str](),

@@ -1,4 +1,4 @@
-"""What the cold start of `trainers.cold_start` covers, what RL asks, and what is held out."""
+"""What the cold start of `trainers.studies.cold_start` covers, what RL asks, and what is held out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each part of the recipe is worth, in miniature: ``python -m trainers.ablation``.
+"""What each part of the recipe is worth, in miniature: ``python -m trainers.studies.ablation``.
 
 SQL-R1's ablations (arXiv 2504.08600) with the demo benchmark and a tiny model: RL with and without a
 cold start (table 4), with each part of the reward left out (table 5), and how many candidates a vote
@@ -23,7 +23,7 @@ from trainers.demo.run import Demo, DemoArguments
 from trainers.demo.stages import quiet
 from trainers.generation.measure import rollouts
 from trainers.hardware import idle_cores, use_threads
-from trainers.trials import Record, Trials
+from trainers.studies.trials import Record, Trials
 
 FULL = "full"
 PARTS: tuple[str, ...] = tuple(SQL_R1["rewards"])
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     from rich.console import Console
     from transformers import HfArgumentParser
 
-    from trainers.ablation_report import Findings
+    from trainers.studies.ablation_report import Findings
 
     args, settings = HfArgumentParser((AblationArguments, Settings)).parse_args_into_dataclasses(argv)
     try:

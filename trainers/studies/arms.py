@@ -1,4 +1,4 @@
-"""The arms of `trainers.cold_start`: one start, and three ways to go on from it for as long."""
+"""The arms of `trainers.studies.cold_start`: one start, and three ways to go on from it for as long."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from sql_env import Scorer, Task
 from sql_env.errors import DataError
-from trainers.coverage import Data, Settings, label, shared
 from trainers.dataset import Prompter
 from trainers.demo.run import vocabulary
 from trainers.demo.stages import Log, Stages, load
 from trainers.generation.measure import rollouts
+from trainers.studies.coverage import Data, Settings, label, shared
 
 SAMPLES = 8
 """Answers a question: of GRPO, of rejection sampling, of the measurement."""

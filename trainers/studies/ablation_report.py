@@ -1,4 +1,4 @@
-"""What `trainers.ablation` has found: a table, a figure, and which trends of the paper it shows."""
+"""What `trainers.studies.ablation` has found: a table, a figure, and which trends of the paper it shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from trainers.trials import margin
+from trainers.studies.trials import margin
 
 NAMES = {
     "start": "cold start, no RL",

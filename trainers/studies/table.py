@@ -1,4 +1,4 @@
-"""Runs of `trainers.demo` over several seeds, as one table: ``python -m trainers.table runs/*/*``.
+"""Runs of `trainers.demo` over several seeds, as one table: ``python -m trainers.studies.table runs/*/*``.
 
 A row is an algorithm and a back end, with the mean over its seeds and their standard deviation. Rows
 compare only where their runs had the same starts: the table says so where they had not.

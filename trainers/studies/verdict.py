@@ -1,4 +1,4 @@
-"""What `trainers.cold_start` has found over its seeds: a table, a figure, and whether the bar is met."""
+"""What `trainers.studies.cold_start` has found over its seeds: a table, a figure, and whether the bar is met."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from trainers.table import spread
+from trainers.studies.table import spread
 
 ARMS = {
     "start": "start",
