@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.layout import Databases, Folders, Source, assemble, further, rows, text
+from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
 from sql_env.types import Benchmark, Task
 
 SOURCE = Source(

@@ -17,7 +17,7 @@ from benchmarks.evaluation.evaluation import Asking, Evaluation
 from benchmarks.evaluation.scoring import evaluate
 from benchmarks.evaluation.stages import evaluate_file, evaluate_model
 from benchmarks.evaluation.summary import show
-from benchmarks.parameters import parameters
+from benchmarks.loading.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
 from sql_env.prompts.template import recorded

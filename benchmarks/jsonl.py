@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.layout import assemble, text
+from benchmarks.loading.files import assemble, text
 from sql_env.comparison import comparison
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.execution.engines import check_dialect

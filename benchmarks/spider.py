@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hardness import hardness
-from benchmarks.layout import Databases, Folders, Source, assemble, further, rows, text
+from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
 from benchmarks.spider_sql import Catalog, parse
 from sql_env.errors import DatabaseError, DataError
 from sql_env.types import Benchmark, Task

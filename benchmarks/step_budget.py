@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 
 from benchmarks.checks.print import bar
-from benchmarks.parameters import parameters
-from benchmarks.predictions import read_predictions
+from benchmarks.loading.parameters import parameters
+from benchmarks.loading.predictions import read_predictions
 from benchmarks.steps.figure import save
 from benchmarks.steps.mix import SIZE, mix
 from benchmarks.steps.report import as_dict, study, tables

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from benchmarks.layout import Databases, Folders, Source, assemble, further, text
+from benchmarks.loading.files import Databases, Folders, Source, assemble, further, text
 from sql_env.errors import DataError
 from sql_env.types import Benchmark, Task
 

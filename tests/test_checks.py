@@ -17,7 +17,7 @@ from benchmarks.checks.storage import bare_columns
 from benchmarks.checks.trial import rows
 from benchmarks.checks.trials import trials
 from benchmarks.checks.variants import TIES, variants
-from benchmarks.parameters import parameters
+from benchmarks.loading.parameters import parameters
 from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load_benchmark
 from sql_env.errors import DatabaseError, DataError
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
+from benchmarks.loading.predictions import read_predictions
 from benchmarks.metrics.efficiency import _without_outliers, r_ves, r_ves_of, speedups, ves, ves_of
-from benchmarks.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task
 from sql_env.errors import DatabaseError, MetricError
 from sql_env.execution.engines.sqlite.engine import SQLiteEngine

@@ -13,7 +13,7 @@ from benchmarks.evaluate import app, drawn, evaluate
 from benchmarks.evaluation.evaluation import Evaluation
 from benchmarks.evaluation.scoring import Answer, judge, measures
 from benchmarks.evaluation.summary import summary
-from benchmarks.predictions import indices, read_predictions
+from benchmarks.loading.predictions import indices, read_predictions
 from sql_env import Benchmark, Limits, Scorer, Task
 from sql_env.errors import ComparisonError, DataError
 

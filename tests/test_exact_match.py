@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.loading.predictions import read_predictions
 from benchmarks.metrics.exact_match import ExactMatch, exact_match
-from benchmarks.predictions import read_predictions
 from benchmarks.spider import spider
 from benchmarks.spider_sql import Names
 from benchmarks.spider_sql.names import of_database

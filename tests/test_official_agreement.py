@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
-from benchmarks.predictions import indices, read_predictions
+from benchmarks.loading.predictions import indices, read_predictions
 from benchmarks.spider import spider
 from sql_env import Scorer, Task
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import gymnasium
 import pytest
 
-from benchmarks.predictions import read_predictions
+from benchmarks.loading.predictions import read_predictions
 from sql_env import Scorer, Status, load_benchmark, respond
 from sql_env.envs.episode import Episode
 from trainers.trl_adapter.environment import SQLTools, environment_rewards

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from benchmarks.checks.health import health
 from benchmarks.evaluate import app
 from benchmarks.evaluation.scoring import SQL
-from benchmarks.predictions import read_predictions
+from benchmarks.loading.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task, load_benchmark
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
 from sql_env.execution.backends import load_executor, resolved, spread

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
+from benchmarks.loading.predictions import indices, read_predictions
 from benchmarks.metrics.verdicts import accuracies, tables, under_all
-from benchmarks.predictions import indices, read_predictions
 from benchmarks.semantics import app, drawn, report, show
 from benchmarks.spider import spider
 from sql_env import Benchmark

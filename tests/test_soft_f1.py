@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
+from benchmarks.loading.predictions import indices, read_predictions
 from benchmarks.metrics.soft_f1 import soft_f1, soft_f1_of
-from benchmarks.predictions import indices, read_predictions
 from sql_env import Scorer
 
 DEV = ("chatgpt", "codes_sft_1b", "codes_sft_7b_ek", "dail_sql_9shot_eucdisquestionmask")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.loading.predictions import read_predictions
 from benchmarks.metrics.suite import combine, score, suite
-from benchmarks.predictions import read_predictions
 from benchmarks.spider import spider
 from sql_env import Scorer, Task
 from sql_env.errors import DataError

@@ -32,7 +32,7 @@ def check(
     from benchmarks.checks.health import health
     from benchmarks.checks.print import bar, print_health
     from benchmarks.finding import write_findings
-    from benchmarks.parameters import parameters
+    from benchmarks.loading.parameters import parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
     loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))

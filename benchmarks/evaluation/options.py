@@ -9,7 +9,7 @@ import typer
 
 from benchmarks.evaluation.answers import Decoding
 from benchmarks.evaluation.generator import Generator, load_generator
-from benchmarks.parameters import parameters
+from benchmarks.loading.parameters import parameters
 
 Model = Annotated[
     str | None, typer.Option(help="A model's name, or a folder with a checkpoint.", rich_help_panel="Model")

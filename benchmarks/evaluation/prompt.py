@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.parameters import parameters
+from benchmarks.loading.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import TaskError
 from sql_env.execution.executor import Executor

@@ -19,7 +19,7 @@ from benchmarks.evaluation.run import Run
 from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.item import Item
-from benchmarks.predictions import digest, indices, read_predictions
+from benchmarks.loading.predictions import digest, indices, read_predictions
 from sql_env.display.profile import profile
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
@@ -37,7 +37,7 @@ def evaluate_file(evaluation: Evaluation, predictions: Path, out: Path | None = 
 
     Args:
         evaluation: What is measured.
-        predictions: The file; see `benchmarks.predictions.read_predictions`.
+        predictions: The file; see `benchmarks.loading.predictions.read_predictions`.
         out: The run's folder; nothing is written where None.
 
     Returns:

@@ -70,7 +70,7 @@ class ExactMatch:
         """1.0 where a prediction matches the task's gold query, else 0.0.
 
         None where the gold query is outside Spider's grammar: the item belongs in no average. The
-        SQL is read as it is; `benchmarks.predictions.read_predictions` has already put ``1`` for
+        SQL is read as it is; `benchmarks.loading.predictions.read_predictions` has already put ``1`` for
         ``value`` where a file of predictions asks for that.
 
         Raises:

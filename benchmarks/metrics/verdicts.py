@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.loading.predictions import indices
 from benchmarks.metrics.intervals import Interval, interval
-from benchmarks.predictions import indices
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -61,7 +61,7 @@ def under_all(
 
     Args:
         benchmark: What is measured.
-        predictions: Bare SQL, one for each task, as `benchmarks.predictions.read_predictions` returns them.
+        predictions: Bare SQL, one for each task, as `benchmarks.loading.predictions.read_predictions` returns them.
         semantics: Names of comparisons.
         limits: What each query may cost.
         workers: How many processes run queries; the verdicts do not depend on it.

@@ -32,9 +32,9 @@ def overlap(
 ) -> None:
     """Show what a test set shares with a training set: databases, questions and SQL."""
     from benchmarks.checks.print import bar
+    from benchmarks.loading.parameters import parameters
     from benchmarks.overlap.overlap import overlap as compare
     from benchmarks.overlap.print import print_overlap, write_overlap
-    from benchmarks.parameters import parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
     learnt = load_benchmark(train, train_split, train_data_dir, **parameters(train_param))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.layout import rows
+from benchmarks.loading.files import rows
 from sql_env.errors import DataError
 from sql_env.execution.engines import load_engine
 from sql_env.limits import Limits

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 
 from benchmarks.evaluation.scoring import evaluate
-from benchmarks.predictions import read_predictions
+from benchmarks.loading.predictions import read_predictions
 from sql_env.comparison import comparison
 from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
@@ -55,7 +55,7 @@ def spent(
 
     Args:
         benchmark: What the predictions answer.
-        files: Files that `benchmarks.predictions.read_predictions` reads.
+        files: Files that `benchmarks.loading.predictions.read_predictions` reads.
         limits: What each query may cost.
         progress: Told how many more answers are done, golds included.
 

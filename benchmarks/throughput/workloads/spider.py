@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.predictions import read_predictions
+from benchmarks.loading.predictions import read_predictions
 from benchmarks.throughput.contest import against_plain, contest, efficiency, engine_alone
 from benchmarks.throughput.items import Items, items
 from benchmarks.throughput.settings import Settings
