@@ -17,10 +17,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.item import shown
 from benchmarks.loading.parameters import parameters
 from benchmarks.loading.predictions import digest, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
+from benchmarks.records.item import shown
 from sql_env.benchmark import load_benchmark
 from sql_env.display.panel import beside, printable, result_table, sql_block
 from sql_env.errors import DataError, SQLEnvError

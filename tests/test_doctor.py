@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.doctor.diagnose import RULES, diagnose
-from benchmarks.item import Candidate, Item, Shown, item, write_items
 from benchmarks.loading.predictions import read_predictions
+from benchmarks.records.item import Candidate, Item, Shown, item, write_items
 from sql_env import Scorer, Task, load_benchmark, respond
 
 COMMAND = Path(sys.executable).with_name("sql-env")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.item import item
+from benchmarks.records.item import item
 from benchmarks.reports.error_classes import CLASSES, errors
 from benchmarks.reports.features import GROUPS, features, parse
 from sql_env import Scorer
@@ -101,7 +101,7 @@ def test_columns_of_one_name_are_told_apart_by_their_tables(judge):
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=25).map(" ".join), st.text(max_size=60))
 def test_any_text_has_features_and_a_class(sql, noise):
-    from benchmarks.item import Item
+    from benchmarks.records.item import Item
 
     for text in (sql, noise, sql + noise):
         found = features(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.item import Candidate, Item, write_items
+from benchmarks.records.item import Candidate, Item, write_items
 from benchmarks.reports.figures import over_k, panels, save
 from benchmarks.reports.html.overview import headline
 from benchmarks.reports.recorded import Recorded

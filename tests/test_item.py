@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.item import ITEMS, ROWS, TEXT, Candidate, cell, item, read_items, shown, write_items
+from benchmarks.records.item import ITEMS, ROWS, TEXT, Candidate, cell, item, read_items, shown, write_items
 from sql_env import ExecutionResult, Scorer, Status
 from sql_env.errors import DataError
 

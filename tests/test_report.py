@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.item import Candidate, Item, Shown, write_items
 from benchmarks.metrics.paired import mcnemar
+from benchmarks.records.item import Candidate, Item, Shown, write_items
 from benchmarks.reports.curves import curves, no_variance
 from benchmarks.reports.html import overview
 from benchmarks.reports.html.chart import POINTS, chart, thinned, ticks

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from benchmarks.item import Item, Shown, item
+from benchmarks.records.item import Item, Shown, item
 from benchmarks.reports.error_classes import errors
 from benchmarks.reports.html.page import write_report
 from benchmarks.reports.recorded import Recorded

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.evaluation.generator import Sampling, load_generator
-from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.run import Run
-from benchmarks.item import read_items
+from benchmarks.records.item import read_items
+from benchmarks.records.journal import Journal
+from benchmarks.records.run import Run
 from sql_env.errors import DataError
 from sql_env.prompts.template import record, template
 

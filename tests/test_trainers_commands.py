@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.item import read_items
+from benchmarks.records.item import read_items
 from sql_env import ScorerStats
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.item import ITEMS, read_items
+from benchmarks.records.item import ITEMS, read_items
 from sql_env import Scorer, respond
 from trainers.logs import rollouts
 from trainers.logs.rollouts import Rollouts, some

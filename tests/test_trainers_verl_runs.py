@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.item import read_items
+from benchmarks.records.item import read_items
 from sql_env import Scorer, ScorerStats, Task
 
 pytest.importorskip("transformers")

@@ -31,8 +31,8 @@ def check(
     """Check a benchmark's gold queries: whether they run, and what else their results hang on."""
     from benchmarks.checks.health import health
     from benchmarks.checks.print import bar, print_health
-    from benchmarks.finding import write_findings
     from benchmarks.loading.parameters import parameters
+    from benchmarks.records.finding import write_findings
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
     loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))

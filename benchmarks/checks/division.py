@@ -2,7 +2,7 @@
 
 from benchmarks.checks.trial import Trial, difference
 from benchmarks.checks.variants import INTEGER_DIVISION
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 
 def integer_division(trial: Trial) -> Finding | None:

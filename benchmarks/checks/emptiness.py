@@ -1,7 +1,7 @@
 """Gold results that a wrong answer meets by chance."""
 
 from benchmarks.checks.trial import Trial
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 _ADVICE = "Put a row into the database that answers the question, or leave the task out: {}."
 

@@ -1,7 +1,7 @@
 """Gold queries that fail, or nearly do."""
 
 from benchmarks.checks.trial import Trial
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 from sql_env.types import Status
 
 NEAR = 0.1

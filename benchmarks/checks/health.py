@@ -11,7 +11,7 @@ from itertools import groupby
 from benchmarks.checks.copies import LARGEST
 from benchmarks.checks.trial import Check, Trial
 from benchmarks.checks.trials import by_database, trials
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 from sql_env import plugins
 from sql_env.errors import PluginError
 from sql_env.execution.backends import resolved, spread

@@ -2,7 +2,7 @@
 
 from benchmarks.checks.trial import Trial, difference
 from benchmarks.checks.variants import LIMIT_WITHOUT_ORDER, NULL_ORDER, TIE_AT_LIMIT, TIE_IN_ORDER
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 
 def tie_at_limit(trial: Trial) -> Finding | None:

@@ -2,7 +2,7 @@
 
 from benchmarks.checks.trial import Trial, difference
 from benchmarks.checks.variants import CLOCK, RANDOM
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 
 def clock(trial: Trial) -> Finding | None:

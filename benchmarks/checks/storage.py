@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from benchmarks.checks.trial import Trial, Variant, difference
 from benchmarks.checks.variants import RANDOM, STORED
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 from sql_env.comparison.strict import same_bag
 
 BARE_COLUMN, CONCAT_ORDER, ROUNDING, ROW_ORDER = "bare-column", "concat-order", "rounding", "row-order"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 from sql_env.types import ExecutionResult, Rollout, Task
 
 SHOWN_ROWS = 3

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from benchmarks.doctor.run import FEW, Run
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 MALFORMED = 0.10
 """The share of malformed answers beyond which they are a finding."""

@@ -17,8 +17,8 @@ def doctor(
     """Look for what ails an evaluation, or the rollouts of a training run."""
     from benchmarks.doctor.diagnose import diagnose, slim
     from benchmarks.doctor.run import FEW
-    from benchmarks.finding import write_findings
-    from benchmarks.item import read_items
+    from benchmarks.records.finding import write_findings
+    from benchmarks.records.item import read_items
 
     items = [slim(item) for item in read_items(run)]
     findings = diagnose(items)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from benchmarks.doctor import answers, drift, shortcuts, signal
 from benchmarks.doctor.run import Run
-from benchmarks.finding import Finding
-from benchmarks.item import Item, Shown
+from benchmarks.records.finding import Finding
+from benchmarks.records.item import Item, Shown
 
 RULES = (
     answers.format_rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from benchmarks.doctor.run import FEW, Run, deviation, mean, number, numbers
-from benchmarks.finding import Finding
+from benchmarks.records.finding import Finding
 
 LENGTH = 2.0
 """How many times as long, or as short, answers must become for a finding."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.item import Item
+from benchmarks.records.item import Item
 
 FEW = 20
 """Answers below which nothing is said of a share or a mean."""

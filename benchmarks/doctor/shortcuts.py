@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from benchmarks.doctor.run import FEW, Run
-from benchmarks.finding import Finding
 from benchmarks.overlap.skeletons import exact
+from benchmarks.records.finding import Finding
 
 EMPTY = 0.15
 """The share of right answers with an empty result beyond which they are a finding.

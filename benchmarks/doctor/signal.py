@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.doctor.run import FEW, Run, mean, numbers
-from benchmarks.finding import Finding
-from benchmarks.item import Item
+from benchmarks.records.finding import Finding
+from benchmarks.records.item import Item
 
 FLAT = 0.75
 """The share of groups without variance beyond which they are a finding."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.evaluation.generator import Generator, Sampling
-from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.scoring import Answer
+from benchmarks.records.journal import Journal
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import Prompt
 from sql_env.types import Task

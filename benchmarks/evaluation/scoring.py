@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.item import Candidate, Item, item
 from benchmarks.metrics import suite
 from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
 from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
+from benchmarks.records.item import Candidate, Item, item
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
 from sql_env.scoring.stream import stream

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.answers import answers, complete
-from benchmarks.evaluation.environment import environment
 from benchmarks.evaluation.evaluation import Asking, Evaluation
 from benchmarks.evaluation.generator import Generator
-from benchmarks.evaluation.run import Run
 from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
-from benchmarks.item import Item
 from benchmarks.loading.predictions import digest, indices, read_predictions
+from benchmarks.records.environment import environment
+from benchmarks.records.item import Item
+from benchmarks.records.run import Run
 from sql_env.display.profile import profile
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.hardness import easiest_first
-from benchmarks.item import Item
 from benchmarks.metrics.intervals import interval
 from benchmarks.metrics.paired import difference, mcnemar
+from benchmarks.records.item import Item
 from sql_env.types import Benchmark
 
 _SCORES = ("r_ves", "ves")

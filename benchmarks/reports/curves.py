@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from benchmarks.item import Item
+from benchmarks.records.item import Item
 
 Curve: TypeAlias = list[tuple[int, float]]
 """(step, value), by step."""

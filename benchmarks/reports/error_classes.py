@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmarks.item import Cell, Item, Shown
+from benchmarks.records.item import Cell, Item, Shown
 from benchmarks.reports.features import parse
 from benchmarks.reports.query_parts import PARTS, listed, named_apart, normal
 

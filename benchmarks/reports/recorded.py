@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluation.run import CONFIG, SCHEMAS, SUMMARY
-from benchmarks.item import ITEMS, Item, read_items
+from benchmarks.records.item import ITEMS, Item, read_items
+from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
 from sql_env.errors import DataError
 
 ROLLOUTS = "rollouts"

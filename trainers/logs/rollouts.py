@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.item import ITEMS, Item, item, read_items, write_items
+from benchmarks.records.item import ITEMS, Item, item, read_items, write_items
 from sql_env import Score, Scorer
 
 log = logging.getLogger(__name__)

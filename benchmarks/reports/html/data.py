@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.item import Item
+from benchmarks.records.item import Item
 from benchmarks.reports.error_classes import CLASSES, errors
 from benchmarks.reports.features import GROUPS, features
 from benchmarks.reports.html.diff import laid_out, segments

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from benchmarks.item import Cell, Shown
+from benchmarks.records.item import Cell, Shown
 
 Marks: TypeAlias = list[list[int]]
 """For each row that is shown, the places of its cells that differ."""

@@ -9,9 +9,9 @@ from functools import partial
 from urllib.parse import urlencode
 
 from benchmarks.hardness import easiest_first
-from benchmarks.item import Item
 from benchmarks.metrics.accuracy import pass_chances
 from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.records.item import Item
 from benchmarks.reports.error_classes import CLASSES, errors
 from benchmarks.reports.features import GROUPS, features
 from benchmarks.reports.recorded import Recorded

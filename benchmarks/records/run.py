@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.evaluation.journal import Journal
-from benchmarks.item import ITEMS
+from benchmarks.records.item import ITEMS
+from benchmarks.records.journal import Journal
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
