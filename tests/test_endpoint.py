@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from benchmarks.evaluation.endpoint import Endpoint, reply
-from benchmarks.evaluation.generator import Sampling, load_generator
+from benchmarks.generation.endpoint import Endpoint, reply
+from benchmarks.generation.generator import Sampling, load_generator
 from sql_env.errors import GenerationError, PluginError
 
 pytestmark = pytest.mark.slow

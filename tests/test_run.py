@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.evaluation.generator import Sampling, load_generator
+from benchmarks.generation.generator import Sampling, load_generator
 from benchmarks.records.item import read_items
 from benchmarks.records.journal import Journal
 from benchmarks.records.run import Run

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.evaluation.generator import Generator, Sampling
 from benchmarks.evaluation.scoring import Answer
+from benchmarks.generation.generator import Generator, Sampling
 from benchmarks.records.journal import Journal
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import Prompt

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from benchmarks.evaluation import options
 from benchmarks.evaluation.evaluation import Asking
-from benchmarks.evaluation.generator import Generator, Sampling
+from benchmarks.generation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
 from sql_env.display.panel import printable, result_table, sql_block
 from sql_env.execution.executor import Executor

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmarks.evaluation.answers import Decoding
-from benchmarks.evaluation.generator import Generator
 from benchmarks.evaluation.scoring import Measure, measures
+from benchmarks.generation.generator import Generator
 from sql_env.limits import Limits
 from sql_env.parser import response_format
 from sql_env.prompts.template import template

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.evaluation.answers import Decoding
-from benchmarks.evaluation.generator import Generator, load_generator
+from benchmarks.generation.generator import Generator, load_generator
 from benchmarks.loading.parameters import parameters
 
 Model = Annotated[

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.evaluation.answers import answers, complete
 from benchmarks.evaluation.evaluation import Asking, Evaluation
-from benchmarks.evaluation.generator import Generator
 from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
+from benchmarks.generation.generator import Generator
 from benchmarks.loading.predictions import digest, indices, read_predictions
 from benchmarks.records.environment import environment
 from benchmarks.records.item import Item

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluation.generator import Chat
+from benchmarks.generation.generator import Chat
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import text
 from trainers.generation.sampling import encode

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from benchmarks.evaluation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from trainers.generation.checkpoint import Checkpoint
 from trainers.generation.sampling import complete, parts
@@ -62,7 +62,7 @@ class Transformers:
     def complete(
         self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
-        """See `benchmarks.evaluation.generator.Generator.complete`."""
+        """See `benchmarks.generation.generator.Generator.complete`."""
         import torch
 
         encoded = [self._checkpoint.encode(chat) for chat in prompts]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from benchmarks.evaluation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from trainers.generation.checkpoint import Checkpoint
 from trainers.generation.sampling import parts
@@ -47,7 +47,7 @@ class VLLM:
     def complete(
         self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
-        """See `benchmarks.evaluation.generator.Generator.complete`."""
+        """See `benchmarks.generation.generator.Generator.complete`."""
         import vllm
 
         self._model = self._model or vllm.LLM(**self._arguments)

@@ -9,7 +9,7 @@ from random import Random, uniform
 from threading import Event
 from typing import Any
 
-from benchmarks.evaluation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import text
 
@@ -100,7 +100,7 @@ class Endpoint:
     def complete(
         self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
-        """See `benchmarks.evaluation.generator.Generator.complete`.
+        """See `benchmarks.generation.generator.Generator.complete`.
 
         Each request has a seed of its own, so that a server that heeds seeds gives the same samples
         whatever has been asked before. Where one fails for good, what is under way is still waited
