@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 
 from benchmarks.evaluation import options
-from benchmarks.evaluation.evaluation import Asking, Evaluation
+from benchmarks.evaluation.config import Asking, Evaluation
+from benchmarks.evaluation.pipeline import evaluate_file, evaluate_model
 from benchmarks.evaluation.scoring import evaluate
-from benchmarks.evaluation.stages import evaluate_file, evaluate_model
 from benchmarks.evaluation.summary import show
 from benchmarks.loading.parameters import parameters
 from sql_env.benchmark import load_benchmark

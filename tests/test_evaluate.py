@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from benchmarks.evaluate import app, drawn, evaluate
-from benchmarks.evaluation.evaluation import Evaluation
+from benchmarks.evaluation.config import Evaluation
 from benchmarks.evaluation.scoring import Answer, judge, measures
 from benchmarks.evaluation.summary import summary
 from benchmarks.loading.predictions import indices, read_predictions

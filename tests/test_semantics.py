@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
+from benchmarks.evaluation.semantics import app, drawn, report, show
 from benchmarks.loading.predictions import indices, read_predictions
 from benchmarks.metrics.verdicts import accuracies, tables, under_all
-from benchmarks.semantics import app, drawn, report, show
 from benchmarks.spider import spider
 from sql_env import Benchmark
 from sql_env.comparison import COMPARISONS

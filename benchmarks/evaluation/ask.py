@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmarks.evaluation import options
-from benchmarks.evaluation.evaluation import Asking
+from benchmarks.evaluation.config import Asking
 from benchmarks.generation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
 from sql_env.display.panel import printable, result_table, sql_block

@@ -1,4 +1,4 @@
-"""Score a file of predictions under all semantics: ``python -m benchmarks.semantics --help``."""
+"""Score a file of predictions under all semantics: ``python -m benchmarks.evaluation.semantics --help``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.answers import answers, complete
-from benchmarks.evaluation.evaluation import Asking, Evaluation
+from benchmarks.evaluation.config import Asking, Evaluation
 from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
 from benchmarks.evaluation.summary import summary
 from benchmarks.generation.generator import Generator
