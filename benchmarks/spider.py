@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hardness import hardness
 from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
-from benchmarks.spider_sql import Catalog, parse
+from benchmarks.metrics.hardness import hardness
+from benchmarks.metrics.spider_sql import Catalog, parse
 from sql_env.errors import DatabaseError, DataError
 from sql_env.types import Benchmark, Task
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.metrics.exact_match import ExactMatch, exact_match
+from benchmarks.metrics.spider_sql import Names
+from benchmarks.metrics.spider_sql.names import of_database
 from benchmarks.spider import spider
-from benchmarks.spider_sql import Names
-from benchmarks.spider_sql.names import of_database
 from sql_env import Benchmark, Task
 from sql_env.errors import TaskError
 

@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks.hardness import LEVELS, hardness
-from benchmarks.spider_sql import Names, parse
+from benchmarks.metrics.hardness import LEVELS, hardness
+from benchmarks.metrics.spider_sql import Names, parse
 
 COLUMNS = frozenset({"a", "b", "c"})
 NAMES = Names({"t": COLUMNS, "u": COLUMNS}, {})

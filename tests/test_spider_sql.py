@@ -5,11 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.metrics.spider_sql import (
+    Catalog,
+    Column,
+    Condition,
+    Conditions,
+    Item,
+    Names,
+    Query,
+    Term,
+    parse,
+)
+from benchmarks.metrics.spider_sql.names import of_database, read
+from benchmarks.metrics.spider_sql.parser import MAX_DEPTH
+from benchmarks.metrics.spider_sql.words import words
 from benchmarks.spider import spider
-from benchmarks.spider_sql import Catalog, Column, Condition, Conditions, Item, Names, Query, Term, parse
-from benchmarks.spider_sql.names import of_database, read
-from benchmarks.spider_sql.parser import MAX_DEPTH
-from benchmarks.spider_sql.words import words
 from sql_env import Task
 from sql_env.errors import DatabaseError, DataError
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.hardness import easiest_first
+from benchmarks.metrics.hardness import easiest_first
 from benchmarks.metrics.intervals import interval
 from benchmarks.metrics.paired import difference, mcnemar
 from benchmarks.records.item import Item

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from benchmarks.spider_sql import Catalog, Column, Condition, Conditions, Names, Query, Term, parse
+from benchmarks.metrics.spider_sql import Catalog, Column, Condition, Conditions, Names, Query, Term, parse
 from sql_env.errors import TaskError
 from sql_env.types import Benchmark, Task
 
@@ -31,7 +31,7 @@ def exact_match(prediction: str, gold: str, names: Names) -> bool | None:
     Args:
         prediction: Any text. What is outside the grammar matches nothing.
         gold: The gold query.
-        names: The names of the database; see `benchmarks.spider_sql.Catalog`.
+        names: The names of the database; see `benchmarks.metrics.spider_sql.Catalog`.
 
     Returns:
         The verdict; None where the gold query is outside the grammar, and nobody can tell.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from benchmarks.hardness import easiest_first
 from benchmarks.metrics.accuracy import pass_chances
+from benchmarks.metrics.hardness import easiest_first
 from benchmarks.metrics.intervals import Interval, interval
 from benchmarks.records.item import Item
 from benchmarks.reports.error_classes import CLASSES, errors

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.spider_sql.cursor import Cursor, OutsideError
-from benchmarks.spider_sql.names import Names
-from benchmarks.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term, Value
-from benchmarks.spider_sql.words import words
+from benchmarks.metrics.spider_sql.cursor import Cursor, OutsideError
+from benchmarks.metrics.spider_sql.names import Names
+from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term, Value
+from benchmarks.metrics.spider_sql.words import words
 
 MAX_DEPTH = 64
 """Queries inside each other, or after each other's set operation. Spider's own have three."""

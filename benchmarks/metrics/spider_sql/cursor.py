@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from benchmarks.spider_sql.names import Names
+from benchmarks.metrics.spider_sql.names import Names
 
 
 class OutsideError(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from benchmarks.spider_sql import Condition, Conditions, Query
+from benchmarks.metrics.spider_sql import Condition, Conditions, Query
 
 LEVELS = ("easy", "medium", "hard", "extra")
 
@@ -26,7 +26,7 @@ def hardness(query: Query) -> str:
     """The class of a query: ``easy``, ``medium``, ``hard`` or ``extra``.
 
     Args:
-        query: What `benchmarks.spider_sql.parse` made of it.
+        query: What `benchmarks.metrics.spider_sql.parse` made of it.
     """
     clauses, nested, others = _clauses(query), _nested(query), _others(query)
     if clauses <= 1 and not others and not nested:

@@ -5,8 +5,8 @@ joins, how words are split, which text after a query is ignored. Written from th
 taoyds/test-suite-sql-eval e97acc5.
 """
 
-from benchmarks.spider_sql.names import Catalog, Names
-from benchmarks.spider_sql.parser import parse
-from benchmarks.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term
+from benchmarks.metrics.spider_sql.names import Catalog, Names
+from benchmarks.metrics.spider_sql.parser import parse
+from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term
 
 __all__ = ["Catalog", "Column", "Condition", "Conditions", "Item", "Names", "Query", "Term", "parse"]
