@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.checks.print import bar
+from benchmarks.diagnostics.checks.table import bar
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.plugins import suggest
 

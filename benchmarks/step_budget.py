@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.checks.print import bar
+from benchmarks.diagnostics.checks.table import bar
 from benchmarks.loading.parameters import parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.steps.figure import save

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.checks.copies import ORDERS, shuffled
-from benchmarks.checks.health import UNDECIDED, checks, health
-from benchmarks.checks.storage import bare_columns
-from benchmarks.checks.trial import rows
-from benchmarks.checks.trials import trials
-from benchmarks.checks.variants import TIES, variants
+from benchmarks.diagnostics.checks.gold_case import rows
+from benchmarks.diagnostics.checks.health import UNDECIDED, checks, health
+from benchmarks.diagnostics.checks.rewrites.copies import ORDERS, shuffled
+from benchmarks.diagnostics.checks.rewrites.variants import TIES, variants
+from benchmarks.diagnostics.checks.rules.storage import bare_columns
+from benchmarks.diagnostics.checks.runner import trials
 from benchmarks.loading.parameters import parameters
 from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load_benchmark
 from sql_env.errors import DatabaseError, DataError

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.doctor.diagnose import RULES, diagnose
+from benchmarks.diagnostics.doctor.diagnose import RULES, diagnose
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.records.item import Candidate, Item, Shown, item, write_items
 from sql_env import Scorer, Task, load_benchmark, respond

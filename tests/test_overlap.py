@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.overlap.overlap import FAR, NEAR, overlap
-from benchmarks.overlap.questions import QuestionIndex, grams, normalised
-from benchmarks.overlap.skeletons import exact, skeleton
+from benchmarks.diagnostics.overlap.compare import FAR, NEAR, overlap
+from benchmarks.diagnostics.overlap.questions import QuestionIndex, grams, normalised
+from benchmarks.diagnostics.overlap.skeletons import exact, skeleton
 from sql_env import Task, load_benchmark
 
 COMMAND = Path(sys.executable).with_name("sql-env")

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.checks.health import health
+from benchmarks.diagnostics.checks.health import health
 from benchmarks.evaluate import app
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.loading.predictions import read_predictions

@@ -9,7 +9,7 @@ from statistics import median
 
 import psutil
 
-from benchmarks.checks.health import health
+from benchmarks.diagnostics.checks.health import health
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.scaling.generated import Generated
 from benchmarks.throughput.clock import clocked

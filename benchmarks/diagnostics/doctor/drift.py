@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from benchmarks.doctor.run import FEW, Run, deviation, mean, number, numbers
+from benchmarks.diagnostics.doctor.run import FEW, Run, deviation, mean, number, numbers
 from benchmarks.records.finding import Finding
 
 LENGTH = 2.0

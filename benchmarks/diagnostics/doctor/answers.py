@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from benchmarks.doctor.run import FEW, Run
+from benchmarks.diagnostics.doctor.run import FEW, Run
 from benchmarks.records.finding import Finding
 
 MALFORMED = 0.10

@@ -31,10 +31,10 @@ def overlap(
     out: Annotated[Path | None, typer.Option(help="File for a JSON line of each test task.")] = None,
 ) -> None:
     """Show what a test set shares with a training set: databases, questions and SQL."""
-    from benchmarks.checks.print import bar
+    from benchmarks.diagnostics.checks.table import bar
+    from benchmarks.diagnostics.overlap.compare import overlap as compare
+    from benchmarks.diagnostics.overlap.table import print_overlap, write_overlap
     from benchmarks.loading.parameters import parameters
-    from benchmarks.overlap.overlap import overlap as compare
-    from benchmarks.overlap.print import print_overlap, write_overlap
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
     learnt = load_benchmark(train, train_split, train_data_dir, **parameters(train_param))

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import get_context
 
-from benchmarks.overlap.databases import Place, shared_databases
-from benchmarks.overlap.questions import QuestionIndex, normalised
-from benchmarks.overlap.shared import Neighbour, Overlap, Shared
-from benchmarks.overlap.skeletons import exact, skeleton
+from benchmarks.diagnostics.overlap.databases import Place, shared_databases
+from benchmarks.diagnostics.overlap.questions import QuestionIndex, normalised
+from benchmarks.diagnostics.overlap.shared import Neighbour, Overlap, Shared
+from benchmarks.diagnostics.overlap.skeletons import exact, skeleton
 from sql_env.types import Task
 
 NEAR = 0.7

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from benchmarks.checks.copies import LARGEST
-from benchmarks.checks.trial import Check, Trial
-from benchmarks.checks.trials import by_database, trials
+from benchmarks.diagnostics.checks.gold_case import Check, Trial
+from benchmarks.diagnostics.checks.rewrites.copies import LARGEST
+from benchmarks.diagnostics.checks.runner import by_database, trials
 from benchmarks.records.finding import Finding
 from sql_env import plugins
 from sql_env.errors import PluginError
@@ -67,7 +67,7 @@ def health(
     largest: int = LARGEST,
     progress: Callable[[int], None] | None = None,
 ) -> Health:
-    """Check the gold queries of some tasks; see `benchmarks.checks.trials.trials` for the other arguments.
+    """Check the gold queries of some tasks; see `benchmarks.diagnostics.checks.runner.trials` for the other arguments.
 
     ``backend`` says where tasks are checked; see `sql_env.execution.backends`. On a cluster the node that checks a
     task does all of it: it copies the database, makes the variants and runs them.

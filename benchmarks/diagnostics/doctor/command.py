@@ -15,8 +15,8 @@ def doctor(
     strict: Annotated[bool, typer.Option(help="End with 1 where anything is found.")] = False,
 ) -> None:
     """Look for what ails an evaluation, or the rollouts of a training run."""
-    from benchmarks.doctor.diagnose import diagnose, slim
-    from benchmarks.doctor.run import FEW
+    from benchmarks.diagnostics.doctor.diagnose import diagnose, slim
+    from benchmarks.diagnostics.doctor.run import FEW
     from benchmarks.records.finding import write_findings
     from benchmarks.records.item import read_items
 

@@ -1,7 +1,7 @@
 """Gold results that hang on something outside the data."""
 
-from benchmarks.checks.trial import Trial, difference
-from benchmarks.checks.variants import CLOCK, RANDOM
+from benchmarks.diagnostics.checks.gold_case import Trial, difference
+from benchmarks.diagnostics.checks.rewrites.variants import CLOCK, RANDOM
 from benchmarks.records.finding import Finding
 
 

@@ -1,6 +1,6 @@
 """Gold queries that fail, or nearly do."""
 
-from benchmarks.checks.trial import Trial
+from benchmarks.diagnostics.checks.gold_case import Trial
 from benchmarks.records.finding import Finding
 from sql_env.types import Status
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.overlap.databases import KINDS
+from benchmarks.diagnostics.overlap.databases import KINDS
 
 
 @dataclass(frozen=True, slots=True, order=True)

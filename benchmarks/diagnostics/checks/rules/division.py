@@ -1,7 +1,7 @@
 """Gold results that integer division has cut off."""
 
-from benchmarks.checks.trial import Trial, difference
-from benchmarks.checks.variants import INTEGER_DIVISION
+from benchmarks.diagnostics.checks.gold_case import Trial, difference
+from benchmarks.diagnostics.checks.rewrites.variants import INTEGER_DIVISION
 from benchmarks.records.finding import Finding
 
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
 
-from benchmarks.checks.copies import LARGEST, shuffled
-from benchmarks.checks.trial import Trial, Variant
-from benchmarks.checks.variants import NULL_ORDER, STORED, Variants, variants
+from benchmarks.diagnostics.checks.gold_case import Trial, Variant
+from benchmarks.diagnostics.checks.rewrites.copies import LARGEST, shuffled
+from benchmarks.diagnostics.checks.rewrites.variants import NULL_ORDER, STORED, Variants, variants
 from sql_env.comparison import Comparison, Gold, Order, comparison, gold
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
@@ -38,7 +38,7 @@ def trials(
         limits: What each query may cost; the variants may cost as much.
         workers: How many processes run queries.
         comparison: Semantics that replace the tasks' own.
-        largest: Bytes of the largest database that is copied; see `benchmarks.checks.copies`.
+        largest: Bytes of the largest database that is copied; see `benchmarks.diagnostics.checks.rewrites.copies`.
         progress: Told how many more are done, now and then.
 
     Returns:

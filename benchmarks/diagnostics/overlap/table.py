@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.overlap.shared import Overlap
+from benchmarks.diagnostics.overlap.shared import Overlap
 from sql_env.errors import DataError
 
 

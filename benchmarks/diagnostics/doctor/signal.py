@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.doctor.run import FEW, Run, mean, numbers
+from benchmarks.diagnostics.doctor.run import FEW, Run, mean, numbers
 from benchmarks.records.finding import Finding
 from benchmarks.records.item import Item
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.checks.health import Health
+from benchmarks.diagnostics.checks.health import Health
 from sql_env.types import Benchmark
 
 

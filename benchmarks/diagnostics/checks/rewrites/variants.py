@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from benchmarks.checks.moments import at_other_times, with_other_dice
+from benchmarks.diagnostics.checks.rewrites.clock import at_other_times, with_other_dice
 
 TIE_AT_LIMIT = "tie-at-limit"
 LIMIT_WITHOUT_ORDER = "limit-without-order"
@@ -19,7 +19,7 @@ NULL_ORDER = "null-order"
 CLOCK = "clock"
 RANDOM = "random"
 STORED = "stored"
-"""What is changed. The last one is no text, but a copy of the database; see `benchmarks.checks.copies`."""
+"""What is changed. The last one is no text, but a copy of the database; see `benchmarks.diagnostics.checks.rewrites.copies`."""
 
 TIES = (TIE_AT_LIMIT, LIMIT_WITHOUT_ORDER, TIE_IN_ORDER)
 

@@ -1,7 +1,12 @@
 """Gold results that hang on an order that the query does not give."""
 
-from benchmarks.checks.trial import Trial, difference
-from benchmarks.checks.variants import LIMIT_WITHOUT_ORDER, NULL_ORDER, TIE_AT_LIMIT, TIE_IN_ORDER
+from benchmarks.diagnostics.checks.gold_case import Trial, difference
+from benchmarks.diagnostics.checks.rewrites.variants import (
+    LIMIT_WITHOUT_ORDER,
+    NULL_ORDER,
+    TIE_AT_LIMIT,
+    TIE_IN_ORDER,
+)
 from benchmarks.records.finding import Finding
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmarks.doctor import answers, drift, shortcuts, signal
-from benchmarks.doctor.run import Run
+from benchmarks.diagnostics.doctor import answers, drift, shortcuts, signal
+from benchmarks.diagnostics.doctor.run import Run
 from benchmarks.records.finding import Finding
 from benchmarks.records.item import Item, Shown
 
@@ -23,7 +23,7 @@ RULES = (
     shortcuts.empty_matches,
     shortcuts.one_sql,
 )
-"""Rules that find one thing at most. `benchmarks.doctor.signal.dead_components` may find several."""
+"""Rules that find one thing at most. `benchmarks.diagnostics.doctor.signal.dead_components` may find several."""
 
 
 def diagnose(items: Iterable[Item]) -> list[Finding]:

@@ -1,6 +1,6 @@
 """Gold results that hang on the order in which rows are stored.
 
-What is run on copies of the database, see `benchmarks.checks.copies`, has its ties broken already; so
+What is run on copies of the database, see `benchmarks.diagnostics.checks.rewrites.copies`, has its ties broken already; so
 what changes there has another cause. That it changes is measured; its cause is read from the query.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 
-from benchmarks.checks.trial import Trial, Variant, difference
-from benchmarks.checks.variants import RANDOM, STORED
+from benchmarks.diagnostics.checks.gold_case import Trial, Variant, difference
+from benchmarks.diagnostics.checks.rewrites.variants import RANDOM, STORED
 from benchmarks.records.finding import Finding
 from sql_env.comparison.strict import same_bag
 

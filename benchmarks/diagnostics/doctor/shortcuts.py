@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from benchmarks.doctor.run import FEW, Run
-from benchmarks.overlap.skeletons import exact
+from benchmarks.diagnostics.doctor.run import FEW, Run
+from benchmarks.diagnostics.overlap.skeletons import exact
 from benchmarks.records.finding import Finding
 
 EMPTY = 0.15

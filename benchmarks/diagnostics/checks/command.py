@@ -29,8 +29,8 @@ def check(
     strict: Annotated[bool, typer.Option(help="End with 1 where anything is found.")] = False,
 ) -> None:
     """Check a benchmark's gold queries: whether they run, and what else their results hang on."""
-    from benchmarks.checks.health import health
-    from benchmarks.checks.print import bar, print_health
+    from benchmarks.diagnostics.checks.health import health
+    from benchmarks.diagnostics.checks.table import bar, print_health
     from benchmarks.loading.parameters import parameters
     from benchmarks.records.finding import write_findings
 

@@ -1,6 +1,6 @@
 """Gold results that a wrong answer meets by chance."""
 
-from benchmarks.checks.trial import Trial
+from benchmarks.diagnostics.checks.gold_case import Trial
 from benchmarks.records.finding import Finding
 
 _ADVICE = "Put a row into the database that answers the question, or leave the task out: {}."

@@ -1,1 +1,0 @@
-"""What ails a run: rules over its items, pure functions from a `benchmarks.doctor.run.Run` to findings."""
