@@ -17,7 +17,7 @@ class Limits:
 
     A query that is judged may take `budget` steps, which go by what its gold query has taken; any other
     may take ``max_steps``. The defaults were chosen by counting: see docs/safety and
-    ``python -m benchmarks.step_budget``. Of Spider's 9,594 gold queries that can run the dearest takes
+    ``python -m benchmarks.performance.steps``. Of Spider's 9,594 gold queries that can run the dearest takes
     16 million steps, of 432 of BIRD's 13 million; of 6,971 correct answers the dearest takes 3 million.
     100 million steps are 0.3 to 0.7 seconds of CPU. BIRD's other databases are larger and were not
     measured.

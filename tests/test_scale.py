@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from benchmarks.scaling.flow import SAMPLES, Flow, Watch, flow
-from benchmarks.scaling.generated import Generated
-from benchmarks.scaling.reward import _batch, wait
-from benchmarks.throughput.settings import Settings
-from benchmarks.throughput.workloads.small import small_items
+from benchmarks.performance.scaling.flow import SAMPLES, Flow, Watch, flow
+from benchmarks.performance.scaling.generated import Generated
+from benchmarks.performance.scaling.reward import _batch, wait
+from benchmarks.performance.throughput.settings import Settings
+from benchmarks.performance.throughput.workloads.small import small_items
 from sql_env import Executor, Query
 
 
@@ -74,7 +74,7 @@ def test_reward_workers_share_a_batch():
 def test_the_command(tmp_path):
     file = tmp_path / "scale.json"
     small = ["--tasks", "200", "--databases", "2", "--backend", "local", "--json", str(file)]
-    command = [sys.executable, "-m", "benchmarks.scale", "flow", *small]
+    command = [sys.executable, "-m", "benchmarks.performance.scaling.__main__", "flow", *small]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     first, second = json.loads(file.read_text())["flows"]
     assert (first["workers"], second["workers"], first["tasks"]) == (1, 2, 200)

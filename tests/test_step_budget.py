@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.step_budget import grouped, split_of
-from benchmarks.steps.figure import save
-from benchmarks.steps.mix import Load, mix
-from benchmarks.steps.report import as_dict, study, tables
-from benchmarks.steps.rule import Rule, cheapest, least_factor, point
-from benchmarks.steps.spent import Spent, spent
+from benchmarks.performance.steps.__main__ import grouped, split_of
+from benchmarks.performance.steps.figure import save
+from benchmarks.performance.steps.mix import Load, mix
+from benchmarks.performance.steps.report import as_dict, study, tables
+from benchmarks.performance.steps.rule import Rule, cheapest, least_factor, point
+from benchmarks.performance.steps.spent import Spent, spent
 from sql_env import Limits, load_benchmark
 from sql_env.errors import DataError
 
@@ -174,7 +174,7 @@ def test_the_mix_has_its_share_of_runaways():
 @pytest.mark.slow
 def test_the_command(predictions, tmp_path):
     def run(*words):
-        command = [sys.executable, "-m", "benchmarks.step_budget", *map(str, words)]
+        command = [sys.executable, "-m", "benchmarks.performance.steps.__main__", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     short = tmp_path / "short.txt"

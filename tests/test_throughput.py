@@ -12,22 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.throughput.__main__ import app
-from benchmarks.throughput.clock import clocked
-from benchmarks.throughput.echo import Echo
-from benchmarks.throughput.engine import scores
-from benchmarks.throughput.floor import Floor
-from benchmarks.throughput.hostile import SHARES, spoiled
-from benchmarks.throughput.items import items
-from benchmarks.throughput.measurement import Measurement, measure
-from benchmarks.throughput.plain import rewards
-from benchmarks.throughput.samples import groups
-from benchmarks.throughput.settings import Settings
-from benchmarks.throughput.stints import Stint, stints
-from benchmarks.throughput.workload import Finding, held
-from benchmarks.throughput.workloads import WORKLOADS
-from benchmarks.throughput.workloads.many import files_allowed
-from benchmarks.throughput.workloads.overrun import stuck
+from benchmarks.performance.throughput.__main__ import app
+from benchmarks.performance.throughput.clock import clocked
+from benchmarks.performance.throughput.echo import Echo
+from benchmarks.performance.throughput.engine import scores
+from benchmarks.performance.throughput.floor import Floor
+from benchmarks.performance.throughput.hostile import SHARES, spoiled
+from benchmarks.performance.throughput.items import items
+from benchmarks.performance.throughput.measurement import Measurement, measure
+from benchmarks.performance.throughput.plain import rewards
+from benchmarks.performance.throughput.samples import groups
+from benchmarks.performance.throughput.settings import Settings
+from benchmarks.performance.throughput.stints import Stint, stints
+from benchmarks.performance.throughput.workload import Finding, held
+from benchmarks.performance.throughput.workloads import WORKLOADS
+from benchmarks.performance.throughput.workloads.many import files_allowed
+from benchmarks.performance.throughput.workloads.overrun import stuck
 from sql_env import Limits, Scorer, Status, load_benchmark, respond
 from sql_env.execution.engines import load_engine
 from sql_env.types import Query
@@ -301,9 +301,7 @@ class TestCommand:
         assert "spider is skipped" in done.output
 
     def test_without_psutil_the_extra_is_named(self):
-        code = (
-            "import sys; sys.modules['psutil'] = None; from benchmarks.throughput.__main__ import app; app()"
-        )
+        code = "import sys; sys.modules['psutil'] = None; from benchmarks.performance.throughput.__main__ import app; app()"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "pip install 'sql-env[bench]'" in done.stderr
