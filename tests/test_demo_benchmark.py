@@ -15,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.demo import cache, database, demo, proof
+from benchmarks.demo import cache, demo
 from benchmarks.demo.domains import DOMAINS
 from benchmarks.demo.examples import examples, normal
 from benchmarks.demo.mislabel import HABITS, confusions, mislabel
-from benchmarks.demo.query import Condition, Select
+from benchmarks.demo.queries import proof
+from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.shapes import LEVELS
 from benchmarks.demo.split import HELD_OUT, SPLITS
-from benchmarks.demo.table import Kind
+from benchmarks.demo.tables import database
+from benchmarks.demo.tables.table import Kind
 from sql_env.errors import DataError
 from sql_env.types import Task
 

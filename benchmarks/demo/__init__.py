@@ -5,7 +5,7 @@ library, airline, football league, restaurant, company, film festival, power gri
 observatory), writes them as SQLite files and draws questions over them: 61 query shapes in
 SynSQL's four levels, from a plain projection to windows and set operations, each with reasoning.
 
-A query becomes a task only when the data prove it sound (`benchmarks.demo.proof`): it returns
+A query becomes a task only when the data prove it sound (`benchmarks.demo.queries.proof`): it returns
 something, every clause changes its result, and no LIMIT cuts through a tie.
 
 ======  =====  ====================================================================

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.demo import database
 from benchmarks.demo.domains import DOMAINS
 from benchmarks.demo.examples import Example, examples
 from benchmarks.demo.split import split
+from benchmarks.demo.tables import database
 from sql_env.errors import DataError
 from sql_env.types import Task
 

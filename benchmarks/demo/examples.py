@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.demo.database import Rows
-from benchmarks.demo.proof import Bench, bench, sound
-from benchmarks.demo.sampler import Sampler, Unfit
+from benchmarks.demo.queries.proof import Bench, bench, sound
+from benchmarks.demo.queries.sampler import Sampler, Unfit
+from benchmarks.demo.queries.sketch import Shape, Sketch
 from benchmarks.demo.shapes import LEVELS
-from benchmarks.demo.sketch import Shape, Sketch
-from benchmarks.demo.table import Domain
+from benchmarks.demo.tables.database import Rows
+from benchmarks.demo.tables.table import Domain
 
 CAP = 13
 """Distinct queries per shape and database."""

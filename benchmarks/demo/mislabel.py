@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.demo.database import Cell
+from benchmarks.demo.tables.database import Cell
 from sql_env.types import Task
 
 FAITH = 0.8

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
-from benchmarks.demo.vocabulary import CITIES, PEOPLE
+from benchmarks.demo.tables.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
+from benchmarks.demo.tables.vocabulary import CITIES, PEOPLE
 
 CLINIC = Domain(
     "clinic",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
-from benchmarks.demo.vocabulary import DEPARTMENTS, PEOPLE, PROJECTS
+from benchmarks.demo.tables.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
+from benchmarks.demo.tables.vocabulary import DEPARTMENTS, PEOPLE, PROJECTS
 
 COMPANY = Domain(
     "company",

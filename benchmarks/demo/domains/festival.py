@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import LENGTH, TIME, Domain, category, date, key, name, number, real, ref, table
-from benchmarks.demo.vocabulary import COUNTRIES, FILMS, PEOPLE
+from benchmarks.demo.tables.table import (
+    LENGTH,
+    TIME,
+    Domain,
+    category,
+    date,
+    key,
+    name,
+    number,
+    real,
+    ref,
+    table,
+)
+from benchmarks.demo.tables.vocabulary import COUNTRIES, FILMS, PEOPLE
 
 FESTIVAL = Domain(
     "festival",

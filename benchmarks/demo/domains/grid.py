@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import LENGTH, LEVEL, Domain, category, date, flag, key, name, number, ref, table
-from benchmarks.demo.vocabulary import PLANTS
+from benchmarks.demo.tables.table import (
+    LENGTH,
+    LEVEL,
+    Domain,
+    category,
+    date,
+    flag,
+    key,
+    name,
+    number,
+    ref,
+    table,
+)
+from benchmarks.demo.tables.vocabulary import PLANTS
 
 GRID = Domain(
     "grid",

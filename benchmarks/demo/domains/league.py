@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import TIME, Domain, category, date, key, name, number, ref, table
-from benchmarks.demo.vocabulary import COUNTRIES, PEOPLE, TEAMS
+from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
+from benchmarks.demo.tables.vocabulary import COUNTRIES, PEOPLE, TEAMS
 
 LEAGUE = Domain(
     "league",

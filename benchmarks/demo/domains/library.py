@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import TIME, Domain, category, date, key, name, number, ref, table
-from benchmarks.demo.vocabulary import BOOKS, COUNTRIES, PEOPLE, TOWNS
+from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
+from benchmarks.demo.tables.vocabulary import BOOKS, COUNTRIES, PEOPLE, TOWNS
 
 LIBRARY = Domain(
     "library",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import TIME, Domain, category, date, key, name, number, ref, table
-from benchmarks.demo.vocabulary import ARTWORKS, COUNTRIES, EXHIBITS, PEOPLE
+from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
+from benchmarks.demo.tables.vocabulary import ARTWORKS, COUNTRIES, EXHIBITS, PEOPLE
 
 MUSEUM = Domain(
     "museum",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import (
+from benchmarks.demo.tables.table import (
     LENGTH,
     LEVEL,
     TIME,
@@ -17,7 +17,7 @@ from benchmarks.demo.table import (
     ref,
     table,
 )
-from benchmarks.demo.vocabulary import COUNTRIES, PEOPLE, STARS, TELESCOPES
+from benchmarks.demo.tables.vocabulary import COUNTRIES, PEOPLE, STARS, TELESCOPES
 
 OBSERVATORY = Domain(
     "observatory",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.table import Domain, category, date, flag, key, name, number, real, ref, table
-from benchmarks.demo.vocabulary import DISHES, PEOPLE, TOWNS
+from benchmarks.demo.tables.table import Domain, category, date, flag, key, name, number, real, ref, table
+from benchmarks.demo.tables.vocabulary import DISHES, PEOPLE, TOWNS
 
 RESTAURANT = Domain(
     "restaurant",

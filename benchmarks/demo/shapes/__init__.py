@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from benchmarks.demo import predicates
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.sketch import Shape
 from benchmarks.demo.shapes import families, groups, joins, rows, stages, subqueries
-from benchmarks.demo.sketch import Shape
 
 SIMPLE: Mapping[str, Shape] = {
     "project": rows.project,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.demo import predicates
-from benchmarks.demo.predicates import Predicate
-from benchmarks.demo.query import Condition, Join
-from benchmarks.demo.sampler import Sampler, Unfit
-from benchmarks.demo.table import Column, Link, Table
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.predicates import Predicate
+from benchmarks.demo.queries.query import Condition, Join
+from benchmarks.demo.queries.sampler import Sampler, Unfit
+from benchmarks.demo.tables.table import Column, Link, Table
 
 COUNTS = ((">", "more than"), ("<", "fewer than"), (">=", "at least"), ("<=", "at most"))
 """Comparisons of a count, in SQL and in English."""

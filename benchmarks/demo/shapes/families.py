@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.demo import predicates
-from benchmarks.demo.english import aggregate
-from benchmarks.demo.query import Condition, Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import aggregate
+from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.queries.sketch import Sketch, sketch
 from benchmarks.demo.shapes.clause import COUNTS, down, maybe, qualified, up
-from benchmarks.demo.sketch import Sketch, sketch
-from benchmarks.demo.table import ORDERED, Kind, Link
+from benchmarks.demo.tables.table import ORDERED, Kind, Link
 
 
 def per_parent(link: Link, *more: str) -> Select:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.demo import predicates
-from benchmarks.demo.english import a, aggregate
-from benchmarks.demo.query import Condition, Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import a, aggregate
+from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.queries.sketch import Sketch, sketch
 from benchmarks.demo.shapes.clause import COUNTS, maybe
-from benchmarks.demo.sketch import Sketch, sketch
-from benchmarks.demo.table import ORDERED, Column, Kind
+from benchmarks.demo.tables.table import ORDERED, Column, Kind
 
 
 def distinct(s: Sampler) -> Sketch:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.demo import predicates
-from benchmarks.demo.english import a, aggregate, extreme, labels
-from benchmarks.demo.query import Condition, Join, Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import a, aggregate, extreme, labels
+from benchmarks.demo.queries.query import Condition, Join, Select
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.queries.sketch import Sketch, sketch
 from benchmarks.demo.shapes.clause import down, maybe, names, qualified, up
-from benchmarks.demo.sketch import Sketch, sketch
-from benchmarks.demo.table import MEASURES, ORDERED, Column, Link
+from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Link
 
 
 def join_filter(s: Sampler) -> Sketch:

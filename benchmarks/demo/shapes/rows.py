@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.english import extreme, labels
-from benchmarks.demo.predicates import Test, literal
-from benchmarks.demo.query import Condition, Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries.english import extreme, labels
+from benchmarks.demo.queries.predicates import Test, literal
+from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.queries.sketch import Sketch, sketch
 from benchmarks.demo.shapes.clause import COUNTS, known, maybe, names, two
-from benchmarks.demo.sketch import Sketch, sketch
-from benchmarks.demo.table import ORDERED, Kind
+from benchmarks.demo.tables.table import ORDERED, Kind
 
 
 def project(s: Sampler) -> Sketch:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.demo import predicates
-from benchmarks.demo.english import extreme
-from benchmarks.demo.predicates import Predicate
-from benchmarks.demo.query import Condition, Select
-from benchmarks.demo.sampler import Sampler, Unfit
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import extreme
+from benchmarks.demo.queries.predicates import Predicate
+from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.sampler import Sampler, Unfit
+from benchmarks.demo.queries.sketch import Sketch
 from benchmarks.demo.shapes.clause import down, known, maybe, qualified, up
 from benchmarks.demo.shapes.groups import year_of
-from benchmarks.demo.sketch import Sketch
-from benchmarks.demo.table import MEASURES, Kind, Link
+from benchmarks.demo.tables.table import MEASURES, Kind, Link
 
 Conditions = tuple[Condition, ...]
 

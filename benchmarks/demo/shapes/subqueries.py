@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.demo import predicates
-from benchmarks.demo.english import a, aggregate, labels
-from benchmarks.demo.query import Condition, Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import a, aggregate, labels
+from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.queries.sketch import Sketch, nested, sketch
 from benchmarks.demo.shapes.clause import known, maybe, names
-from benchmarks.demo.sketch import Sketch, nested, sketch
-from benchmarks.demo.table import MEASURES, Kind
+from benchmarks.demo.tables.table import MEASURES, Kind
 
 SIDES = ((">", "above"), ("<", "below"))
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from benchmarks.demo.english import a
-from benchmarks.demo.query import Condition
-from benchmarks.demo.sampler import Sampler, Unfit
-from benchmarks.demo.table import MEASURES, ORDERED, Column, Kind, Table
+from benchmarks.demo.queries.english import a
+from benchmarks.demo.queries.query import Condition
+from benchmarks.demo.queries.sampler import Sampler, Unfit
+from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Kind, Table
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",

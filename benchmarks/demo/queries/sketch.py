@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.demo.query import Select
-from benchmarks.demo.sampler import Sampler
+from benchmarks.demo.queries.query import Select
+from benchmarks.demo.queries.sampler import Sampler
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.demo.table import Column, Domain, Kind, Table
+from benchmarks.demo.tables.table import Column, Domain, Kind, Table
 
 Cell: TypeAlias = int | float | str | None
 Row: TypeAlias = dict[str, Cell]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from benchmarks.demo.sampler import Sampler
-from benchmarks.demo.table import TIME, Column
+from benchmarks.demo.queries.sampler import Sampler
+from benchmarks.demo.tables.table import TIME, Column
 
 
 class Aggregate(NamedTuple):

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from benchmarks.demo.database import Cell, Rows
-from benchmarks.demo.table import MEASURES, TIME, Column, Domain, Kind, Link, Table
+from benchmarks.demo.tables.database import Cell, Rows
+from benchmarks.demo.tables.table import MEASURES, TIME, Column, Domain, Kind, Link, Table
 
 T = TypeVar("T")
 
