@@ -3,46 +3,41 @@
 Importing it registers an environment ``SQLEnv-<name>-v0`` for each installed benchmark.
 """
 
-import os
+from sql_env.benchmark import load_benchmark
+from sql_env.envs.env import SQLEnv
+from sql_env.envs.episode import Episode
+from sql_env.envs.registration import register_environments
+from sql_env.envs.vector_env import SQLVectorEnv
+from sql_env.execution.executor import Executor
+from sql_env.limits import Limits
+from sql_env.parser import parse, respond
+from sql_env.scoring.rubric import Rubric, rubric, without_rows
+from sql_env.scoring.scorer import Scorer
+from sql_env.scoring.stats import ScorerStats
+from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 
-__all__: list[str] = []
-
-if "SQL_ENV_WORKER" not in os.environ:  # a worker process runs queries and needs none of this
-    from sql_env.benchmark import load_benchmark
-    from sql_env.envs.env import SQLEnv
-    from sql_env.envs.episode import Episode
-    from sql_env.envs.registration import register_environments
-    from sql_env.envs.vector_env import SQLVectorEnv
-    from sql_env.execution.executor import Executor
-    from sql_env.limits import Limits
-    from sql_env.parser import parse, respond
-    from sql_env.scoring.rubric import Rubric, rubric, without_rows
-    from sql_env.scoring.scorer import Scorer
-    from sql_env.scoring.stats import ScorerStats
-    from sql_env.types import Action, Benchmark, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
-
-    __all__ = [
-        "Action",
-        "Benchmark",
-        "Episode",
-        "ExecutionResult",
-        "Executor",
-        "Limits",
-        "Query",
-        "Rollout",
-        "Rubric",
-        "SQLEnv",
-        "SQLVectorEnv",
-        "Score",
-        "Scorer",
-        "ScorerStats",
-        "Status",
-        "Task",
-        "Turn",
-        "load_benchmark",
-        "parse",
-        "respond",
-        "rubric",
-        "without_rows",
-    ]
-    register_environments()
+__all__ = [
+    "Action",
+    "Benchmark",
+    "Episode",
+    "ExecutionResult",
+    "Executor",
+    "Limits",
+    "Query",
+    "Rollout",
+    "Rubric",
+    "SQLEnv",
+    "SQLVectorEnv",
+    "Score",
+    "Scorer",
+    "ScorerStats",
+    "Status",
+    "Task",
+    "Turn",
+    "load_benchmark",
+    "parse",
+    "respond",
+    "rubric",
+    "without_rows",
+]
+register_environments()

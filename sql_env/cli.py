@@ -20,6 +20,7 @@ from sql_env.envs.registration import environment_id
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
+from sql_env.prompts.ddl import create_tables
 from sql_env.prompts.template import TEMPLATES
 from sql_env.scoring.scorer import Scorer
 from sql_env.testing import check_reward
@@ -101,7 +102,7 @@ def schema(
 ) -> None:
     """Print a database's schema as a model sees it."""
     with Executor() as executor:
-        typer.echo(executor.schema(str(database), dialect))
+        typer.echo(create_tables(executor.schema(str(database), dialect)))
 
 
 @app.command()

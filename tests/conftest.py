@@ -122,7 +122,7 @@ def memorised(tmp_path_factory):
     """
     from sql_env import Scorer, load_benchmark, respond
     from trainers.dataset import Prompter
-    from trainers.demo.run import tiny
+    from trainers.demo import tiny
 
     place = tmp_path_factory.mktemp("memorised")
     tasks = load_benchmark("demo", "test").tasks[:8]

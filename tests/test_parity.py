@@ -103,7 +103,7 @@ def test_the_agent_loop_of_verl(batch, expected, scorer):
     agent_loop = pytest.importorskip("verl.experimental.agent_loop.agent_loop")
     from omegaconf import OmegaConf
 
-    from trainers.demo.run import tiny
+    from trainers.demo import tiny
     from trainers.verl_adapter.agent_loop import SQLAgentLoop
     from trainers.verl_adapter.parquet import PLAIN, rows
 

@@ -94,8 +94,8 @@ def stats_of(text: str, workers: int = 1) -> dict[str, str]:
     So the sum over samples, whatever process has scored them, is what all scorers have done.
 
     Returns:
-        ``stats``: `trainers.logs.scoring_stats.StepStats` as JSON. It is a text because verl takes the mean of all
-        floats, and in a validation with several answers draws bootstrap samples of each.
+        ``stats``: `trainers.logs.scoring_stats.StepStats` as JSON. It is a text because verl takes the
+        mean of all floats, and in a validation with several answers draws bootstrap samples of each.
     """
     since = _stats.get((text, workers))
     return {STATS: json.dumps(since() if since else {})}

@@ -23,6 +23,7 @@ from benchmarks.records.run import Run
 from sql_env.display.profile import profile
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
+from sql_env.prompts.ddl import create_tables
 from sql_env.prompts.prompt import Budget, Prompt, ask
 from sql_env.scoring.rubric import Rubric, rubric
 from sql_env.scoring.scorer import Scorer
@@ -161,7 +162,7 @@ def _schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
     found: dict[str, str] = {}
     for task in {task.db_id: task for task in tasks}.values():
         try:
-            found[task.db_id] = str(executor.schema(task.database, task.dialect))
+            found[task.db_id] = create_tables(executor.schema(task.database, task.dialect))
         except DatabaseError:
             continue  # its tasks are masked, and say why
     return found

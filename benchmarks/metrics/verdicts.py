@@ -61,7 +61,7 @@ def under_all(
 
     Args:
         benchmark: What is measured.
-        predictions: Bare SQL, one for each task, as `benchmarks.loading.predictions.read_predictions` returns them.
+        predictions: Bare SQL, one for each task; see `benchmarks.loading.predictions.read_predictions`.
         semantics: Names of comparisons.
         limits: What each query may cost.
         workers: How many processes run queries; the verdicts do not depend on it.

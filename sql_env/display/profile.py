@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from sql_env.scoring.stats import FAILURES, ScorerStats
+from sql_env.execution.stats import FAILURES
+from sql_env.scoring.stats import ScorerStats
 
 PHASES = {
     "parse": "take completions apart",

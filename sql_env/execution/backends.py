@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar
 from sql_env import plugins
 from sql_env.errors import PluginError
 from sql_env.execution.messages import Case, Judgement
+from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
-from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 BACKENDS = {

@@ -14,10 +14,10 @@ from sql_env.execution.engines import check_dialect, load_engine
 from sql_env.execution.engines.files import signature
 from sql_env.execution.messages import Ask, Case, Judgement
 from sql_env.execution.pool import Dispatcher
+from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
 from sql_env.schema.descriptions import described
 from sql_env.schema.model import Schema
-from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 

@@ -13,9 +13,9 @@ from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution.fork import forget_in_forks
 from sql_env.execution.messages import Ask, Case, Job, Judgement
 from sql_env.execution.process import Worker
+from sql_env.execution.stats import ExecutorStats
 from sql_env.execution.ticket import Ticket
 from sql_env.limits import Limits
-from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import ExecutionResult, Status
 
 CHUNK = 64

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from marshal import dumps, loads
+from pathlib import Path
 
-import sql_env
 from sql_env.execution.connection import Line
 from sql_env.execution.heartbeat import Progress
 from sql_env.execution.messages import Job, Judgement, Reply, Request
@@ -26,13 +26,14 @@ from sql_env.types import ExecutionResult, Status
 _BOOT = """
 import sys
 sys.path[:] = {path!r}
-from importlib.util import module_from_spec, spec_from_file_location
-spec = spec_from_file_location("sql_env", {file!r})
-sys.modules["sql_env"] = module_from_spec(spec)
-spec.loader.exec_module(sys.modules["sql_env"])
+from types import ModuleType
+package = sys.modules["sql_env"] = ModuleType("sql_env")
+package.__path__ = [{folder!r}]
 from sql_env.execution.worker import main
 main({socket}, {memory}, {parent}, {limits!r})
 """
+
+_PACKAGE = Path(__file__).parents[1]
 
 _FITS = 64 * 2**10
 """Bytes of a request that fit into an empty line. A longer one waits until the worker reads it: else each
@@ -92,7 +93,7 @@ class Worker:
     def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
         code = _BOOT.format(
             path=[entry for entry in sys.path if os.path.isabs(entry)],  # never the working directory
-            file=sql_env.__file__,
+            folder=str(_PACKAGE),
             socket=line,
             memory=memory,
             parent=os.getpid(),
@@ -104,7 +105,7 @@ class Worker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=(line, memory),
-            env={**os.environ, "SQL_ENV_WORKER": "1", "TZ": "UTC"},
+            env={**os.environ, "TZ": "UTC"},
             start_new_session=True,  # Ctrl-C goes to the terminal's process group
         )
 

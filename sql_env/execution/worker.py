@@ -1,6 +1,7 @@
 """The program inside a worker process: it runs queries, and compares what they return.
 
-It talks marshal over a socket. It is sent `sql_env.execution.messages.Request` after request, and answers in frames
+It talks marshal over a socket. It is sent `sql_env.execution.messages.Request` after request, and answers
+in frames
 ``(replies, seconds of execution, seconds of comparison, retire)``, the replies in the order of the queries.
 They are gathered for a moment, because a message for each costs more than a small query. Shared memory
 says which query is being run and since when, so a killed worker loses nothing but that one.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from sql_env.prompts import observation
 from sql_env.prompts.observation import plain
+from sql_env.schema.model import Column, Schema, Table
+from sql_env.schema.quoting import identifier
 from sql_env.types import Value
-
-if TYPE_CHECKING:
-    from sql_env.schema.model import Column, Schema, Table
 
 WIDTH = 40
 """Characters that `values` shows of one text, at most."""
@@ -25,11 +24,10 @@ NAME_WIDTH = 128
 DESCRIPTION_WIDTH = 300
 """Characters that are shown of one description, at most."""
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN_TYPE = re.compile(r"\w[\w ]*(?:\([\w ,]*\))?[\w \[\]]*")
 _TYPE_WIDTH = 100
 
-Note: TypeAlias = Callable[["Column"], str]
+Note: TypeAlias = Callable[[Column], str]
 """What the comment behind a column says; nothing where it is empty."""
 
 
@@ -48,8 +46,17 @@ def description_and_values(column: Column) -> str:
     return "; ".join(filter(None, (sentence(column.description), exact and f"values: {exact}")))
 
 
-def create_tables(schema: Schema, note: Note) -> str:
-    """All tables of a schema as DDL, a blank line between them."""
+def create_tables(schema: Schema, note: Note = values) -> str:
+    """All tables of a schema as DDL, a blank line between them. By default with sample values.
+
+    Example:
+        >>> print(create_tables(Schema((Table("t", (Column("a", "int", (1, 2)), Column("b c")), ("a",)),))))
+        CREATE TABLE t (
+          a int, -- values: 1, 2
+          "b c",
+          PRIMARY KEY (a)
+        );
+    """
     return "\n\n".join(create_table(table, note, schema.keywords) for table in schema.tables)
 
 
@@ -77,13 +84,6 @@ def create_table(table: Table, note: Note, keywords: Container[str] = ()) -> str
     ]
     name = ".".join(shown(part, keywords) for part in (table.space, table.name) if part)
     return "\n".join([f"CREATE TABLE {name} (", *body, ");"])
-
-
-def identifier(name: str, keywords: Container[str] = ()) -> str:
-    """A name as SQL, quoted where it must be; ``keywords`` are in upper case."""
-    if _PLAIN_NAME.fullmatch(name) and name.upper() not in keywords:
-        return name
-    return '"' + name.replace('"', '""') + '"'
 
 
 def shown(name: str, keywords: Container[str] = ()) -> str:

@@ -10,7 +10,7 @@ from sql_env.execution.backends import Backend
 from sql_env.execution.engines import load_engine
 from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
-from sql_env.prompts.ddl import identifier
+from sql_env.schema.quoting import identifier
 from sql_env.types import ExecutionResult, Query
 
 LONGEST = 100

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sql_env.prompts import ddl
 from sql_env.types import Value
 
 P = ParamSpec("P")
@@ -84,29 +83,18 @@ class Table:
 class Schema:
     """The tables of a database, in the order in which they were made.
 
-    Views, constraints other than keys, and binary values are left out. Its text (``str``) is DDL,
-    each column followed by a comment with its values; `sql_env.prompts.ddl` writes it.
+    Views, constraints other than keys, and binary values are left out.
+    `sql_env.prompts.ddl.create_tables` writes it as SQL.
 
     Attributes:
         tables: The tables.
         keywords: Words that must be quoted as names, in upper case.
         made: What `once` has made of it.
-
-    Example:
-        >>> print(Schema((Table("t", (Column("a", "int", (1, 2)), Column("b c")), ("a",)),)))
-        CREATE TABLE t (
-          a int, -- values: 1, 2
-          "b c",
-          PRIMARY KEY (a)
-        );
     """
 
     tables: tuple[Table, ...]
     keywords: frozenset[str] = field(default=frozenset(), repr=False)
     made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return _text(self)
 
 
 def once(make: Callable[Concatenate[Schema, P], T]) -> Callable[Concatenate[Schema, P], T]:
@@ -124,8 +112,3 @@ def once(make: Callable[Concatenate[Schema, P], T]) -> Callable[Concatenate[Sche
         return found
 
     return kept
-
-
-@once
-def _text(schema: Schema) -> str:
-    return ddl.create_tables(schema, ddl.values)

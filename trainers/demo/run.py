@@ -156,7 +156,7 @@ class Demo:
 
 def vocabulary(tasks: list[Task], answers: list[str], prompter: Prompter) -> Any:
     """A tokenizer for the tasks and their answers, in which every table is one token."""
-    from trainers.demo.run import tiny
+    from trainers.demo import tiny
 
     prompts = [str(prompter(task)) for task in tasks]
     tables = sorted({line for prompt in prompts for line in prompt.splitlines(True) if TABLE.match(line)})
@@ -228,7 +228,3 @@ def main(argv: list[str] | None = None) -> None:
         run(args)
     except (SQLEnvError, ChildProcessError) as error:
         sys.exit(f"error: {error}")
-
-
-if __name__ == "__main__":
-    main()

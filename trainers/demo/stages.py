@@ -39,7 +39,7 @@ class Stages:
 
     def model(self) -> Any:
         """A model with random weights."""
-        from trainers.demo.run import tiny
+        from trainers.demo import tiny
 
         return tiny.model(self.tokenizer, seed=self.seed)
 

@@ -150,7 +150,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs of trainers.demo.run.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs of trainers.demo.")],
     markdown: Annotated[bool, typer.Option(help="Print Markdown.")] = False,
 ) -> None:
     """Compare algorithms over several seeds."""

@@ -1,4 +1,4 @@
-"""What `trainers.studies.cold_start` has found over its seeds: a table, a figure, and whether the bar is met."""
+"""The result of `trainers.studies.cold_start` over its seeds: a table, a figure, and the bar."""
 
 from __future__ import annotations
 

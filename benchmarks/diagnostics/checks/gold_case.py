@@ -41,7 +41,8 @@ class Trial:
         sql: Its text, as the task's comparison runs it.
         steps: The engine's instructions that it takes; None where it fails, or they are not counted.
         max_steps: The budget.
-        variants: By the name of what was changed; see `benchmarks.diagnostics.checks.rewrites.variants`. Several where it
+        variants: By the name of what was changed; see `benchmarks.diagnostics.checks.rewrites.variants`.
+            Several where it
             was changed in several ways.
         undecided: Why some variant could not be made; empty where all could.
     """

@@ -67,10 +67,11 @@ def health(
     largest: int = LARGEST,
     progress: Callable[[int], None] | None = None,
 ) -> Health:
-    """Check the gold queries of some tasks; see `benchmarks.diagnostics.checks.runner.trials` for the other arguments.
+    """Check the gold queries of some tasks; see `benchmarks.diagnostics.checks.runner.trials` for the
+    other arguments.
 
-    ``backend`` says where tasks are checked; see `sql_env.execution.backends`. On a cluster the node that checks a
-    task does all of it: it copies the database, makes the variants and runs them.
+    ``backend`` says where tasks are checked; see `sql_env.execution.backends`. On a cluster the node that
+    checks a task does all of it: it copies the database, makes the variants and runs them.
 
     Raises:
         PluginError: A check cannot be loaded, or breaks; or there is no such backend.

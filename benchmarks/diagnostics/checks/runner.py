@@ -38,8 +38,8 @@ def trials(
         limits: What each query may cost; the variants may cost as much.
         workers: How many processes run queries.
         comparison: Semantics that replace the tasks' own.
-        largest: Bytes of the largest database that is copied; see `benchmarks.diagnostics.checks.rewrites.copies`.
-        progress: Told how many more are done, now and then.
+        largest: Bytes of the largest database that is copied.
+        progress: Called with the number of further tasks that are done.
 
     Returns:
         A trial for each task, those on one database together.

@@ -1,1 +1,1 @@
-"""What ails a run: rules over its items, pure functions from a `benchmarks.diagnostics.doctor.run.Run` to findings."""
+"""Rules that diagnose a run from its items."""

@@ -23,7 +23,7 @@ RULES = (
     shortcuts.empty_matches,
     shortcuts.one_sql,
 )
-"""Rules that find one thing at most. `benchmarks.diagnostics.doctor.signal.dead_components` may find several."""
+"""Rules that find one thing at most. `signal.dead_components` may find several."""
 
 
 def diagnose(items: Iterable[Item]) -> list[Finding]:

@@ -51,7 +51,8 @@ def mix(
     probe: int = PROBE,
     progress: Callable[[int], None] | None = None,
 ) -> list[Load]:
-    """Draw groups of answers, spoil some as `benchmarks.performance.throughput.hostile.spoiled` does, and run them.
+    """Draw groups of answers, spoil some as `benchmarks.performance.throughput.hostile.spoiled` does, and
+    run them.
 
     Each distinct query runs once in this process, to its end or until ``probe`` steps.
 

@@ -51,7 +51,7 @@ def study(
     cap: float,
     margin: float,
 ) -> Study:
-    """Apply each rule of `benchmarks.performance.steps.rule` to what was measured; relative ones under this cap."""
+    """Apply each rule to the measured answers; relative rules under this cap."""
     all_golds = [gold for some in golds.values() for gold in some]
     all_answers = [answer for some in answers.values() for answer in some]
 

@@ -1,6 +1,5 @@
-"""How fast scoring is, against SQLite's own time and against plain code: ``python -m benchmarks.performance.throughput``.
+"""How fast scoring is, compared with SQLite alone and with plain code.
 
-A workload (`benchmarks.performance.throughput.workloads`) is a set of contenders, which run in turns
-(`benchmarks.performance.throughput.measurement`) under one clock (`benchmarks.performance.throughput.clock`), and the findings that
-are read from what they took, some of them with a bar.
+``python -m benchmarks.performance.throughput`` runs it. A workload is a set of contenders, which run in turns
+under one clock, and the findings that are read from their times, some of them with a bar.
 """

@@ -15,7 +15,7 @@ DATA = "SQL_ENV_TEST_DATA"
 
 def data_folder() -> Path:
     """Where real data is looked for unless ``--data-dir`` says it."""
-    return Path(os.environ.get(DATA) or Path(__file__).parents[3] / "shared" / "data")
+    return Path(os.environ.get(DATA) or Path(__file__).parents[4] / "shared" / "data")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from sql_env.errors import SQLEnvError
-from sql_env.scoring.stats import ExecutorStats
+from sql_env.execution.stats import ExecutorStats
 
 CHUNK = 128
 """Items that are sent to an actor at once, at most."""

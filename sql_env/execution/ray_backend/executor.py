@@ -20,9 +20,9 @@ from sql_env.execution.executor import Executor
 from sql_env.execution.messages import Case, Judgement
 from sql_env.execution.ray_backend.call import DEPTH, Call, Seat
 from sql_env.execution.ray_backend.connection import connect
+from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
-from sql_env.scoring.stats import ExecutorStats
 from sql_env.types import Cost, ExecutionResult, Query
 
 

@@ -19,7 +19,7 @@ NULL_ORDER = "null-order"
 CLOCK = "clock"
 RANDOM = "random"
 STORED = "stored"
-"""What is changed. The last one is no text, but a copy of the database; see `benchmarks.diagnostics.checks.rewrites.copies`."""
+"""What is changed. ``stored`` changes no text: it runs the query on a copy of the database."""
 
 TIES = (TIE_AT_LIMIT, LIMIT_WITHOUT_ORDER, TIE_IN_ORDER)
 

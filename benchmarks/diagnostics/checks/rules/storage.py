@@ -1,6 +1,7 @@
 """Gold results that hang on the order in which rows are stored.
 
-What is run on copies of the database, see `benchmarks.diagnostics.checks.rewrites.copies`, has its ties broken already; so
+What is run on copies of the database, see `benchmarks.diagnostics.checks.rewrites.copies`, has its ties
+broken already; so
 what changes there has another cause. That it changes is measured; its cause is read from the query.
 """
 

@@ -12,7 +12,7 @@ from benchmarks.performance.throughput.workloads.hostile import TASKS, hostile_i
 from sql_env.scoring.scorer import Scorer
 
 WORKERS = 2
-_CHILD = "import sys; from benchmarks.performance.throughput.workloads.memory import score; score(*map(float, sys.argv[1:]))"
+_CHILD = f"import sys; from {__name__} import score; score(*map(float, sys.argv[1:]))"
 
 
 def memory(settings: Settings) -> Workload:

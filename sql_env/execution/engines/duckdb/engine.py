@@ -83,7 +83,7 @@ class DuckDBEngine:
             return self._failure(error)
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, None]:
-        """Run one query, whose steps DuckDB does not count; see `sql_env.execution.engines.Engine.measure`."""
+        """Run one query. DuckDB counts no steps."""
         return self.run(database, sql), None
 
     def schema(self, database: str) -> Schema:

@@ -8,8 +8,8 @@ import duckdb
 
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.file import open_readonly, state
-from sql_env.prompts.ddl import identifier
 from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
+from sql_env.schema.quoting import identifier
 from sql_env.types import Value
 
 _KEYWORDS = "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category = 'reserved'"

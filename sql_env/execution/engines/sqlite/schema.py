@@ -9,8 +9,8 @@ import apsw
 
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.sqlite.file import decode, lenient_select, open_readonly, state
-from sql_env.prompts.ddl import identifier
 from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
+from sql_env.schema.quoting import identifier
 from sql_env.types import Row
 
 _TABLES = r"""SELECT name FROM sqlite_schema AS s

@@ -22,7 +22,7 @@ from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load
 from sql_env.errors import DatabaseError, DataError
 
 COMMAND = Path(sys.executable).with_name("sql-env")
-PAGE = Path(__file__).parents[1] / "docs" / "checks.md"
+PAGE = Path(__file__).parents[3] / "docs" / "checks.md"
 
 UNSOUND = {
     "SELECT gone FROM singer": {"fails"},

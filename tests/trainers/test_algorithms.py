@@ -14,10 +14,10 @@ from sql_env.plugins import ALGORITHMS, load_object, names
 from sql_env.scoring.rubric import Rubric, WeightedReward
 from trainers.algorithms import Algorithm, algorithm, algorithms
 from trainers.dataset import Prompter
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 from trainers.trl_grpo import grpo_trainer
 
-PAGE = Path(__file__).parents[1] / "docs" / "algorithms.md"
+PAGE = Path(__file__).parents[2] / "docs" / "algorithms.md"
 ASKED_FOR = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
 
 

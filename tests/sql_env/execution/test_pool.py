@@ -23,10 +23,10 @@ from sql_env.execution import process, ticket
 from sql_env.execution.messages import Case, Reference
 from sql_env.types import ExecutionResult
 
-from .interrupt import Stop, interrupt_at
+from ..interrupt import Stop, interrupt_at
 
 SPIN = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
 
 @pytest.fixture

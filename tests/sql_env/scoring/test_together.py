@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sql_env.scoring import together as module
 from sql_env.scoring.together import Together
 
-from .interrupt import interrupt_at
+from ..interrupt import interrupt_at
 
 
 def doubled(items):

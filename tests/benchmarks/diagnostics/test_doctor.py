@@ -20,7 +20,7 @@ from benchmarks.records.item import Candidate, Item, Shown, item, write_items
 from sql_env import Scorer, Task, load_benchmark, respond
 
 COMMAND = Path(sys.executable).with_name("sql-env")
-PAGE = Path(__file__).parents[1] / "docs" / "checks.md"
+PAGE = Path(__file__).parents[3] / "docs" / "checks.md"
 
 STEPS, TASKS, SIZE = 12, 10, 4
 FULL = "Let me think about the tables, the conditions and the order that the question asks for."

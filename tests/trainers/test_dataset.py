@@ -8,7 +8,7 @@ import pytest
 from sql_env import Scorer, Task, parse
 from sql_env.errors import TaskError
 from trainers.dataset import Prompter, grpo_dataset, prompt_tokens, sft_dataset, token_budget, usable
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 
 GOLD = "SELECT name FROM singer WHERE age = 30"
 

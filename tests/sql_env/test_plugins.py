@@ -12,7 +12,7 @@ from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import DataError, PluginError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def run(*command, **options):

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from benchmarks.demo import demo
 from sql_env import Scorer
 from trainers.dataset import Prompter
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 
-EXAMPLE = Path(__file__).parent / "algorithm_example"
+EXAMPLE = Path(__file__).parents[1] / "algorithm_example"
 FORMULAS = runpy.run_path(str(EXAMPLE / "sql_env_spo" / "formulas.py"))
 advantages, loss, mean = (FORMULAS[name] for name in ("advantages", "loss", "mean"))
 

@@ -15,7 +15,7 @@ pytest.importorskip("tokenizers")
 if importlib.util.find_spec("verl") is None:
     pytest.skip("verl is not installed", allow_module_level=True)
 
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 from trainers.verl_adapter.parquet import PLAIN, rows
 from trainers.verl_reward import compute_score
 

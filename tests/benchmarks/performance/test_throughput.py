@@ -301,7 +301,8 @@ class TestCommand:
         assert "spider is skipped" in done.output
 
     def test_without_psutil_the_extra_is_named(self):
-        code = "import sys; sys.modules['psutil'] = None; from benchmarks.performance.throughput.__main__ import app; app()"
+        command = "from benchmarks.performance.throughput.__main__ import app; app()"
+        code = f"import sys; sys.modules['psutil'] = None; {command}"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "pip install 'sql-env[bench]'" in done.stderr

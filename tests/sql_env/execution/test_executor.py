@@ -19,10 +19,11 @@ from sql_env import Executor, Limits, Query, Status
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
 from sql_env.execution.engines.sqlite.engine import SQLiteEngine
 from sql_env.execution.heartbeat import Progress
+from sql_env.prompts.ddl import create_tables
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -279,7 +280,7 @@ def test_a_path_relative_to_a_working_directory_that_changes(singers, concerts, 
 
 def test_schema(concerts):
     with Executor() as executor:
-        assert str(executor.schema(str(concerts))).startswith(
+        assert create_tables(executor.schema(str(concerts))).startswith(
             "CREATE TABLE singer (\n  id INTEGER, -- values: 1, 2, 3"
         )
         with pytest.raises(DatabaseError, match="nowhere"):

@@ -7,7 +7,7 @@ from benchmarks.demo import demo
 from sql_env import Scorer, Task
 from sql_env.parser import FORMATS
 from trainers.dataset import Prompter
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 from trainers.generation.measure import measure, standard_error
 from trainers.generation.sampling import generate
 

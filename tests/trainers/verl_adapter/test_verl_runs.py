@@ -17,7 +17,7 @@ from sql_env import Scorer, ScorerStats, Task
 pytest.importorskip("transformers")
 
 from trainers.dataset import Prompter
-from trainers.demo.run import tiny
+from trainers.demo import tiny
 from trainers.generation.measure import greedy
 from trainers.verl_adapter.parquet import draw
 
