@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sql_env import Task
+from trainers.demo.arguments import DemoArguments
 from trainers.demo.stages import REPORTS, Log, Stages, load
 from trainers.verl_adapter.merge import merge
 from trainers.verl_adapter.parquet import write
-
-if TYPE_CHECKING:
-    from trainers.demo.run import DemoArguments
 
 RENAMED = {
     "reward/score/mean": "reward",

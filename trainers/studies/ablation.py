@@ -19,7 +19,8 @@ from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
 from trainers.arguments import option
-from trainers.demo.run import Demo, DemoArguments
+from trainers.demo.arguments import DemoArguments
+from trainers.demo.run import Demo
 from trainers.demo.stages import quiet
 from trainers.generation.measure import rollouts
 from trainers.hardware import idle_cores, use_threads

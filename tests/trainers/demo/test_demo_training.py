@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from sql_env import Scorer
-from trainers.demo.run import Demo, DemoArguments
+from trainers.demo.arguments import DemoArguments
+from trainers.demo.run import Demo
 from trainers.hardware import use_threads
 from trainers.logs.progress import Display
 

@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 from trainers import verl_grpo, verl_reward
 from trainers.dataset import Prompter
 from trainers.demo import tiny, verl_stage
-from trainers.demo.run import DemoArguments
+from trainers.demo.arguments import DemoArguments
 from trainers.verl_adapter import parquet as verl_data
 from trainers.verl_adapter.merge import checkpoint
 
