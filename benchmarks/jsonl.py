@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loading.files import assemble, text
-from sql_env.comparison import comparison
+from sql_env.comparison import get_comparison
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.execution.engines import check_dialect
 from sql_env.plugins import suggest
@@ -101,7 +101,7 @@ def _task(row: Mapping[str, str], task_id: str, folder: str, where: str) -> Task
         reasoning=row.get("reasoning", ""),
     )
     try:
-        comparison(task.comparison)
+        get_comparison(task.comparison)
         check_dialect(task.dialect)
     except SQLEnvError as error:
         raise DataError(f"{where}: {error}") from None

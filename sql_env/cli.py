@@ -20,7 +20,7 @@ from sql_env.envs.registration import environment_id
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
-from sql_env.prompts.ddl import create_tables
+from sql_env.prompts.ddl import schema_to_ddl
 from sql_env.prompts.template import TEMPLATES
 from sql_env.scoring.scorer import Scorer
 from sql_env.testing import check_reward
@@ -102,7 +102,7 @@ def schema(
 ) -> None:
     """Print a database's schema as a model sees it."""
     with Executor() as executor:
-        typer.echo(create_tables(executor.schema(str(database), dialect)))
+        typer.echo(schema_to_ddl(executor.schema(str(database), dialect)))
 
 
 @app.command()
@@ -117,8 +117,8 @@ def score(
     profile: Annotated[bool, typer.Option(help="Say where the time went, on standard error.")] = False,
 ) -> None:
     """Score completions: a JSON line each with its total, components, status and correctness."""
-    from sql_env.display.panel import panel
-    from sql_env.display.profile import profile as drawn
+    from sql_env.display.panel import draw_panel
+    from sql_env.display.profile import draw_profile as drawn
 
     tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
     texts, asked = _read(completions, tasks)
@@ -126,7 +126,7 @@ def score(
         for scored in scorer.score(texts, asked):
             typer.echo(json.dumps(_line(scored)))
             if show:
-                typer.echo(panel(scored.rollout.task, scored), err=True)
+                typer.echo(draw_panel(scored.rollout.task, scored), err=True)
         if profile:
             Console(stderr=True).print(drawn(scorer.stats))
 

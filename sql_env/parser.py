@@ -54,7 +54,7 @@ SkyRL-SQL's. ``fenced`` takes the last fence of any text, ``sql`` the text itsel
 """
 
 
-def response_format(name: str) -> ResponseFormat:
+def get_format(name: str) -> ResponseFormat:
     """The response format of this name.
 
     Raises:

@@ -12,9 +12,9 @@ from itertools import product
 from typing import Any
 
 from sql_env.errors import RewardError
-from sql_env.execution.rows import WITHHELD
+from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
-from sql_env.scoring.rubric import Rubric, RubricSpec, WeightedReward, rubric
+from sql_env.scoring.rubric import Rubric, RubricSpec, WeightedReward, load_rubric
 from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")
@@ -64,7 +64,7 @@ def check_reward(reward: str | RewardFunc, **params: Any) -> None:
         RewardError: It does not keep the contract; the message shows the rollout.
     """
     if isinstance(reward, str):
-        [judge] = rubric([{"reward": reward, "params": params}]).rewards
+        [judge] = load_rubric([{"reward": reward, "params": params}]).rewards
     else:
         judge = WeightedReward(getattr(reward, "__name__", "reward"), reward, 1.0, params)
     seen = list(rollouts())
@@ -85,7 +85,7 @@ def check_rubric(spec: RubricSpec | Rubric) -> None:
     Raises:
         RewardError: Some wrong answer's total reaches some right answer's; both are shown.
     """
-    judge = spec if isinstance(spec, Rubric) else rubric(spec)
+    judge = spec if isinstance(spec, Rubric) else load_rubric(spec)
     scores = [judge(rollout) for rollout in rollouts(judge.form)]
     right = min((s for s in scores if s.rollout.correct), key=lambda s: s.total or 0.0)
     wrong = max((s for s in scores if not s.rollout.correct), key=lambda s: s.total or 0.0)
@@ -102,7 +102,7 @@ def _check_without_rows(
     for rollout, value in zip(seen, known, strict=True):
         if rollout.result is None or not rollout.result.ok:
             continue
-        blind = replace(rollout, result=replace(rollout.result, rows=WITHHELD))
+        blind = replace(rollout, result=replace(rollout.result, rows=ROWS_NOT_FETCHED))
         without = _value(judge, blind)
         if without != value:
             raise RewardError(

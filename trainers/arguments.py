@@ -52,7 +52,7 @@ class SQLArguments:
 
     @property
     def rubric(self) -> RubricSpec:
-        """What `sql_env.scoring.rubric.rubric` is given: JSON is decoded, as is what YAML holds already."""
+        """The argument of `load_rubric`. JSON text is decoded; a value from YAML is taken as it is."""
         if isinstance(self.reward, str) and self.reward.lstrip()[:1] in ("[", "{"):
             spec: RubricSpec = json.loads(self.reward)
             return spec

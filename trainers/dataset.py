@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
 from sql_env.errors import TaskError
-from sql_env.prompts.prompt import Budget, ask, text
+from sql_env.prompts.prompt import PromptBudget, build_prompt, chat_text
 from sql_env.prompts.template import Message
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Prompter:
 
     Attributes:
         scorer: Knows the schemas and the response format.
-        template: The prompt template; see `sql_env.prompts.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.get_template`.
         chat: Whether the model has a chat template: prompts are then messages, else plain text.
         budget: How large a prompt may be; None for as large as it gets.
     """
@@ -37,13 +37,13 @@ class Prompter:
     scorer: Scorer
     template: str = "full"
     chat: bool = False
-    budget: Budget | None = None
+    budget: PromptBudget | None = None
 
     def __call__(self, task: Task) -> Prompt:
         """The prompt of one task."""
         form = self.scorer.rubric.form
-        asked = ask(task, self.scorer.executor, form, self.template, budget=self.budget)
-        return asked.messages if self.chat else text(asked.messages)
+        asked = build_prompt(task, self.scorer.executor, form, self.template, budget=self.budget)
+        return asked.messages if self.chat else chat_text(asked.messages)
 
     def answer(self, task: Task, strategy: str) -> str:
         """The completion that is taught: the gold SQL, with its reasoning or without.
@@ -89,14 +89,14 @@ def short(
     return kept
 
 
-def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> Budget | None:
+def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:
     """A budget in a model's tokens; None where it is 0."""
     chat = tokenizer.chat_template is not None
 
     def size(messages: list[Message]) -> int:
-        return prompt_tokens(messages if chat else text(messages), tokenizer)
+        return prompt_tokens(messages if chat else chat_text(messages), tokenizer)
 
-    return Budget(most, size) if most else None
+    return PromptBudget(most, size) if most else None
 
 
 def prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -21,8 +21,8 @@ from typing import Any
 
 from sql_env import Scorer
 from sql_env.errors import SQLEnvError
-from sql_env.prompts.prompt import Budget
-from sql_env.prompts.template import template
+from sql_env.prompts.prompt import PromptBudget
+from sql_env.prompts.template import get_template
 from trainers.algorithms import algorithm
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def complete(config: Any) -> None:
         if sql.max_turns > 1 and agent.agent_loop_config_path is None:
             agent.agent_loop_config_path = str(CONFIGS / "agent.yaml")
             agent.default_agent_loop = "sql_env"
-        sql.prompt = template(sql.prompt).id
+        sql.prompt = get_template(sql.prompt).id
         if not isinstance(sql.reward, str):
             sql.reward = json.dumps(OmegaConf.to_container(sql.reward))
         if model.custom_chat_template is None:
@@ -146,7 +146,7 @@ def complete(config: Any) -> None:
         config.ray_kwargs.ray_init.runtime_env.env_vars = {**shared, **variables}
 
 
-def budget(config: Any) -> Budget | None:
+def budget(config: Any) -> PromptBudget | None:
     """How large a prompt may be, in the tokens of the model."""
     if not config.sql.prompt_budget:
         return None

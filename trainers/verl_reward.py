@@ -12,7 +12,7 @@ from typing import Any
 
 from sql_env import Score, Scorer, Task
 from sql_env.errors import PluginError
-from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.scoring.rubric import Rubric, load_rubric
 from trainers.logs.scoring_stats import StepStats
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def stats_of(text: str, workers: int = 1) -> dict[str, str]:
 
 
 def spec(text: str) -> Any:
-    """What `sql_env.scoring.rubric.rubric` is given: a name as it is, JSON decoded."""
+    """What `sql_env.scoring.rubric.load_rubric` is given: a name as it is, JSON decoded."""
     return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
 
 
@@ -112,7 +112,7 @@ def checked(text: str) -> Rubric:
     Raises:
         PluginError: A component is called as one of `OWN`, or `STATS`.
     """
-    built = rubric(spec(text))
+    built = load_rubric(spec(text))
     if taken := sorted({reward.name for reward in built.rewards} & {*OWN, STATS}):
         raise PluginError(f"verl needs the name(s) {taken} itself: call these rewards something else")
     return built
@@ -132,7 +132,7 @@ def scorer_of(text: str, workers: int = 1) -> Scorer:
 @lru_cache(maxsize=16)
 def _components(text: str) -> tuple[str, ...]:
     try:
-        return tuple(reward.name for reward in rubric(spec(text)).rewards)
+        return tuple(reward.name for reward in load_rubric(spec(text)).rewards)
     except Exception:  # noqa: BLE001
         return ()
 

@@ -15,12 +15,12 @@ from benchmarks.evaluation import options
 from benchmarks.evaluation.config import Asking
 from benchmarks.generation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
-from sql_env.display.panel import printable, result_table, sql_block
+from sql_env.display.panel import escape_control, result_table, sql_block
 from sql_env.execution.executor import Executor
 from sql_env.parser import parse
-from sql_env.prompts.prompt import Budget
-from sql_env.prompts.prompt import ask as asked
-from sql_env.prompts.template import recorded
+from sql_env.prompts.prompt import PromptBudget
+from sql_env.prompts.prompt import build_prompt as asked
+from sql_env.prompts.template import recorded_template
 from sql_env.types import Action, ExecutionResult, Query, Task
 
 
@@ -51,7 +51,9 @@ def ask(
 ) -> None:
     """Ask a model one question about a database, and run its SQL, read-only."""
     decoding = options.decoding(candidates, temperature, top_p, max_tokens, seed)
-    how = Asking(template or recorded(model) or "full", prompt_budget, reward, response_format, decoding)
+    how = Asking(
+        template or recorded_template(model) or "full", prompt_budget, reward, response_format, decoding
+    )
     sampling = list(decoding.passes().values())[-1]
     dialect = "duckdb" if db.suffix == ".duckdb" else "sqlite"
     task = Task("ask", question, "", str(db), db.stem, dialect, evidence)
@@ -76,7 +78,7 @@ def ask(
 def _answer(task: Task, how: Asking, sampling: Sampling, generator: Generator, executor: Executor) -> bool:
     """Ask, run, choose and print; whether there is a result."""
     form = how.rubric().form
-    budget = None if how.budget is None else Budget(how.budget, generator.size)
+    budget = None if how.budget is None else PromptBudget(how.budget, generator.size)
     prompt = asked(task, executor, form, how.template, budget=budget)
     [(_, completions)] = generator.complete([prompt.messages], sampling)
     actions = [parse(text, form) for text in completions]
@@ -96,10 +98,10 @@ def show(completion: str, action: Action, result: ExecutionResult | None) -> Non
     console = Console(highlight=False)
     if action.sql is None or result is None:
         console.print(Text("The completion does not follow its response format:", style="red"))
-        console.print(Text(printable(completion, keep="\n")))
+        console.print(Text(escape_control(completion, keep="\n")))
         return
     if action.reasoning:
-        console.print(Text(printable(action.reasoning, keep="\n"), style="dim"), "")
+        console.print(Text(escape_control(action.reasoning, keep="\n"), style="dim"), "")
     console.print(sql_block(action.sql), "")
     console.print(result_table("result", result))
 

@@ -12,9 +12,9 @@ from benchmarks.evaluation.answers import Decoding
 from benchmarks.evaluation.scoring import Measure, measures
 from benchmarks.generation.generator import Generator
 from sql_env.limits import Limits
-from sql_env.parser import response_format
-from sql_env.prompts.template import template
-from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.parser import get_format
+from sql_env.prompts.template import get_template
+from sql_env.scoring.rubric import Rubric, load_rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
@@ -80,7 +80,7 @@ class Asking:
     """How a model is asked.
 
     Attributes:
-        template: The prompt template; see `sql_env.prompts.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.get_template`.
         budget: How large a prompt may be, in the generator's unit; None for as large as it gets.
         reward: The preset whose parts are recorded, and whose response format is asked for.
         form: A response format that replaces the preset's.
@@ -95,15 +95,15 @@ class Asking:
 
     def rubric(self) -> Rubric:
         """The preset, without semantics of its own: results are compared as the benchmark has it."""
-        found = rubric(self.reward)
-        form = response_format(self.form) if self.form else found.form
+        found = load_rubric(self.reward)
+        form = get_format(self.form) if self.form else found.form
         return replace(found, form=form, comparison=None)
 
     def config(self, generator: Generator) -> dict[str, Any]:
         """All of it that determines a result, in JSON."""
         budget = None if self.budget is None else {"most": self.budget, "unit": generator.unit}
         return {
-            "prompt": {"template": template(self.template).id, "budget": budget},
+            "prompt": {"template": get_template(self.template).id, "budget": budget},
             "reward": self.reward,
             "response_format": self.rubric().form.name,
             "decoding": asdict(self.decoding),

@@ -20,12 +20,12 @@ from benchmarks.loading.predictions import digest, indices, read_predictions
 from benchmarks.records.environment import environment
 from benchmarks.records.item import Item
 from benchmarks.records.run import Run
-from sql_env.display.profile import profile
+from sql_env.display.profile import draw_profile
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
-from sql_env.prompts.ddl import create_tables
-from sql_env.prompts.prompt import Budget, Prompt, ask
-from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.prompts.ddl import schema_to_ddl
+from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
+from sql_env.scoring.rubric import Rubric, load_rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
@@ -52,7 +52,7 @@ def evaluate_file(evaluation: Evaluation, predictions: Path, out: Path | None = 
     sql = read_predictions(predictions, benchmark)
     config = {**evaluation.config(), "source": digest(predictions)}
     given = list(map(Answer, indices(benchmark), benchmark.tasks, sql))
-    with _scorer(evaluation, rubric(SQL)) as scorer, _bars(len(given)) as advance:
+    with _scorer(evaluation, load_rubric(SQL)) as scorer, _bars(len(given)) as advance:
         if out is None:
             items = list(_judged(evaluation, scorer, given, advance))
             return summary(benchmark, items, config)
@@ -104,16 +104,16 @@ def _scorer(evaluation: Evaluation, spec: Rubric) -> Iterator[Scorer]:
     with evaluation.scorer(spec) as scorer:
         yield scorer
         if evaluation.profile:
-            Console(stderr=True).print(profile(scorer.stats))
+            Console(stderr=True).print(draw_profile(scorer.stats))
 
 
 def _prompts(
     asking: Asking, generator: Generator, scorer: Scorer, tasks: Sequence[Task], advance: Advance
 ) -> list[Prompt]:
-    budget = None if asking.budget is None else Budget(asking.budget, generator.size)
+    budget = None if asking.budget is None else PromptBudget(asking.budget, generator.size)
     found = []
     for task in tasks:
-        found.append(ask(task, scorer.executor, scorer.rubric.form, asking.template, budget=budget))
+        found.append(build_prompt(task, scorer.executor, scorer.rubric.form, asking.template, budget=budget))
         advance("prompts", 1)
     return found
 
@@ -162,7 +162,7 @@ def _schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
     found: dict[str, str] = {}
     for task in {task.db_id: task for task in tasks}.values():
         try:
-            found[task.db_id] = create_tables(executor.schema(task.database, task.dialect))
+            found[task.db_id] = schema_to_ddl(executor.schema(task.database, task.dialect))
         except DatabaseError:
             continue  # its tasks are masked, and say why
     return found

@@ -13,9 +13,9 @@ from benchmarks.loading.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import TaskError
 from sql_env.execution.executor import Executor
-from sql_env.parser import response_format
+from sql_env.parser import get_format
 from sql_env.plugins import suggest
-from sql_env.prompts.prompt import Budget, Prompt, ask, characters
+from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, count_characters
 from sql_env.types import Task
 
 
@@ -39,9 +39,9 @@ def prompt(
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
     logging.getLogger("sql_env.prompts.prompt").setLevel(logging.ERROR)  # what it warns of is printed below
     tasks = {one.id: one for one in load_benchmark(benchmark, split, data_dir, **parameters(param)).tasks}
-    limit = None if budget is None else Budget(budget)
+    limit = None if budget is None else PromptBudget(budget)
     with Executor() as executor:
-        asked = ask(_chosen(tasks, task), executor, response_format(form), template, turns, limit)
+        asked = build_prompt(_chosen(tasks, task), executor, get_format(form), template, turns, limit)
     if as_json:
         typer.echo(json.dumps(asked.messages, ensure_ascii=False))
     else:
@@ -60,7 +60,7 @@ def _chosen(tasks: dict[str, Task], task_id: str | None) -> Task:
 
 def _report(asked: Prompt) -> list[str]:
     left_out = asked.left_out
-    lines = [f"{asked.template}, {characters(asked.messages):,} characters"]
+    lines = [f"{asked.template}, {count_characters(asked.messages):,} characters"]
     if left_out:
         lines.append(f"left out: values of {left_out.values} columns, {left_out.descriptions} descriptions")
     for kind, names in (

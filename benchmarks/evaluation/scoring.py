@@ -14,7 +14,7 @@ from benchmarks.metrics.soft_f1 import soft_f1_of
 from benchmarks.records.item import Candidate, Item, item
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
-from sql_env.scoring.stream import stream
+from sql_env.scoring.stream import score_stream
 from sql_env.types import Benchmark, Score, Task
 
 SQL = {"rewards": ["result"], "response_format": "sql"}
@@ -99,7 +99,7 @@ def evaluate(
         SQL, limits=limits, workers=workers, comparison=comparison, rows=True, backend=backend
     ) as scorer:
         pairs = zip(predictions, benchmark.tasks, strict=True)
-        for score in stream(scorer, pairs, batch=at_a_time(workers)):
+        for score in score_stream(scorer, pairs, batch=at_a_time(workers)):
             scores.append(score)
             if progress is not None:
                 progress(1)

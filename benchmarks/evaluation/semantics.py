@@ -22,7 +22,7 @@ from benchmarks.loading.predictions import digest, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.records.item import shown
 from sql_env.benchmark import load_benchmark
-from sql_env.display.panel import beside, printable, result_table, sql_block
+from sql_env.display.panel import escape_control, result_table, side_by_side, sql_block
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.types import Benchmark, ExecutionResult
 
@@ -103,7 +103,7 @@ def drawn(verdicts: Verdicts) -> RenderableType:
     right, wrong = _names(verdicts.under(True)), _names(verdicts.under(False))
     parts: list[RenderableType] = [
         Text(f"right under {right}, wrong under {wrong}", style="yellow"),
-        Text(printable(verdicts.task.question), style="bold"),
+        Text(escape_control(verdicts.task.question), style="bold"),
         Text("\nprediction", style="dim"),
         sql_block(verdicts.sql),
         Text("\ngold", style="dim"),
@@ -113,8 +113,8 @@ def drawn(verdicts: Verdicts) -> RenderableType:
     for names, result, gold in compared:
         parts.append(Text(f"\nas run for {_names(names)}" if len(compared) > 1 else "", style="dim"))
         ours = result_table("prediction", result) if result is not None else Text("no SQL was run")
-        parts.append(beside(ours, result_table("gold", gold)))
-    return Panel(Group(*parts), title=printable(verdicts.task.id), title_align="left")
+        parts.append(side_by_side(ours, result_table("gold", gold)))
+    return Panel(Group(*parts), title=escape_control(verdicts.task.id), title_align="left")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sql_env.comparison import bird, spider, strict
-from sql_env.comparison.gold import Gold, Order, gold, unpacked
+from sql_env.comparison.gold import Gold, Order, make_gold, unpack_gold
 from sql_env.errors import ComparisonError
 from sql_env.types import ExecutionResult
 
-__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "comparison", "gold", "unpacked"]
+__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "comparison", "make_gold", "unpack_gold"]
 
 
 def _as_it_is(sql: str) -> str:
@@ -63,7 +63,7 @@ COMPARISONS = {
 """Every comparison by name; docs/rewards says what each counts and why."""
 
 
-def comparison(name: str) -> Comparison:
+def get_comparison(name: str) -> Comparison:
     """The comparison of this name.
 
     Raises:

@@ -54,13 +54,13 @@ class Order:
     probe: str | None = None
 
 
-def unpacked(packed: bytes) -> Gold:
+def unpack_gold(packed: bytes) -> Gold:
     """What `Gold.packed` has packed. Its result is ``ok``: no other is compared with."""
     columns, rows, blocks = loads(packed)
     return Gold(ExecutionResult(Status.OK, columns, rows), blocks)
 
 
-def gold(
+def make_gold(
     result: ExecutionResult,
     order: Order | None,
     probed: ExecutionResult | None = None,

@@ -22,7 +22,9 @@ _FORMATTED = 5_000
 _CELL = 100  # characters of a value, more than are shown: one may have millions
 
 
-def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (), color: bool = False) -> str:
+def draw_panel(
+    task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (), color: bool = False
+) -> str:
     """The question, the turns and, once there is a score, the SQL, both results and each reward.
 
     Args:
@@ -31,7 +33,7 @@ def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (),
         turns: What the model looked at before.
         color: Whether to use terminal colours.
     """
-    parts: list[RenderableType] = [Text(printable(task.question), style="bold")]
+    parts: list[RenderableType] = [Text(escape_control(task.question), style="bold")]
     for number, turn in enumerate(turns, 1):
         parts += _explored(f"turn {number}", turn)
     if score is not None:
@@ -39,7 +41,7 @@ def panel(task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (),
     out = Console(
         file=StringIO(), width=WIDTH, force_terminal=color, color_system="standard" if color else None
     )
-    out.print(Panel(Group(*parts), title=printable(f"{task.id} · {task.db_id}"), title_align="left"))
+    out.print(Panel(Group(*parts), title=escape_control(f"{task.id} · {task.db_id}"), title_align="left"))
     written = out.file
     assert isinstance(written, StringIO)
     return written.getvalue().rstrip("\n")
@@ -61,7 +63,7 @@ def _judged(score: Score) -> list[RenderableType]:
         if sql
         else Text("The completion does not follow its response format.", style="italic"),
         Text(""),
-        beside(ours, result_table("gold", rollout.gold)),
+        side_by_side(ours, result_table("gold", rollout.gold)),
         Text(""),
         _rewards(score),
     ]
@@ -72,7 +74,7 @@ def sql_block(sql: str) -> RenderableType:
     return Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
 
 
-def beside(left: RenderableType, right: RenderableType) -> RenderableType:
+def side_by_side(left: RenderableType, right: RenderableType) -> RenderableType:
     """Two things next to each other."""
     grid = Table.grid(padding=(0, 4))
     grid.add_row(left, right)
@@ -83,11 +85,11 @@ def result_table(title: str, result: ExecutionResult, count: int | None = None) 
     """A result's first rows as a table, or why there are none; ``count`` where it holds not all rows."""
     if not result.ok:
         return Group(
-            Text(title, style="bold"), Text(printable(f"{result.status}: {result.error}"), style="red")
+            Text(title, style="bold"), Text(escape_control(f"{result.status}: {result.error}"), style="red")
         )
     table = Table()
     for name in result.columns:
-        table.add_column(Text(printable(name)), overflow="ellipsis", no_wrap=True, max_width=24)
+        table.add_column(Text(escape_control(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
         table.add_row(*map(_cell, row))
     count = len(result.rows) if count is None else count
@@ -100,12 +102,12 @@ def result_table(title: str, result: ExecutionResult, count: int | None = None) 
 def _cell(value: Value) -> Text:
     if value is None:
         return Text("NULL", style="dim")
-    return Text(printable(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
+    return Text(escape_control(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
 
 
 def _rewards(score: Score) -> RenderableType:
     if score.total is None:
-        return Text(printable(f"masked: {score.rollout.masked}"), style="yellow")
+        return Text(escape_control(f"masked: {score.rollout.masked}"), style="yellow")
     table = Table(box=None, padding=(0, 2))
     for name in score.components:
         table.add_column(name, justify="right")
@@ -120,9 +122,9 @@ def _pretty(sql: str) -> str:
     if len(sql) <= _FORMATTED:
         with suppress(SQLParseError, RecursionError):
             sql = sqlparse.format(sql, reindent=True, keyword_case="upper")
-    return printable(sql[:_FORMATTED], keep="\n")
+    return escape_control(sql[:_FORMATTED], keep="\n")
 
 
-def printable(text: str, keep: str = "") -> str:
+def escape_control(text: str, keep: str = "") -> str:
     """Text that cannot steer the terminal: control and bidirectional characters are replaced."""
     return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)

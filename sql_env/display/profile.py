@@ -20,7 +20,7 @@ PHASES = {
 """What is done in each of `ScorerStats.seconds`."""
 
 
-def profile(stats: ScorerStats) -> Table:
+def draw_profile(stats: ScorerStats) -> Table:
     """Where the time went, what was saved, and how queries ended, as a table.
 
     Seconds are wall time; shares are of all seconds, of all completions, of all golds, and of all queries

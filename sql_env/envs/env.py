@@ -9,7 +9,7 @@ import gymnasium
 from gymnasium.error import ResetNeeded
 
 from sql_env.envs.episode import Episode
-from sql_env.envs.info import begun, stepped
+from sql_env.envs.info import reset_info, step_info
 from sql_env.envs.sampler import Sampler, check_options
 from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
@@ -29,16 +29,16 @@ class SQLEnv(gymnasium.Env[str, str]):
         benchmark: The name of an installed benchmark.
         split: The split to draw tasks from; the benchmark's default where None.
         data_dir: The folder of the benchmark's files, where it needs one.
-        reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.rubric`.
+        reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.load_rubric`.
         comparison: Semantics that replace the preset's and the tasks' own.
-        prompt: The prompt template; see `sql_env.prompts.template.template`.
+        prompt: The prompt template; see `sql_env.prompts.template.get_template`.
         prompt_budget: Characters of a prompt at most, beyond which the least relevant parts of the
-            schema are left out; None for no limit. See `sql_env.prompts.prompt.Budget`.
+            schema are left out; None for no limit. See `sql_env.prompts.prompt.PromptBudget`.
         limits: Fields of `sql_env.limits.Limits` by name.
         max_turns: Steps of an episode at most, the answer among them.
         max_queries: Queries that an episode runs before its answer at most; None for no limit but
             the turns.
-        view: Fields of `sql_env.prompts.observation.View` by name: how much of a result is shown.
+        view: Fields of `sql_env.prompts.observation.ResultView` by name: how much of a result is shown.
         render_mode: ``ansi`` for a text, ``human`` to print it.
         params: Further arguments of the benchmark's loader.
 
@@ -111,7 +111,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         else:
             [episode] = self._sampler.random([self.np_random])
         self._episode = episode
-        return episode.prompt, begun(episode)
+        return episode.prompt, reset_info(episode)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take a completion, whatever it says, and score it if it ends the episode.
@@ -139,24 +139,24 @@ class SQLEnv(gymnasium.Env[str, str]):
         if self.render_mode == "human":
             self.render()
         reward = step.score.total or 0.0 if step.score else 0.0
-        return step.observation, reward, step.done, False, stepped(episode)
+        return step.observation, reward, step.done, False, step_info(episode)
 
     def render(self) -> str | None:
         """A panel of the task and, after a step, of its turns and its score: returned or printed."""
-        return show(self._episode, self.render_mode)
+        return render_episode(self._episode, self.render_mode)
 
     def close(self) -> None:
         """Stop the workers."""
         self.scorer.close()
 
 
-def show(episode: Episode | None, render_mode: str | None) -> str | None:
+def render_episode(episode: Episode | None, render_mode: str | None) -> str | None:
     """The panel of an episode: returned where the mode is ``ansi``, printed where it is ``human``."""
     if render_mode is None or episode is None:
         return None
-    from sql_env.display.panel import panel  # takes long to import, and few look
+    from sql_env.display.panel import draw_panel  # takes long to import, and few look
 
-    drawn = panel(episode.task, episode.score, turns=episode.turns, color=render_mode == "human")
+    drawn = draw_panel(episode.task, episode.score, turns=episode.turns, color=render_mode == "human")
     if render_mode == "ansi":
         return drawn
     print(drawn)

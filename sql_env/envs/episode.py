@@ -9,8 +9,8 @@ from functools import cached_property
 from sql_env.errors import EpisodeError, LimitError
 from sql_env.parser import parse
 from sql_env.prompts import prompt
-from sql_env.prompts.observation import View, observation
-from sql_env.prompts.prompt import Budget, Prompt
+from sql_env.prompts.observation import ResultView, wrap_observation
+from sql_env.prompts.prompt import Prompt, PromptBudget
 from sql_env.prompts.template import Message, Template
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import ExecutionResult, Query, Score, Task, Turn
@@ -50,7 +50,7 @@ class Episode:
         max_turns: Completions at most, the answer among them; 1 leaves nothing to explore.
         max_queries: Queries at most; those beyond cost a turn too, and are not run. No limit of
             its own where None.
-        template: The prompt template; see `sql_env.prompts.template.template`.
+        template: The prompt template; see `sql_env.prompts.template.get_template`.
         budget: How large the prompt may be; None for as large as it gets.
         view: How much of a result is told.
         asked: The task as it is asked, where that has been made before.
@@ -81,8 +81,8 @@ class Episode:
         max_turns: int = 1,
         max_queries: int | None = None,
         template: str | Template = "full",
-        budget: Budget | None = None,
-        view: View = View(),  # noqa: B008 - frozen
+        budget: PromptBudget | None = None,
+        view: ResultView = ResultView(),  # noqa: B008 - frozen
         asked: Prompt | None = None,
     ) -> None:
         self.scorer = scorer
@@ -108,7 +108,9 @@ class Episode:
         if self._asked is not None:
             return self._asked
         form = self.scorer.rubric.form
-        return prompt.ask(self.task, self.scorer.executor, form, self._template, self.max_turns, self._budget)
+        return prompt.build_prompt(
+            self.task, self.scorer.executor, form, self._template, self.max_turns, self._budget
+        )
 
     @property
     def opening(self) -> list[Message]:
@@ -118,7 +120,7 @@ class Episode:
     @property
     def prompt(self) -> str:
         """`opening` as one text."""
-        return prompt.text(self.opening)
+        return prompt.chat_text(self.opening)
 
     @property
     def messages(self) -> list[Message]:
@@ -186,10 +188,10 @@ class Episode:
         """Add a turn: a query and what it returned, or None where it was not run."""
         turns_left, queries_left = max(1, self.turns_left - 1), max(0, self.queries_left - 1)
         if result is None:
-            told = observation("Not run: no queries are left.", turns_left, queries_left)
+            told = wrap_observation("Not run: no queries are left.", turns_left, queries_left)
             self.turns += (Turn(completion, sql, None, told),)
             return told
-        told = observation(self.view(result), turns_left, queries_left)
+        told = wrap_observation(self.view(result), turns_left, queries_left)
         kept = replace(result, rows=result.rows[: self.view.rows])  # all rows would pile up in memory
         self.turns += (Turn(completion, sql, kept, told, len(result.rows)),)
         return told

@@ -14,7 +14,7 @@ from sql_env.types import ExecutionResult
 Info = dict[str, Any]
 
 
-def begun(episode: Episode) -> Info:
+def reset_info(episode: Episode) -> Info:
     """The info of a reset; see `sql_env.SQLEnv.reset`."""
     return {
         "task_id": episode.task.id,
@@ -25,7 +25,7 @@ def begun(episode: Episode) -> Info:
     }
 
 
-def stepped(episode: Episode) -> Info:
+def step_info(episode: Episode) -> Info:
     """The info of an episode's last step; see `sql_env.SQLEnv.step`."""
     place = {"task_id": episode.task.id, "turns_left": episode.turns_left}
     if episode.score is None:
@@ -43,7 +43,7 @@ def stepped(episode: Episode) -> Info:
     }
 
 
-def batched(infos: Sequence[tuple[int, Mapping[str, Any]]], num_envs: int) -> Info:
+def batch_infos(infos: Sequence[tuple[int, Mapping[str, Any]]], num_envs: int) -> Info:
     """The infos of some environments of a vector as one, a column at a time.
 
     What comes of it is what ``gymnasium.vector.VectorEnv._add_info`` makes of one info after the other
@@ -64,7 +64,7 @@ def batched(infos: Sequence[tuple[int, Mapping[str, Any]]], num_envs: int) -> In
             places = np.array([place for place, info in infos if key in info], np.intp)
         nested = isinstance(values[0], dict)
         found[key] = (
-            batched(list(zip(places.tolist(), values, strict=True)), num_envs)
+            batch_infos(list(zip(places.tolist(), values, strict=True)), num_envs)
             if nested
             else _array(places, values, num_envs)
         )

@@ -15,16 +15,16 @@ from sql_env.errors import GoldError, LimitError, TaskError
 from sql_env.execution.engines.files import signature
 from sql_env.limits import Limits
 from sql_env.plugins import suggest
-from sql_env.prompts.observation import View
-from sql_env.prompts.prompt import Budget, Prompt
-from sql_env.prompts.template import template
+from sql_env.prompts.observation import ResultView
+from sql_env.prompts.prompt import Prompt, PromptBudget
+from sql_env.prompts.template import get_template
 from sql_env.scoring.rubric import RubricSpec
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", Limits, View)
+T = TypeVar("T", Limits, ResultView)
 
 ASKED = 4096
 """Prompts that are kept: a group asks the same task several times, and so does every epoch."""
@@ -63,9 +63,9 @@ class Sampler:
         self._turns: dict[str, Any] = {
             "max_turns": max_turns,
             "max_queries": max_queries,
-            "view": _named(View, "view", view),
-            "template": template(prompt),
-            "budget": None if prompt_budget is None else Budget(prompt_budget),
+            "view": _named(ResultView, "view", view),
+            "template": get_template(prompt),
+            "budget": None if prompt_budget is None else PromptBudget(prompt_budget),
         }
         self.tasks = load_benchmark(benchmark, split, data_dir, **params).tasks
         self.scorer = Scorer(

@@ -12,9 +12,9 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from sql_env.envs.env import SQLEnv, check_render_mode, show
+from sql_env.envs.env import SQLEnv, check_render_mode, render_episode
 from sql_env.envs.episode import Episode, step
-from sql_env.envs.info import Info, batched, begun, stepped
+from sql_env.envs.info import Info, batch_infos, reset_info, step_info
 from sql_env.envs.sampler import Sampler, check_options
 from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
@@ -118,7 +118,7 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
                 if seeds[place] is not None:
                     self._random[place] = seeding.np_random(seeds[place])
         infos = self._begin(places, given)
-        return tuple(self._observations), batched(infos, self.num_envs)
+        return tuple(self._observations), batch_infos(infos, self.num_envs)
 
     def step(self, actions: Sequence[str]) -> tuple[tuple[str, ...], Array, Array, Array, Info]:
         """Take a completion for each environment, and score those that end an episode in one batch.
@@ -152,12 +152,12 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
                 infos[place] = {"final_obs": self._observations[place], "final_info": infos[place]}
         for place, first in self._begin(due, {}):
             infos[place] = {**infos.get(place, {}), **first}
-        found = batched(sorted(infos.items()), self.num_envs)
+        found = batch_infos(sorted(infos.items()), self.num_envs)
         return tuple(self._observations), rewards, ended, np.zeros_like(ended), found
 
     def render(self) -> tuple[str | None, ...]:  # type: ignore[override]
         """The panel of each environment, as `sql_env.SQLEnv.render` draws it: returned or printed."""
-        return tuple(show(episode, self.render_mode) for episode in self._episodes)
+        return tuple(render_episode(episode, self.render_mode) for episode in self._episodes)
 
     def close_extras(self) -> None:
         """Stop the workers."""
@@ -175,7 +175,7 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
         for place, episode in zip(places, episodes, strict=True):
             self._observations[place] = episode.prompt
             self._episodes[place] = episode
-        return [(place, begun(episode)) for place, episode in zip(places, episodes, strict=True)]
+        return [(place, reset_info(episode)) for place, episode in zip(places, episodes, strict=True)]
 
     def _advance(self, places: Sequence[int], actions: Sequence[str]) -> list[tuple[int, Info]]:
         """Step the environments of these places; the places, and their infos."""
@@ -186,8 +186,8 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
             self._observations[place] = one.observation
         if self.render_mode == "human":
             for episode in episodes:
-                show(episode, self.render_mode)
-        return [(place, stepped(episode)) for place, episode in zip(places, episodes, strict=True)]
+                render_episode(episode, self.render_mode)
+        return [(place, step_info(episode)) for place, episode in zip(places, episodes, strict=True)]
 
     def _episode(self, place: int) -> Episode:
         episode = self._episodes[place]

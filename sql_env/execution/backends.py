@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from sql_env import plugins
 from sql_env.errors import PluginError
-from sql_env.execution.messages import Case, Judgement
+from sql_env.execution.messages import Judgement, JudgeRequest
 from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
@@ -58,7 +58,9 @@ class Backend(Protocol):
         """Run queries, and return their results in the same order."""
         ...
 
-    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
+    def judge(
+        self, cases: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
+    ) -> list[Judgement]:
         """Run queries, and compare what they return where they run."""
         ...
 
@@ -91,12 +93,12 @@ def load_executor(backend: str = "local", limits: Limits = Limits(), workers: in
         >>> load_executor("local", workers=2).workers
         2
     """
-    factory: Any = plugins.load_object(BACKENDS[resolved(backend)])
+    factory: Any = plugins.load_object(BACKENDS[resolve_backend(backend)])
     executor: Backend = factory(limits, workers)
     return executor
 
 
-def spread(
+def map_distributed(
     function: Callable[[Job], Done], jobs: Iterable[Job], backend: str = "local", workers: int = 1
 ) -> Iterator[Done]:
     """Call a function on each of many jobs, and yield what it returns, in the jobs' order.
@@ -119,14 +121,14 @@ def spread(
         >>> list(spread(len, ["a", "bc"]))
         [1, 2]
     """
-    if resolved(backend) == "ray":
+    if resolve_backend(backend) == "ray":
         everywhere: Any = plugins.load_object("sql_env.execution.ray_backend.tasks:spread")
         yield from everywhere(function, jobs, workers)
     else:
         yield from map(function, jobs)
 
 
-def resolved(backend: str) -> str:
+def resolve_backend(backend: str) -> str:
     """The name of the backend that ``backend`` stands for here.
 
     Raises:

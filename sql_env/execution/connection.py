@@ -11,7 +11,7 @@ _READ = 2**16  # a larger buffer is mapped anew each time
 _MOST = 2**20  # of a long message
 
 
-class Line:
+class Connection:
     """One end of a socket. What has arrived of later messages is kept until they are whole."""
 
     def __init__(self, end: socket) -> None:

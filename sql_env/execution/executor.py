@@ -12,11 +12,11 @@ from types import TracebackType
 from sql_env.errors import ClosedError, LimitError
 from sql_env.execution.engines import check_dialect, load_engine
 from sql_env.execution.engines.files import signature
-from sql_env.execution.messages import Ask, Case, Judgement
-from sql_env.execution.pool import Dispatcher
+from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
+from sql_env.execution.pool import WorkerPool
 from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
-from sql_env.schema.descriptions import described
+from sql_env.schema.descriptions import add_descriptions
 from sql_env.schema.model import Schema
 from sql_env.types import Cost, ExecutionResult, Query
 
@@ -45,7 +45,7 @@ class Executor:
             raise LimitError(f"workers must be a positive integer, not {workers!r}")
         self.limits = limits
         self.workers = workers
-        self._dispatcher = Dispatcher(limits, workers)
+        self._dispatcher = WorkerPool(limits, workers)
         self._finalizer = weakref.finalize(self, self._dispatcher.close)
 
     @property
@@ -67,10 +67,12 @@ class Executor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: Worker processes cannot be started.
         """
-        cases = [Case(query) for query in queries]
-        return [judgement.result for judgement in self._run(cases, Ask.ROWS)]
+        cases = [JudgeRequest(query) for query in queries]
+        return [judgement.result for judgement in self._run(cases, ResultMode.ROWS)]
 
-    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
+    def judge(
+        self, cases: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
+    ) -> list[Judgement]:
         """Run queries and compare what they return where they run.
 
         Args:
@@ -87,7 +89,7 @@ class Executor:
             ClosedError: The executor is closed, or was closed meanwhile.
             SQLEnvError: Worker processes cannot be started.
         """
-        return self._run(cases, Ask.GOLD if steps else Ask.ROWS if rows else Ask.VERDICT)
+        return self._run(cases, ResultMode.GOLD if steps else ResultMode.ROWS if rows else ResultMode.VERDICT)
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
         """Run queries and return, in the same order, what each of them took in place of its result.
@@ -106,10 +108,10 @@ class Executor:
             >>> cost.status, cost.steps
             (<Status.UNAVAILABLE: 'unavailable'>, None)
         """
-        cases = [Case(query) for query in queries]
-        return [_cost(judgement.result) for judgement in self._run(cases, Ask.COST)]
+        cases = [JudgeRequest(query) for query in queries]
+        return [_cost(judgement.result) for judgement in self._run(cases, ResultMode.COST)]
 
-    def _run(self, cases: Sequence[Case], ask: Ask) -> list[Judgement]:
+    def _run(self, cases: Sequence[JudgeRequest], ask: ResultMode) -> list[Judgement]:
         self._check_open()
         for dialect in {case.query.dialect for case in cases}:
             check_dialect(dialect)
@@ -149,7 +151,7 @@ class Executor:
 
 @lru_cache(maxsize=1024)
 def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
-    return described(load_engine(dialect, limits).schema(database), database)
+    return add_descriptions(load_engine(dialect, limits).schema(database), database)
 
 
 def _cost(measured: ExecutionResult) -> Cost:
@@ -160,7 +162,7 @@ def _cost(measured: ExecutionResult) -> Cost:
     return Cost(measured.status, steps, seconds, measured.error)
 
 
-def _moved(case: Case, database: str) -> Case:
+def _moved(case: JudgeRequest, database: str) -> JudgeRequest:
     return replace(case, query=replace(case.query, database=database))
 
 

@@ -6,7 +6,7 @@ import time
 from mmap import mmap
 
 
-class Progress:
+class Heartbeat:
     """Sixteen bytes of shared memory: which query a worker runs or compares, and since when.
 
     Each is one aligned word, stored at once. `struct.pack_into` would not do: it clears the bytes

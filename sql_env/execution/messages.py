@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sql_env.execution.ticket import Ticket
 
 
-class Ask(IntEnum):
+class ResultMode(IntEnum):
     """What is wanted of a query."""
 
     VERDICT = 0
@@ -36,7 +36,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class JudgeRequest:
     """A query, and all that its result is to be compared with.
 
     Attributes:
@@ -52,7 +52,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of a `Case`.
+    """What came of a `JudgeRequest`.
 
     Attributes:
         result: How the query ended. It has its rows only where they were asked for.
@@ -69,8 +69,8 @@ class Judgement:
 class Job:
     """A case on its way, for all calls that wait for it."""
 
-    case: Case
-    ask: Ask
+    case: JudgeRequest
+    ask: ResultMode
     tickets: list[Ticket] = field(default_factory=list)
     judgement: Judgement | None = None
     retried: bool = False

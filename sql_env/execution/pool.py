@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution.fork import forget_in_forks
-from sql_env.execution.messages import Ask, Case, Job, Judgement
-from sql_env.execution.process import Worker
+from sql_env.execution.messages import Job, Judgement, JudgeRequest, ResultMode
+from sql_env.execution.process import WorkerProcess
 from sql_env.execution.stats import ExecutorStats
 from sql_env.execution.ticket import Ticket
 from sql_env.limits import Limits
@@ -26,7 +26,7 @@ _AHEAD = 8  # queries that are worth a message, while no other worker could do w
 _LOOK_AFTER = 1.0  # seconds after which to look whether a silent worker is alive
 
 
-class Dispatcher:
+class WorkerPool:
     """Up to ``size`` workers, started when they are first needed, and the calls that wait for them.
 
     There is no thread of its own: one of the calls leads, which is to say that it sends jobs to workers and
@@ -53,14 +53,14 @@ class Dispatcher:
         self._leader: Ticket | None = None
         self._tickets: OrderedDict[Ticket, None] = OrderedDict()
         self._flying: dict[object, Job] = {}
-        self._workers: dict[int, Worker] = {}  # by the file descriptor of their line
+        self._workers: dict[int, WorkerProcess] = {}  # by the file descriptor of their line
         self._woken, self._waker = os.pipe()
         self._hungry = False  # whether some worker could do with more
         for end in (self._woken, self._waker):
             os.set_blocking(end, False)
         self._watch()
 
-    def run(self, cases: Sequence[Case], ask: Ask) -> list[Judgement]:
+    def run(self, cases: Sequence[JudgeRequest], ask: ResultMode) -> list[Judgement]:
         """Run all cases and return what came of them, in order.
 
         Raises:
@@ -106,7 +106,7 @@ class Dispatcher:
 
     # Joining and leaving
 
-    def _enqueue(self, ticket: Ticket, cases: Sequence[Case], ask: Ask) -> None:
+    def _enqueue(self, ticket: Ticket, cases: Sequence[JudgeRequest], ask: ResultMode) -> None:
         with self._lock:
             if self.closed:
                 raise ClosedError("the executor is closed")
@@ -116,7 +116,7 @@ class Dispatcher:
                 job = self._flying.get(key)
                 if job is None:
                     job = Job(case, ask)
-                    if ask is not Ask.COST:  # which is asked twice to be measured twice
+                    if ask is not ResultMode.COST:  # which is asked twice to be measured twice
                         self._flying[key] = job
                     ticket.queue(job)
                 else:
@@ -199,7 +199,7 @@ class Dispatcher:
                     ticket.left += 1
             if not ticket.left:
                 ticket.wake.set()
-        self._flying = {_key(job.case, job.ask): job for job in left if job.ask is not Ask.COST}
+        self._flying = {_key(job.case, job.ask): job for job in left if job.ask is not ResultMode.COST}
         for job in left:
             if job not in held:
                 job.tickets[0].queue(job)
@@ -226,7 +226,7 @@ class Dispatcher:
             else:
                 worker.send(jobs)
 
-    def _next(self) -> tuple[Worker | None, list[Job]] | None:
+    def _next(self) -> tuple[WorkerProcess | None, list[Job]] | None:
         """A worker that has room and jobs for it; no worker where another should be started."""
         waiting = sum(ticket.waiting for ticket in self._tickets)
         if not waiting:
@@ -258,7 +258,7 @@ class Dispatcher:
     def _start(self) -> None:
         taken = {worker.slot for worker in self._workers.values()}
         try:
-            worker = Worker(self.limits, next(slot for slot in range(self.size) if slot not in taken))
+            worker = WorkerProcess(self.limits, next(slot for slot in range(self.size) if slot not in taken))
         except OSError as error:
             raise SQLEnvError(f"a worker process could not start: {error}") from error
         with self._lock:
@@ -285,7 +285,7 @@ class Dispatcher:
             if not ready and worker.died:
                 self._lost(worker)
 
-    def _receive(self, worker: Worker) -> None:
+    def _receive(self, worker: WorkerProcess) -> None:
         try:
             judgements, execution, comparison = worker.receive()
         except EOFError:
@@ -315,7 +315,7 @@ class Dispatcher:
                 ticket.wake.set()
         job.tickets = []
 
-    def _lost(self, worker: Worker) -> None:
+    def _lost(self, worker: WorkerProcess) -> None:
         """A worker died: give a verdict on what it was running, and run the rest elsewhere."""
         if self.closed:
             return
@@ -345,7 +345,7 @@ class Dispatcher:
                 if job.tickets:
                     job.tickets[0].queue(job)
 
-    def _bury(self, workers: Iterable[Worker]) -> None:
+    def _bury(self, workers: Iterable[WorkerProcess]) -> None:
         for worker in workers:
             worker.bury()
             self._poll.unregister(worker.line)
@@ -366,7 +366,7 @@ class Dispatcher:
         self._woken = self._waker = -1
 
 
-def _key(case: Case, ask: Ask) -> object:
+def _key(case: JudgeRequest, ask: ResultMode) -> object:
     """What makes two jobs the same. Golds are told apart by what they are, not by what they hold."""
     if not case.references:
         return ask, case.query, case.steps

@@ -16,10 +16,10 @@ from dataclasses import asdict
 from marshal import dumps, loads
 from pathlib import Path
 
-from sql_env.execution.connection import Line
-from sql_env.execution.heartbeat import Progress
+from sql_env.execution.connection import Connection
+from sql_env.execution.heartbeat import Heartbeat
 from sql_env.execution.messages import Job, Judgement, Reply, Request
-from sql_env.execution.rows import WITHHELD
+from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 
@@ -45,7 +45,7 @@ _TIMER_RANG = "most recent call first"
 """What faulthandler writes, unlike Python, when the kernel's CPU timer kills a worker."""
 
 
-class Worker:
+class WorkerProcess:
     """A worker process and the line to it; `sql_env.execution.worker` is what runs at the other end.
 
     It is started by `subprocess`, not by `multiprocessing`: nothing of the user's ``__main__`` is
@@ -81,13 +81,13 @@ class Worker:
             with theirs:
                 ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _FITS)
                 theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _FITS)
-                memory.truncate(Progress.SIZE)
-                self._progress = Progress(memory.fileno())
+                memory.truncate(Heartbeat.SIZE)
+                self._progress = Heartbeat(memory.fileno())
                 undo.callback(self._progress.close)
                 self._progress.begin(-1)
                 self._process = self._start(theirs.fileno(), memory.fileno())
             undo.pop_all()
-        self._line = Line(ours)
+        self._line = Connection(ours)
         self.line = ours.fileno()
 
     def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
@@ -270,5 +270,5 @@ def _request(jobs: Sequence[Job]) -> Request:
 
 def _judgement(reply: Reply) -> Judgement:
     status, columns, rows, error, equal, steps = reply
-    kept = WITHHELD if rows is None and status == "ok" else rows or ()
+    kept = ROWS_NOT_FETCHED if rows is None and status == "ok" else rows or ()
     return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal), steps)

@@ -8,10 +8,10 @@ from sql_env.errors import RowsError
 from sql_env.types import Row
 
 
-class Withheld(tuple[Row, ...]):
+class RowsNotFetched(tuple[Row, ...]):
     """Rows that have stayed in the worker that compared them. To read them in any way raises.
 
-    It is a tuple, so that it fits where rows do; there is one of it, `WITHHELD`.
+    It is a tuple, so that it fits where rows do; there is one of it, `ROWS_NOT_FETCHED`.
     """
 
     __slots__ = ()
@@ -34,4 +34,4 @@ class Withheld(tuple[Row, ...]):
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
 
-WITHHELD = Withheld()
+ROWS_NOT_FETCHED = RowsNotFetched()

@@ -10,7 +10,7 @@ from sql_env.execution.messages import Job
 
 
 class Ticket:
-    """What one call waits for. The lock of its `sql_env.execution.pool.Dispatcher` guards it.
+    """What one call waits for. The lock of its `sql_env.execution.pool.WorkerPool` guards it.
 
     Jobs that no worker has yet are kept by the worker at which their database is at home, those on one
     database together, so that a database is open and warm where it is asked.

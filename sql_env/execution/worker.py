@@ -21,11 +21,11 @@ from marshal import dumps, loads
 from socket import socket as Socket
 from time import perf_counter, thread_time
 
-from sql_env.comparison import comparison, unpacked
-from sql_env.execution.connection import Line
+from sql_env.comparison import get_comparison, unpack_gold
+from sql_env.execution.connection import Connection
 from sql_env.execution.engines import Engine, load_engine
-from sql_env.execution.heartbeat import Progress
-from sql_env.execution.messages import Ask, Reply, Request
+from sql_env.execution.heartbeat import Heartbeat
+from sql_env.execution.messages import Reply, Request, ResultMode
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 
@@ -38,10 +38,10 @@ _OK = Status.OK
 def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> None:
     """Serve the parent at the other end of ``socket``, a file descriptor, as is ``memory``."""
     _settle(parent, socket)
-    serve(Line(Socket(fileno=socket)), Progress(memory), Limits(**limits))  # type: ignore[arg-type]
+    serve(Connection(Socket(fileno=socket)), Heartbeat(memory), Limits(**limits))  # type: ignore[arg-type]
 
 
-def serve(line: Line, progress: Progress, limits: Limits) -> None:
+def serve(line: Connection, progress: Heartbeat, limits: Limits) -> None:
     """Answer requests until the line ends."""
     engines: dict[str, Engine] = {}
     place = 0
@@ -54,25 +54,25 @@ def serve(line: Line, progress: Progress, limits: Limits) -> None:
             request: Request = loads(message)
             for dialect in {job[1] for job in request[1]} - set(engines):
                 engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
-            stint = Stint(engines, request, progress, line.send)
+            stint = RequestRunner(engines, request, progress, line.send)
             place = stint.run(place, 2 * limits.memory_bytes + 128 * 2**20)
 
 
-class Stint:
+class RequestRunner:
     """One request, from its first query to its last."""
 
     def __init__(
         self,
         engines: dict[str, Engine],
         request: Request,
-        progress: Progress,
+        progress: Heartbeat,
         send: Callable[[bytes], None],
     ) -> None:
         references, self._jobs = request
         self._engines = engines
         self._progress = progress
         self._send = send
-        self._references = [(comparison(name), unpacked(gold)) for name, gold in references]
+        self._references = [(get_comparison(name), unpack_gold(gold)) for name, gold in references]
         self._replies: list[Reply] = []
         self._comparing = 0.0
 
@@ -96,14 +96,14 @@ class Stint:
             place += 1
             _arm(engine)
             taken: int | None = None
-            if ask < Ask.GOLD:
+            if ask < ResultMode.GOLD:
                 result = engine.run(database, sql, steps)
-            elif ask == Ask.GOLD:
+            elif ask == ResultMode.GOLD:
                 result, taken = engine.measure(database, sql)
             else:
                 result = _measured(engine, database, sql)
             equal = self._compare(engine, result, references) if references else ()
-            kept = None if ask == Ask.VERDICT else result.rows
+            kept = None if ask == ResultMode.VERDICT else result.rows
             self._replies.append((result.status.value, result.columns, kept, result.error, equal, taken))
             left -= 1
             rows += len(kept) if kept else 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import TypeAlias
 
 from sql_env.prompts import observation
-from sql_env.prompts.observation import plain
+from sql_env.prompts.observation import escape_text
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.schema.quoting import identifier
 from sql_env.types import Value
@@ -42,11 +42,11 @@ def description_and_values(column: Column) -> str:
     Those that the question mentions come first.
     """
     distinct = dict.fromkeys((*column.matches, *column.values))
-    exact = ", ".join(observation.literal(value, EXACT_WIDTH) for value in distinct)
+    exact = ", ".join(observation.format_literal(value, EXACT_WIDTH) for value in distinct)
     return "; ".join(filter(None, (sentence(column.description), exact and f"values: {exact}")))
 
 
-def create_tables(schema: Schema, note: Note = values) -> str:
+def schema_to_ddl(schema: Schema, note: Note = values) -> str:
     """All tables of a schema as DDL, a blank line between them. By default with sample values.
 
     Example:
@@ -70,7 +70,7 @@ def create_table(table: Table, note: Note, keywords: Container[str] = ()) -> str
     """
 
     def quoted(names: Iterable[str]) -> str:
-        return ", ".join(shown(name, keywords) for name in names)
+        return ", ".join(display_name(name, keywords) for name in names)
 
     lines = [(f"{quoted([c.name])} {_type(c.type)}".rstrip(), note(c)) for c in table.columns]
     if table.primary_key:
@@ -82,30 +82,30 @@ def create_table(table: Table, note: Note, keywords: Container[str] = ()) -> str
         f"  {text}{',' if i < len(lines) else ''}{f' -- {comment}' if comment else ''}"
         for i, (text, comment) in enumerate(lines, 1)
     ]
-    name = ".".join(shown(part, keywords) for part in (table.space, table.name) if part)
+    name = ".".join(display_name(part, keywords) for part in (table.space, table.name) if part)
     return "\n".join([f"CREATE TABLE {name} (", *body, ");"])
 
 
-def shown(name: str, keywords: Container[str] = ()) -> str:
+def display_name(name: str, keywords: Container[str] = ()) -> str:
     """A name as SQL for a model to read: `identifier` of what `bare` makes of it."""
-    return identifier(bare(name), keywords)
+    return identifier(display_text(name), keywords)
 
 
-def bare(name: str) -> str:
+def display_text(name: str) -> str:
     """A name as it is, but on one line, escaped and cut."""
-    return plain(_cut(name, NAME_WIDTH))
+    return escape_text(_cut(name, NAME_WIDTH))
 
 
 def literal(value: Value) -> str:
     """A value as SQL, on one line, its text cut to `WIDTH` characters."""
     if not isinstance(value, str):
         return str(value)
-    return "'" + plain(_cut(" ".join(value.split()), WIDTH)).replace("'", "''") + "'"
+    return "'" + escape_text(_cut(" ".join(value.split()), WIDTH)).replace("'", "''") + "'"
 
 
 def sentence(text: str) -> str:
     """A description on one line, escaped, cut to `DESCRIPTION_WIDTH` characters."""
-    return plain(_cut(" ".join(text.split()), DESCRIPTION_WIDTH))
+    return escape_text(_cut(" ".join(text.split()), DESCRIPTION_WIDTH))
 
 
 def _cut(text: str, width: int) -> str:

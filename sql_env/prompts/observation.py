@@ -30,7 +30,7 @@ _FAILED = {
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ResultView:
     """How much of a result a model is shown.
 
     Values are SQL literals, which tell text from numbers and ``'NULL'`` from ``NULL``, and which the
@@ -68,7 +68,7 @@ class View:
             return self._table(result)
         if result.status is Status.UNAVAILABLE:  # its message is about this machine, not about the query
             return f"{_FAILED[result.status]}."
-        return f"{_FAILED[result.status]}: {plain(_cut(result.error, self.chars))}"
+        return f"{_FAILED[result.status]}: {escape_text(_cut(result.error, self.chars))}"
 
     def _table(self, result: ExecutionResult) -> str:
         header = self._header(result.columns)
@@ -86,20 +86,20 @@ class View:
             left -= min(len(name), self.cell) + 3
             if shown and left < 0:
                 break
-            shown.append(plain(_cut(name, self.cell)))
+            shown.append(escape_text(_cut(name, self.cell)))
         return shown
 
     def _lines(self, result: ExecutionResult, width: int) -> Iterator[str]:
         left = self.chars
         for row in result.rows[: self.rows]:
-            line = " | ".join(literal(value, self.cell) for value in row[:width])
+            line = " | ".join(format_literal(value, self.cell) for value in row[:width])
             if left < self.chars and len(line) > left:
                 return
             yield _cut(line, self.chars)
             left -= len(line)
 
 
-def observation(text: str, turns_left: int, queries_left: int) -> str:
+def wrap_observation(text: str, turns_left: int, queries_left: int) -> str:
     """What the model is told after a query: the text, and what it may still do."""
     told = f"Turns left: {turns_left}." + (" Answer now." if turns_left == 1 else "")
     if queries_left < turns_left - 1:
@@ -107,7 +107,7 @@ def observation(text: str, turns_left: int, queries_left: int) -> str:
     return f"<{TAG}>\n{text}\n{told}\n</{TAG}>"
 
 
-def plain(text: str) -> str:
+def escape_text(text: str) -> str:
     r"""Text that can neither fake a tag or a control token nor leave its line: such characters are escaped.
 
     Example:
@@ -128,14 +128,14 @@ def _escape(character: str) -> str:
     return short or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
-def literal(value: Value, limit: int) -> str:
+def format_literal(value: Value, limit: int) -> str:
     """A value as SQL, on one line and escaped, its text or bytes cut to ``limit``."""
     if value is None:
         return "NULL"
     if isinstance(value, bytes):
         return f"X'{value[:limit].hex()}{'…' if len(value) > limit else ''}'"
     if isinstance(value, str):
-        return "'" + plain(_cut(value, limit)).replace("'", "''") + "'"
+        return "'" + escape_text(_cut(value, limit)).replace("'", "''") + "'"
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("9e999" if value > 0 else "-9e999")
     return _cut(str(value), limit)

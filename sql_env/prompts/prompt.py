@@ -11,27 +11,27 @@ from sql_env.errors import LimitError
 from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat
 from sql_env.prompts import values
-from sql_env.prompts.pruning import LeftOut, fit
-from sql_env.prompts.relevance import relevance
-from sql_env.prompts.template import Message, Template, template
+from sql_env.prompts.pruning import LeftOut, prune_to_fit
+from sql_env.prompts.relevance import rate_relevance
+from sql_env.prompts.template import Message, Template, get_template
 from sql_env.schema.model import Schema, once
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)
 
 
-def text(chat: Iterable[Message]) -> str:
+def chat_text(chat: Iterable[Message]) -> str:
     """Chat messages as one text that ends its line, for models without a chat template."""
     return "\n\n".join(message["content"] for message in chat).rstrip("\n") + "\n"
 
 
-def characters(chat: list[Message]) -> int:
+def count_characters(chat: list[Message]) -> int:
     """The length of `text`, as the size of a prompt where no tokenizer is at hand."""
-    return len(text(chat))
+    return len(chat_text(chat))
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class PromptBudget:
     """How large a prompt may be.
 
     Attributes:
@@ -43,7 +43,7 @@ class Budget:
     """
 
     most: int
-    size: Callable[[list[Message]], int] = characters
+    size: Callable[[list[Message]], int] = count_characters
 
     def __post_init__(self) -> None:
         if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
@@ -68,13 +68,13 @@ class Prompt:
     dropped_gold_tables: tuple[str, ...] = ()
 
 
-def ask(
+def build_prompt(
     task: Task,
     executor: Backend,
     form: ResponseFormat,
     name: str | Template = "full",
     turns: int = 1,
-    budget: Budget | None = None,
+    budget: PromptBudget | None = None,
 ) -> Prompt:
     """Ask a task. The environment, the trainers and the benchmarks all do it here.
 
@@ -83,7 +83,7 @@ def ask(
         executor: Reads the schema, and the values that the question mentions where the template
             shows them.
         form: The response format that the model is told to keep.
-        name: The template; see `sql_env.prompts.template.template`.
+        name: The template; see `sql_env.prompts.template.get_template`.
         turns: How many turns the episode has. Of exploring the model is told where it is above 1.
         budget: How large the prompt may be; None for as large as it gets.
 
@@ -91,12 +91,12 @@ def ask(
         DatabaseError: The database cannot be read.
         FormatError: No template has this name.
     """
-    chosen = template(name)
+    chosen = get_template(name)
     words = f"{task.evidence}\n{task.question}"
     found: tuple[values.Match, ...] = ()
     if chosen.matches:
-        found = values.matches(executor, task.database, task.dialect, words)
-    schema = values.linked(
+        found = values.find_matches(executor, task.database, task.dialect, words)
+    schema = values.link_values(
         _shown(executor.schema(task.database, task.dialect), chosen.values, chosen.descriptions), found
     )
 
@@ -106,8 +106,8 @@ def ask(
     whole = messages(schema)
     if budget is None or budget.size(whole) <= budget.most:
         return Prompt(whole, chosen.id)
-    room, left_out = fit(
-        schema, relevance(schema, words), lambda some: budget.size(messages(some)), budget.most
+    room, left_out = prune_to_fit(
+        schema, rate_relevance(schema, words), lambda some: budget.size(messages(some)), budget.most
     )
     dropped = _read_by_gold(task, left_out.tables) if left_out.tables else ()
     if dropped:

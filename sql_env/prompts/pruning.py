@@ -24,7 +24,7 @@ class Part(IntEnum):
     TABLE = 3
 
 
-class Cut(NamedTuple):
+class Pruning(NamedTuple):
     """One thing that is left out: of a column, where there is one, else of a table; by their places."""
 
     part: Part
@@ -52,7 +52,7 @@ class LeftOut:
         return bool(self.values or self.descriptions or self.columns or self.tables)
 
 
-def fit(
+def prune_to_fit(
     schema: Schema, relevance: Relevance, size: Callable[[Schema], int], most: int
 ) -> tuple[Schema, LeftOut]:
     """As much of a schema as a budget allows.
@@ -80,7 +80,7 @@ def fit(
     return without(schema, cuts[:low]), _report(schema, cuts[:low])
 
 
-def plan(schema: Schema, relevance: Relevance) -> Iterator[Cut]:
+def plan(schema: Schema, relevance: Relevance) -> Iterator[Pruning]:
     """Everything that can be left out, in order.
 
     First the sample values of the least relevant column, then those of the next; then descriptions in
@@ -96,15 +96,15 @@ def plan(schema: Schema, relevance: Relevance) -> Iterator[Cut]:
     def column(place: tuple[int, int]) -> Column:
         return schema.tables[place[0]].columns[place[1]]
 
-    def rank(cut: Cut) -> float:
+    def rank(cut: Pruning) -> float:
         if cut.part is Part.TABLE:
             return 2 * relevance.tables[cut.table] + _TABLE
         return relevance.columns[cut.table][cut.column] + relevance.tables[cut.table]
 
-    places.sort(key=lambda place: (rank(Cut(Part.COLUMN, *place)), -place[0], -place[1]))
-    yield from (Cut(Part.VALUES, *place) for place in places if column(place).values)
-    yield from (Cut(Part.DESCRIPTION, *place) for place in places if column(place).description)
-    yield from (Cut(Part.DESCRIPTION, t) for t in tables if schema.tables[t].description)
+    places.sort(key=lambda place: (rank(Pruning(Part.COLUMN, *place)), -place[0], -place[1]))
+    yield from (Pruning(Part.VALUES, *place) for place in places if column(place).values)
+    yield from (Pruning(Part.DESCRIPTION, *place) for place in places if column(place).description)
+    yield from (Pruning(Part.DESCRIPTION, t) for t in tables if schema.tables[t].description)
     best = dict(places)  # of each table its most relevant column, which comes last
     keys = _keys(schema)
     kept = {
@@ -112,40 +112,40 @@ def plan(schema: Schema, relevance: Relevance) -> Iterator[Cut]:
         for t, c in places
         if best[t] == c or (schema.tables[t].name.lower(), column((t, c)).name.lower()) in keys
     }
-    columns = [Cut(Part.COLUMN, *place) for place in places if place not in kept]
-    yield from sorted([*columns, *(Cut(Part.TABLE, t) for t in tables)], key=rank)  # stable
+    columns = [Pruning(Part.COLUMN, *place) for place in places if place not in kept]
+    yield from sorted([*columns, *(Pruning(Part.TABLE, t) for t in tables)], key=rank)  # stable
 
 
-def without(schema: Schema, cuts: Sequence[Cut]) -> Schema:
+def without(schema: Schema, cuts: Sequence[Pruning]) -> Schema:
     """A schema with some of its parts left out, and of foreign keys those that nothing is left of."""
     gone = set(cuts)
     names = {schema.tables[cut.table].name.lower() for cut in gone if cut.part is Part.TABLE}
     tables = (
         _table(t, table, gone, names)
         for t, table in enumerate(schema.tables)
-        if Cut(Part.TABLE, t) not in gone
+        if Pruning(Part.TABLE, t) not in gone
     )
     return replace(schema, tables=tuple(tables))
 
 
-def _table(t: int, table: Table, gone: set[Cut], names: set[str]) -> Table:
+def _table(t: int, table: Table, gone: set[Pruning], names: set[str]) -> Table:
     def kept(key: ForeignKey) -> bool:
         return key.table.lower() not in names
 
     columns = (
         replace(
             column,
-            values=() if Cut(Part.VALUES, t, c) in gone else column.values,
-            description="" if Cut(Part.DESCRIPTION, t, c) in gone else column.description,
+            values=() if Pruning(Part.VALUES, t, c) in gone else column.values,
+            description="" if Pruning(Part.DESCRIPTION, t, c) in gone else column.description,
         )
         for c, column in enumerate(table.columns)
-        if Cut(Part.COLUMN, t, c) not in gone
+        if Pruning(Part.COLUMN, t, c) not in gone
     )
     return replace(
         table,
         columns=tuple(columns),
         foreign_keys=tuple(filter(kept, table.foreign_keys)),
-        description="" if Cut(Part.DESCRIPTION, t) in gone else table.description,
+        description="" if Pruning(Part.DESCRIPTION, t) in gone else table.description,
     )
 
 
@@ -158,7 +158,7 @@ def _keys(schema: Schema) -> set[tuple[str, str]]:
     return found
 
 
-def _report(schema: Schema, cuts: Sequence[Cut]) -> LeftOut:
+def _report(schema: Schema, cuts: Sequence[Pruning]) -> LeftOut:
     tables = {cut.table for cut in cuts if cut.part is Part.TABLE}
     columns = {cut[1:] for cut in cuts if cut.part is Part.COLUMN and cut.table not in tables}
     other = [

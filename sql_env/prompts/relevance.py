@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from sql_env.prompts.values import normal
+from sql_env.prompts.values import normalize
 from sql_env.schema.model import Schema, Table
 
 _DESCRIPTION = 0.5  # of what a name is worth
@@ -35,7 +35,7 @@ class Relevance:
     columns: tuple[tuple[float, ...], ...]
 
 
-def relevance(schema: Schema, text: str) -> Relevance:
+def rate_relevance(schema: Schema, text: str) -> Relevance:
     """How relevant each table and column is to a question.
 
     A column counts for the words of its name that the question says, for half as much those of its
@@ -44,7 +44,7 @@ def relevance(schema: Schema, text: str) -> Relevance:
     word is worth the less the more names have it.
 
     Args:
-        schema: The schema, `sql_env.prompts.values.linked` with the question where it was searched.
+        schema: The schema, `sql_env.prompts.values.link_values` with the question where it was searched.
         text: The question, and its evidence.
     """
     asked = stems(text)
@@ -82,7 +82,7 @@ def stems(text: str) -> frozenset[str]:
 
     A stem is not always a word: ``cities`` and ``city`` are both ``cit``.
     """
-    words = normal(_CAMEL.sub(" ", text)).split()
+    words = normalize(_CAMEL.sub(" ", text)).split()
     return frozenset(_ENDING.sub("", word) for word in words if word not in _STOP_WORDS)
 
 

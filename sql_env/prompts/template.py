@@ -55,7 +55,7 @@ class Template:
         return f"{self.name}@{self.version}"
 
 
-def template(name: str | Template) -> Template:
+def get_template(name: str | Template) -> Template:
     """A template by name, the newest version of it; by ``name@version``; or by ``package.module:object``.
 
     Raises:
@@ -73,7 +73,7 @@ def template(name: str | Template) -> Template:
     raise FormatError(f"no prompt template is called {name!r}.{suggest(name, known)}")
 
 
-def record(folder: Path, chosen: Template, budget: int | None) -> None:
+def record_template(folder: Path, chosen: Template, budget: int | None) -> None:
     """Write into a model's folder how it was asked, for `recorded`.
 
     Args:
@@ -84,7 +84,7 @@ def record(folder: Path, chosen: Template, budget: int | None) -> None:
     (folder / RECORD).write_text(json.dumps({"template": chosen.id, "budget": budget}) + "\n")
 
 
-def recorded(folder: str | Path) -> str | None:
+def recorded_template(folder: str | Path) -> str | None:
     """The id of the template that a model was trained with; None where its folder does not say.
 
     Raises:
@@ -105,7 +105,7 @@ def recorded(folder: str | Path) -> str | None:
 def outline(schema: Schema) -> str:
     """The names of a schema's tables and columns, ``table(column, ...)``, a line each."""
     return "\n".join(
-        f"{ddl.bare(table.name)}({', '.join(ddl.bare(column.name) for column in table.columns)})"
+        f"{ddl.display_text(table.name)}({', '.join(ddl.display_text(column.name) for column in table.columns)})"
         for table in schema.tables
     )
 
@@ -136,7 +136,7 @@ def _rich(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[
         "some of its values, those that the question mentions first; it may have others.\n"
         f"- {_instruction(form, turns)}"
     )
-    parts = [f"Database schema:\n{ddl.create_tables(schema, ddl.description_and_values)}"]
+    parts = [f"Database schema:\n{ddl.schema_to_ddl(schema, ddl.description_and_values)}"]
     if task.evidence:
         parts.append(f"Hint: {task.evidence}")
     parts.append(f"Question: {task.question}")

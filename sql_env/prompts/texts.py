@@ -23,7 +23,7 @@ SCANNED = 1_000_000
 """Rows of a table that are searched for them, at most: the first."""
 
 
-def texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
+def read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
     """The distinct texts of each column: its table's `path`, its name, and a result with a text a row.
 
     The default limits hold, whatever the executor's are, so that the texts are the same for all callers.

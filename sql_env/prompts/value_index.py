@@ -19,7 +19,7 @@ import apsw
 from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
 from sql_env.execution.engines.files import signature
-from sql_env.prompts.texts import texts
+from sql_env.prompts.texts import read_texts
 from sql_env.types import Status
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ Found = tuple[str, str, str]
 
 
 class ValueIndex:
-    """The distinct texts of a database's columns; see `value_index`. Thread-safe.
+    """The distinct texts of a database's columns; see `load_value_index`. Thread-safe.
 
     A text is split into words as FTS5's ``unicode61`` does, without diacritics, and words are reduced
     to their stems (Porter's, for English). A text that has no word, such as ``#``, is kept apart.
@@ -84,7 +84,7 @@ class ValueIndex:
         return [(str(table), str(column), str(text)) for table, column, text in rows]
 
 
-def value_index(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
+def load_value_index(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
     """The index of a database: the one on disk, where it is whole and the database has not changed since.
 
     Otherwise it is built, by queries that run as a model's do: read-only, under the default limits, in
@@ -110,7 +110,7 @@ def rebuilt(executor: Backend, database: str, dialect: str = "sqlite") -> ValueI
     with suppress(OSError):
         _file(path, dialect).unlink(missing_ok=True)
     _known.clear()
-    return value_index(executor, path, dialect)
+    return load_value_index(executor, path, dialect)
 
 
 _known: dict[tuple[int, str, str, tuple[int, int, int]], ValueIndex] = {}
@@ -184,7 +184,7 @@ def _build(connection: apsw.Connection, stamp: str, executor: Backend, database:
     lasting, places = True, 0
     with connection:
         connection.execute(_TABLES)
-        for table, column, result in texts(executor, database, dialect):
+        for table, column, result in read_texts(executor, database, dialect):
             places += 1
             connection.execute("INSERT INTO place VALUES (?, ?, ?)", (places, table, column))
             found = [str(text) for (text,) in result.rows]

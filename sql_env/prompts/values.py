@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import apsw
 
 from sql_env.execution.backends import Backend
-from sql_env.prompts.value_index import Found, rebuilt, value_index
+from sql_env.prompts.value_index import Found, load_value_index, rebuilt
 from sql_env.schema.model import Schema
 
 MOST = 10
@@ -48,13 +48,15 @@ class Match:
     score: float
 
 
-def matches(executor: Backend, database: str, dialect: str, text: str, most: int = MOST) -> tuple[Match, ...]:
+def find_matches(
+    executor: Backend, database: str, dialect: str, text: str, most: int = MOST
+) -> tuple[Match, ...]:
     """The values that a text mentions, each in every column that was proposed, the best first.
 
     A value without letters and digits, such as ``#``, is found where the text quotes it.
 
     Args:
-        executor: Builds the index, where there is none yet; see `sql_env.prompts.value_index.value_index`.
+        executor: Builds the index if there is none yet; see `sql_env.prompts.value_index`.
         database: The database's path.
         dialect: The engine that runs its queries.
         text: A question, and its evidence.
@@ -67,7 +69,7 @@ def matches(executor: Backend, database: str, dialect: str, text: str, most: int
     words = list(dict.fromkeys(_WORDS.findall(text)))
     quoted = [part.strip() for groups in _QUOTED.findall(text) for part in groups if part.strip()]
     try:
-        index = value_index(executor, database, dialect)
+        index = load_value_index(executor, database, dialect)
         by_words, symbols = index.by_words(words, POOL), index.by_symbol(quoted, POOL)
     except apsw.Error:
         index = rebuilt(executor, database, dialect)
@@ -76,7 +78,7 @@ def matches(executor: Backend, database: str, dialect: str, text: str, most: int
 
 
 def _best(by_words: Sequence[Found], symbols: Sequence[Found], text: str, most: int) -> tuple[Match, ...]:
-    spoken = normal(text)
+    spoken = normalize(text)
     scores = {value: overlap(value, spoken) for value in dict.fromkeys(value for *_, value in by_words)}
     scores |= {value: 1.0 for *_, value in symbols}
     good = [value for value, score in scores.items() if score >= OVERLAP]
@@ -100,7 +102,7 @@ def overlap(value: str, spoken: str) -> float:
         >>> overlap("New York City", normal("Who lives in New York?"))
         0.6666666666666666
     """
-    own, longest, start = normal(value), 0, 0
+    own, longest, start = normalize(value), 0, 0
     for end in range(1, len(own) + 1):
         while own[start:end] not in spoken:  # a window that slides: what holds a stranger is one, too
             start += 1
@@ -108,13 +110,13 @@ def overlap(value: str, spoken: str) -> float:
     return longest / len(own)
 
 
-def normal(text: str) -> str:
+def normalize(text: str) -> str:
     """A text's words in lower case without diacritics, a blank before, between and after them."""
     letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return f" {' '.join(_WORDS.findall(''.join(letters).casefold()))} "
 
 
-def linked(schema: Schema, found: Iterable[Match]) -> Schema:
+def link_values(schema: Schema, found: Iterable[Match]) -> Schema:
     """A schema whose columns know which of their values were found."""
     by_column: dict[tuple[str, str], list[str]] = {}
     for match in found:

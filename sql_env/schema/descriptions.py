@@ -28,7 +28,7 @@ _MISREAD = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x8
 """Control characters as which a careless editor has saved the quotes and dashes of Windows."""
 
 
-def described(schema: Schema, database: str) -> Schema:
+def add_descriptions(schema: Schema, database: str) -> Schema:
     """A schema with the descriptions that lie beside its database, where it has none of its own.
 
     A file that cannot be read is logged and passed over. Bytes that are not UTF-8 are read as

@@ -28,7 +28,7 @@ class Column:
         type: Its declared type, as the database words it: in SQLite any text, or none.
         values: Some of its values.
         description: What it holds, in words; empty where nobody has said so.
-        matches: Values that a question mentions, the best first; see `sql_env.prompts.values.linked`.
+        matches: Values that a question mentions, the best first; see `sql_env.prompts.values.link_values`.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Schema:
     """The tables of a database, in the order in which they were made.
 
     Views, constraints other than keys, and binary values are left out.
-    `sql_env.prompts.ddl.create_tables` writes it as SQL.
+    `sql_env.prompts.ddl.schema_to_ddl` writes it as SQL.
 
     Attributes:
         tables: The tables.

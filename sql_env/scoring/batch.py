@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sql_env.comparison import Comparison, Gold
-from sql_env.execution.messages import Case, Judgement, Reference
-from sql_env.execution.rows import WITHHELD
+from sql_env.execution.messages import Judgement, JudgeRequest, Reference
+from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Query
 
 
-class Target:
+class GoldTarget:
     """What the completions of a task are judged by.
 
     Attributes:
@@ -33,7 +33,7 @@ class Target:
         self.references = (Reference(semantics.name, gold),) if gold.result.ok else ()
 
 
-class Outcome:
+class QueryOutcome:
     """What came of a query for one target. Completions that say the same share it."""
 
     __slots__ = ("equal", "result")
@@ -44,7 +44,7 @@ class Outcome:
         self.equal = False
 
 
-class Asked:
+class QueryBatch:
     """Collects what completions ask for, and hands out what comes of it.
 
     A query that is the gold query of some task in the batch is not run: its result is known.
@@ -57,10 +57,10 @@ class Asked:
     def __init__(self, rows: bool) -> None:
         self.known = self.blank = 0
         self._rows = rows
-        self._outcomes: dict[tuple[str, Target], Outcome] = {}
-        self._cases: dict[tuple[str, str, str, int], list[tuple[Target, Outcome]]] = {}
+        self._outcomes: dict[tuple[str, GoldTarget], QueryOutcome] = {}
+        self._cases: dict[tuple[str, str, str, int], list[tuple[GoldTarget, QueryOutcome]]] = {}
 
-    def of(self, sql: str | None, target: Target) -> Outcome | None:
+    def of(self, sql: str | None, target: GoldTarget) -> QueryOutcome | None:
         """Where what comes of this query will be, for this target; None where there is no query."""
         if sql is None:
             self.blank += 1
@@ -68,7 +68,7 @@ class Asked:
         prepared = target.prepare(sql)
         outcome = self._outcomes.get((prepared, target))
         if outcome is None:
-            outcome = self._outcomes[prepared, target] = Outcome()
+            outcome = self._outcomes[prepared, target] = QueryOutcome()
             if prepared == target.sql:
                 self._know(outcome, target)
             else:
@@ -76,10 +76,10 @@ class Asked:
                 self._cases.setdefault(key, []).append((target, outcome))
         return outcome
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[JudgeRequest]:
         """What has to be run, each distinct query once."""
         return [
-            Case(
+            JudgeRequest(
                 Query(database, sql, dialect),
                 tuple([reference for target, _ in wanted for reference in target.references]),
                 steps,
@@ -95,10 +95,10 @@ class Asked:
                 outcome.result = judgement.result
                 outcome.equal = bool(target.references) and next(equal, False)
 
-    def _know(self, outcome: Outcome, target: Target) -> None:
+    def _know(self, outcome: QueryOutcome, target: GoldTarget) -> None:
         self.known += 1
         result = target.gold.result
         outcome.equal = result.ok
         if result.ok and not self._rows:
-            result = ExecutionResult(result.status, result.columns, WITHHELD)
+            result = ExecutionResult(result.status, result.columns, ROWS_NOT_FETCHED)
         outcome.result = result

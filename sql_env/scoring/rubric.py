@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from sql_env import plugins
-from sql_env.comparison import comparison
+from sql_env.comparison import get_comparison
 from sql_env.errors import PluginError, RewardError
-from sql_env.parser import FORMATS, ResponseFormat, response_format
+from sql_env.parser import FORMATS, ResponseFormat, get_format
 from sql_env.types import RewardFunc, Rollout, Score
 
 F = TypeVar("F", bound=Callable[..., float | None])
@@ -111,7 +111,7 @@ def without_rows(reward: F) -> F:
     return reward
 
 
-def rubric(spec: RubricSpec) -> Rubric:
+def load_rubric(spec: RubricSpec) -> Rubric:
     """Build a rubric from names and numbers.
 
     Example:
@@ -152,8 +152,8 @@ def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
     return Rubric(
         name,
         rewards,
-        response_format(preset.get("response_format", "think-answer")),
-        comparison(semantics).name if semantics else None,
+        get_format(preset.get("response_format", "think-answer")),
+        get_comparison(semantics).name if semantics else None,
     )
 
 

@@ -12,16 +12,16 @@ from typing import TypeAlias
 
 from sql_env.caching.gold_cache import GoldCache, GoldKey
 from sql_env.caching.gold_store import GoldStore
-from sql_env.comparison import Gold, Order, comparison, gold
+from sql_env.comparison import Gold, Order, get_comparison, make_gold
 from sql_env.execution.backends import load_executor
 from sql_env.execution.engines.files import signature
-from sql_env.execution.messages import Case, Judgement
-from sql_env.execution.rows import WITHHELD
+from sql_env.execution.messages import Judgement, JudgeRequest
+from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.parser import parse
-from sql_env.scoring.batch import Asked, Outcome, Target
-from sql_env.scoring.rubric import Rubric, RubricSpec, rubric
-from sql_env.scoring.stats import ScorerStats, Tally
+from sql_env.scoring.batch import GoldTarget, QueryBatch, QueryOutcome
+from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
+from sql_env.scoring.stats import Counters, ScorerStats
 from sql_env.scoring.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 
@@ -43,7 +43,7 @@ class Scorer:
     Safe to call from several threads; what they ask at the same time is one batch.
 
     Args:
-        spec: The rubric, or what `sql_env.scoring.rubric.rubric` makes one from.
+        spec: The rubric, or what `sql_env.scoring.rubric.load_rubric` makes one from.
         limits: What each query may cost.
         workers: How many processes run queries.
         comparison: Semantics that replace the rubric's and each task's own.
@@ -74,13 +74,13 @@ class Scorer:
         gold_store: GoldStore | bool = False,
         backend: str = "local",
     ) -> None:
-        self.rubric = spec if isinstance(spec, Rubric) else rubric(spec)
+        self.rubric = spec if isinstance(spec, Rubric) else load_rubric(spec)
         self.executor = load_executor(backend, limits or Limits(), workers)
         self._comparison = comparison or self.rubric.comparison
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._golds = GoldCache(gold_cache)
         self._store = GoldStore() if gold_store is True else gold_store or None
-        self._tally = Tally()
+        self._tally = Counters()
         batches = workers + 1  # one more than can run, so that the next is ready
         self._with_rows = Together(partial(self._batch, rows=True), batches)
         self._without_rows = Together(partial(self._batch, rows=False), batches)
@@ -144,7 +144,7 @@ class Scorer:
         asked = {
             place: self._query(score.rollout.task, score.rollout.action.sql)
             for place, score in enumerate(scores)
-            if score.rollout.result is not None and score.rollout.result.rows is WITHHELD
+            if score.rollout.result is not None and score.rollout.result.rows is ROWS_NOT_FETCHED
         }
         distinct = list(dict.fromkeys(asked.values()))
         results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
@@ -172,7 +172,7 @@ class Scorer:
         parsed = perf_counter()
         targets = self._targets([task for _, task, _ in items])
         known = perf_counter()
-        asked = Asked(rows)
+        asked = QueryBatch(rows)
         outcomes = [
             asked.of(action.sql, targets[id(task)])
             for action, (_, task, _) in zip(actions, items, strict=True)
@@ -192,7 +192,7 @@ class Scorer:
         )  # fmt: skip
         return rollouts
 
-    def _targets(self, tasks: Sequence[Task]) -> dict[int, Target]:
+    def _targets(self, tasks: Sequence[Task]) -> dict[int, GoldTarget]:
         """What each task's completions are judged by, under the task's `id`."""
         began = perf_counter()
         distinct = {id(task): task for task in tasks}
@@ -205,7 +205,7 @@ class Scorer:
         hits, seconds = len(golds) - len(unknown), perf_counter() - began
         self._tally.add(gold_hits=hits, gold_misses=len(unknown), gathering=seconds)
         targets = {
-            key: Target(key.query, comparison(key.comparison), gold, self.executor.limits)
+            key: GoldTarget(key.query, get_comparison(key.comparison), gold, self.executor.limits)
             for key, gold in golds.items()
         }
         return {place: targets[key] for place, key in keys.items()}
@@ -237,23 +237,23 @@ class Scorer:
         golds = {}
         for key, order in orders.items():
             of, probe = known[key.query], probes.get(key)
-            golds[key] = gold(of.result, order, probed[probe].result if probe else None, of.steps)
+            golds[key] = make_gold(of.result, order, probed[probe].result if probe else None, of.steps)
         return golds
 
     def _gather(self, queries: Iterable[Query]) -> dict[Query, Judgement]:
         """Run queries that are compared with nothing, each of them once."""
         distinct = list(dict.fromkeys(queries))
         began = perf_counter()
-        judged = self.executor.judge([Case(query) for query in distinct], steps=True)
+        judged = self.executor.judge([JudgeRequest(query) for query in distinct], steps=True)
         self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
         return dict(zip(distinct, judged, strict=True))
 
     def _query(self, task: Task, sql: str | None) -> Query:
-        semantics = comparison(self._comparison or task.comparison)
+        semantics = get_comparison(self._comparison or task.comparison)
         return Query(task.database, semantics.prepare(sql or ""), task.dialect)
 
     def _gold_key(self, task: Task, file: tuple[int, int, int]) -> GoldKey:
-        semantics = comparison(self._comparison or task.comparison)
+        semantics = get_comparison(self._comparison or task.comparison)
         query = Query(task.database, semantics.prepare_gold(task.gold_sql), task.dialect)
         return GoldKey(query, semantics.name, file)
 
@@ -262,10 +262,10 @@ def _order(key: GoldKey, result: ExecutionResult) -> Order | None:
     """How a gold's rows are ordered; not looked into where there is but one row, as that takes a parser."""
     if not result.ok or len(result.rows) < 2:
         return None
-    return comparison(key.comparison).order(key.query.sql, key.query.dialect)
+    return get_comparison(key.comparison).order(key.query.sql, key.query.dialect)
 
 
-def _rollout(item: Item, action: Action, outcome: Outcome | None, known: Gold) -> Rollout:
+def _rollout(item: Item, action: Action, outcome: QueryOutcome | None, known: Gold) -> Rollout:
     completion, task, history = item
     turns = history or ()
     result = outcome.result if outcome else None

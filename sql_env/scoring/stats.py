@@ -117,7 +117,7 @@ class ScorerStats:
         }
 
 
-class Tally:
+class Counters:
     """What a scorer counts while it runs. Thread-safe; a fork counts on by itself."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from sql_env.scoring.scorer import Scorer
 from sql_env.types import Score, Task
 
 
-def stream(
+def score_stream(
     scorer: Scorer, pairs: Iterable[tuple[str, Task]], *, batch: int = 1024, ahead: int = 2
 ) -> Iterator[Score]:
     """Score completions as they come, and yield their scores in the same order.

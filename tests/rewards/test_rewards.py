@@ -11,7 +11,7 @@ from rewards import custom, execution, format, length, result
 from sql_env import plugins
 from sql_env.errors import ComparisonError, FormatError, PluginError, RewardError
 from sql_env.parser import parse, respond
-from sql_env.scoring.rubric import rubric
+from sql_env.scoring.rubric import load_rubric
 from sql_env.testing import check_reward, check_rubric, rollouts
 from sql_env.types import Action, ExecutionResult, Rollout, Status, Task
 
@@ -50,31 +50,35 @@ MALFORMED = Rollout(TASK, "no idea", Action(None), None, OK, correct=False)
     ids=["bad format", "error", "timeout", "wrong", "short", "2000 chars", "at the maximum", "20000 chars"],
 )
 def test_sql_r1_pays_what_the_paper_says(preset, case, components):
-    score = rubric(preset)(case)
+    score = load_rubric(preset)(case)
     assert tuple(score.components.values()) == pytest.approx(components)
     assert score.total == pytest.approx(sum(components))
 
 
 def test_sql_r1s_totals_in_the_words_of_its_table():
     """Bad format -1, error -1 alike, runs but wrong 0, correct from 6 to 7.5."""
-    totals = [rubric("sql-r1")(case).total for case in (MALFORMED, rollout(outcome=ERROR, correct=False))]
+    totals = [
+        load_rubric("sql-r1")(case).total for case in (MALFORMED, rollout(outcome=ERROR, correct=False))
+    ]
     assert totals == [-1, -1]
-    assert rubric("sql-r1")(rollout(correct=False)).total == 0
-    assert all(6 < rubric("sql-r1")(rollout(think="x" * n)).total <= 7.5 for n in (0, 100, 5_000, 50_000))
+    assert load_rubric("sql-r1")(rollout(correct=False)).total == 0
+    assert all(
+        6 < load_rubric("sql-r1")(rollout(think="x" * n)).total <= 7.5 for n in (0, 100, 5_000, 50_000)
+    )
 
 
 def test_legacy_measures_sql_with_its_white_space_collapsed():
     answer = "```sql\nSELECT   COUNT(*)\n  FROM t\n```"
     spaced = rollout(answer=answer)
-    paper, legacy = (rubric(name)(spaced).components["length"] for name in ("sql-r1", "sql-r1-legacy"))
+    paper, legacy = (load_rubric(name)(spaced).components["length"] for name in ("sql-r1", "sql-r1-legacy"))
     assert paper - legacy == pytest.approx(4 / len(answer))
 
 
 def test_legacy_warns_of_what_is_wrong_with_it(caplog):
     with caplog.at_level(logging.WARNING):
-        rubric("sql-r1-legacy")
+        load_rubric("sql-r1-legacy")
     assert "ties in ORDER BY" in caplog.text
-    assert rubric("sql-r1-legacy").comparison == "sql-r1"
+    assert load_rubric("sql-r1-legacy").comparison == "sql-r1"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_legacy_warns_of_what_is_wrong_with_it(caplog):
     [("skyrl-sql", -1, 0, 0, 1), ("arctic", 0, 0, 0.1, 1)],
 )
 def test_other_presets_pay_what_their_papers_say(preset, malformed, fails, wrong, right):
-    judge = rubric(preset)
+    judge = load_rubric(preset)
     cases = (MALFORMED, rollout(outcome=ERROR, correct=False), rollout(correct=False), rollout())
     assert [judge(case).total for case in cases] == [malformed, fails, wrong, right]
 
@@ -96,7 +100,7 @@ def test_a_failed_gold_is_masked_never_paid_and_never_punished(preset, status):
         rollout(gold=broken, correct=None),
         rollout(gold=broken, outcome=broken, correct=None),
     ):
-        score = rubric(preset)(case)
+        score = load_rubric(preset)(case)
         assert score.masked
         assert score.total is None
         assert set(score.components.values()) == {None}
@@ -104,7 +108,7 @@ def test_a_failed_gold_is_masked_never_paid_and_never_punished(preset, status):
 
 def test_a_worker_that_failed_is_masked_too():
     lost = ExecutionResult(Status.UNAVAILABLE, error="the worker died")
-    assert rubric("sql-r1")(rollout(outcome=lost, correct=False)).masked
+    assert load_rubric("sql-r1")(rollout(outcome=lost, correct=False)).masked
 
 
 @pytest.mark.parametrize("name", REWARDS)
@@ -125,7 +129,7 @@ def test_no_wrong_answer_is_paid_like_a_right_one(name):
 
 @given(st.data())
 def test_totals_are_finite_and_wrong_is_below_right(data):
-    preset = rubric(data.draw(st.sampled_from(PRESETS)))
+    preset = load_rubric(data.draw(st.sampled_from(PRESETS)))
     seen = list(rollouts(preset.form))
     right = preset(data.draw(st.sampled_from([r for r in seen if r.correct])))
     wrong = preset(data.draw(st.sampled_from([r for r in seen if not r.correct])))
@@ -158,7 +162,7 @@ def test_length_counts_tokens_where_it_is_told_how(monkeypatch):
 
 
 def test_a_rubric_is_named_by_data():
-    judge = rubric(
+    judge = load_rubric(
         {
             "rewards": [
                 "format",
@@ -194,7 +198,7 @@ def test_a_rubric_is_named_by_data():
 )
 def test_a_mistake_in_a_rubric_says_how_to_mend_it(spec, error, message):
     with pytest.raises(error, match=message):
-        rubric(spec)
+        load_rubric(spec)
 
 
 @pytest.mark.parametrize(

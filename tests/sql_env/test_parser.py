@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sql_env.errors import FormatError
-from sql_env.parser import FORMATS, parse, respond, response_format
+from sql_env.parser import FORMATS, get_format, parse, respond
 
 PIECES = [
     "<think>",
@@ -86,7 +86,7 @@ def test_sql_is_kept_to_the_letter():
 
 
 def test_a_prefilled_tag_is_not_repeated_by_the_model():
-    form = response_format("think-answer-prefilled")
+    form = get_format("think-answer-prefilled")
     assert parse("why</think><answer>```sql\nSELECT 1\n```</answer>", form).sql == "SELECT 1"
     assert not parse(completion(), form).well_formed
 
@@ -100,4 +100,4 @@ def test_megabytes_of_one_piece_do_not_hang(piece, form):
 
 def test_an_unknown_format_is_named_with_the_known_ones():
     with pytest.raises(FormatError, match=r"Did you mean 'think-answer'\?.*fenced"):
-        response_format("think-anser")
+        get_format("think-anser")

@@ -16,7 +16,7 @@ from sql_env import Episode, Score, Scorer, Task
 from sql_env.envs.episode import answer, check_turns
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import ResponseFormat
-from sql_env.prompts.observation import View
+from sql_env.prompts.observation import ResultView
 from trainers.logs.rollouts import Rollouts
 from trainers.logs.scoring_stats import StepStats
 from trainers.trl_adapter.rewards import Reward, metrics, text
@@ -79,7 +79,7 @@ def several_turns(
     *,
     max_turns: int = 5,
     max_queries: int | None = None,
-    view: View = View(),  # noqa: B008 - frozen
+    view: ResultView = ResultView(),  # noqa: B008 - frozen
     rollouts: Rollouts | None = None,
 ) -> dict[str, Any]:
     """The arguments of TRL's `GRPOTrainer` that let the model look around before it answers.

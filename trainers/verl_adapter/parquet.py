@@ -12,7 +12,7 @@ from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
-from sql_env.prompts.prompt import Budget, ask
+from sql_env.prompts.prompt import PromptBudget, build_prompt
 from trainers.dataset import usable
 
 PLAIN = (
@@ -30,7 +30,7 @@ CHUNK = 512
 
 
 def prepare(
-    sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: Budget | None = None
+    sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: PromptBudget | None = None
 ) -> tuple[int, int]:
     """Write the tasks to train on and those that verl validates on; what is left out is logged.
 
@@ -85,7 +85,7 @@ def write(
     benchmark: str,
     template: str,
     max_turns: int = 1,
-    budget: Budget | None = None,
+    budget: PromptBudget | None = None,
 ) -> None:
     """Write tasks to a parquet file.
 
@@ -112,7 +112,7 @@ def rows(
     benchmark: str,
     template: str,
     max_turns: int = 1,
-    budget: Budget | None = None,
+    budget: PromptBudget | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row for each task, in the columns that verl expects. The task travels as JSON, as it does in TRL.
 
@@ -122,7 +122,9 @@ def rows(
         here = replace(task, database=str(Path(task.database).resolve()))
         yield {
             "data_source": benchmark,
-            "prompt": ask(here, scorer.executor, scorer.rubric.form, template, max_turns, budget).messages,
+            "prompt": build_prompt(
+                here, scorer.executor, scorer.rubric.form, template, max_turns, budget
+            ).messages,
             "reward_model": {"style": "rule", "ground_truth": here.gold_sql},
             "extra_info": {"index": index, "task": json.dumps(here.to_dict())},
         }

@@ -14,7 +14,7 @@ from benchmarks.diagnostics.checks.runner import by_database, trials
 from benchmarks.records.finding import Finding
 from sql_env import plugins
 from sql_env.errors import PluginError
-from sql_env.execution.backends import resolved, spread
+from sql_env.execution.backends import map_distributed, resolve_backend
 from sql_env.limits import Limits
 from sql_env.types import Task
 
@@ -82,12 +82,14 @@ def health(
         Health(tasks=20, right=20, findings=())
     """
     examine = partial(_examined, limits=limits, comparison=comparison, largest=largest)
-    if resolved(backend) == "local":
+    if resolve_backend(backend) == "local":
         right, found = examine(tasks, workers=workers, progress=progress)
     else:
         right, found = 0, {}
         jobs = _jobs(tasks)
-        for job, (some_right, some_found) in zip(jobs, spread(examine, jobs, backend, workers), strict=True):
+        for job, (some_right, some_found) in zip(
+            jobs, map_distributed(examine, jobs, backend, workers), strict=True
+        ):
             right += some_right
             found |= some_found
             if progress is not None:

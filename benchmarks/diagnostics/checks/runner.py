@@ -10,7 +10,7 @@ from itertools import groupby
 from benchmarks.diagnostics.checks.gold_case import Trial, Variant
 from benchmarks.diagnostics.checks.rewrites.copies import LARGEST, shuffled
 from benchmarks.diagnostics.checks.rewrites.variants import NULL_ORDER, STORED, Variants, variants
-from sql_env.comparison import Comparison, Gold, Order, comparison, gold
+from sql_env.comparison import Comparison, Gold, Order, get_comparison, make_gold
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -80,7 +80,7 @@ class _Chunk:
     ) -> None:
         self._scorer, self._executor = scorer, scorer.executor
         self._tasks, self._copies, self._excuse = tasks, copies, excuse
-        self._semantics = [comparison(semantics or task.comparison) for task in tasks]
+        self._semantics = [get_comparison(semantics or task.comparison) for task in tasks]
         self._results: dict[Query, ExecutionResult] = {}
 
     def trials(self) -> list[Trial]:
@@ -152,7 +152,7 @@ class _Chunk:
         order = semantics.order(query.sql, query.dialect)
         probe = order.probe if order is not None else None
         probed = self._executor.run(replace(query, sql=probe)) if probe else None
-        return gold(self._results[query], order, probed)
+        return make_gold(self._results[query], order, probed)
 
     def _variant(self, query: Query, before: Gold, semantics: Comparison) -> Variant:
         result = self._results[query]

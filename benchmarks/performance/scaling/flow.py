@@ -15,7 +15,7 @@ from benchmarks.performance.scaling.generated import Generated
 from benchmarks.performance.throughput.clock import clocked
 from sql_env.execution.backends import load_executor
 from sql_env.scoring.scorer import Scorer
-from sql_env.scoring.stream import stream
+from sql_env.scoring.stream import score_stream
 
 BATCH = 1024
 """Completions a worker that are scored at a time."""
@@ -108,7 +108,7 @@ def _score(
     """Score one completion for each task, as a stream that is never held as a whole."""
     verdicts: Counter[str] = Counter()
     with Scorer(SQL, workers=workers, backend=backend) as scorer:
-        for score in stream(scorer, generated.pairs(), batch=BATCH * workers):
+        for score in score_stream(scorer, generated.pairs(), batch=BATCH * workers):
             verdicts["masked" if score.masked else "right" if score.rollout.correct else "wrong"] += 1
             advance(1)
     return verdicts

@@ -9,7 +9,7 @@ from math import inf
 from random import Random
 
 from benchmarks.performance.throughput.hostile import spoiled
-from sql_env.comparison import comparison
+from sql_env.comparison import get_comparison
 from sql_env.execution.engines import load_engine
 from sql_env.limits import Limits
 from sql_env.types import Status, Task
@@ -72,7 +72,7 @@ def mix(
         chosen.pop()
     engine = load_engine("sqlite", replace(Limits(), max_steps=probe))
     asked = {
-        (task.database, comparison(task.comparison).prepare(sql)): task
+        (task.database, get_comparison(task.comparison).prepare(sql)): task
         for task, answers in spoiled(chosen, draw)
         for sql in answers
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.evaluation.scoring import evaluate
 from benchmarks.loading.predictions import read_predictions
-from sql_env.comparison import comparison
+from sql_env.comparison import get_comparison
 from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.types import Benchmark, Cost, Query, Status, Task
@@ -86,11 +86,11 @@ def spent(
 
 
 def _gold(task: Task) -> Query:
-    return Query(task.database, comparison(task.comparison).prepare_gold(task.gold_sql), task.dialect)
+    return Query(task.database, get_comparison(task.comparison).prepare_gold(task.gold_sql), task.dialect)
 
 
 def _prediction(task: Task, sql: str) -> Query:
-    return Query(task.database, comparison(task.comparison).prepare(sql), task.dialect)
+    return Query(task.database, get_comparison(task.comparison).prepare(sql), task.dialect)
 
 
 def _asked(tasks: Sequence[Task], texts: Mapping[Path, Sequence[str]]) -> set[Query]:

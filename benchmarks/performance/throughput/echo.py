@@ -7,7 +7,7 @@ import subprocess
 import sys
 from types import TracebackType
 
-from sql_env.execution.connection import Line
+from sql_env.execution.connection import Connection
 
 _CODE = """
 import socket, sys
@@ -31,7 +31,7 @@ class Echo:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, str(theirs.fileno())], pass_fds=[theirs.fileno()]
             )
-        self._line = Line(ours)
+        self._line = Connection(ours)
 
     def exchange(self, message: bytes) -> bytes:
         """Send a message, wait for what comes back, and return it.

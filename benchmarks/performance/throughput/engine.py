@@ -8,7 +8,7 @@ from benchmarks.performance.throughput.clock import clocked
 from benchmarks.performance.throughput.items import Items, by_database
 from benchmarks.performance.throughput.measurement import Contender
 from benchmarks.performance.throughput.scorers import trivial
-from sql_env.comparison import Gold, comparison, gold
+from sql_env.comparison import Gold, get_comparison, make_gold
 from sql_env.execution.engines import Engine, load_engine
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Task
 
@@ -59,11 +59,11 @@ def scores(items: Items, engine: Engine, known: dict[tuple[str, Query], Gold]) -
 
 
 def _gold(task: Task, query: Query, engine: Engine) -> Gold:
-    order = comparison(task.comparison).order(query.sql, query.dialect)
+    order = get_comparison(task.comparison).order(query.sql, query.dialect)
     probe = order.probe if order is not None else None
     probed = engine.run(query.database, probe) if probe is not None else None
     result, steps = engine.measure(query.database, query.sql)
-    return gold(result, order, probed, steps)
+    return make_gold(result, order, probed, steps)
 
 
 def _rollout(
@@ -72,5 +72,5 @@ def _rollout(
     blank = Rollout(task, completion, action, result, known.result, None)
     if blank.masked:
         return blank
-    right = result is not None and result.ok and comparison(task.comparison).equal(result, known)
+    right = result is not None and result.ok and get_comparison(task.comparison).equal(result, known)
     return replace(blank, correct=right)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from sql_env.comparison import comparison
+from sql_env.comparison import get_comparison
 from sql_env.limits import Limits
 from sql_env.parser import parse, respond
-from sql_env.scoring.rubric import Rubric, rubric
+from sql_env.scoring.rubric import Rubric, load_rubric
 from sql_env.types import Action, Query, Task
 
 
@@ -39,7 +39,7 @@ class Items:
     def predictions(self, actions: Sequence[Action]) -> list[Query | None]:
         """The query that each action comes to, as its comparison prepares it; None without one."""
         return [
-            Query(task.database, comparison(task.comparison).prepare(action.sql), task.dialect)
+            Query(task.database, get_comparison(task.comparison).prepare(action.sql), task.dialect)
             if action.sql is not None
             else None
             for action, task in zip(actions, self.tasks, strict=True)
@@ -48,7 +48,7 @@ class Items:
     def golds(self) -> list[Query]:
         """The gold query of each task, as its comparison prepares it."""
         return [
-            Query(task.database, comparison(task.comparison).prepare_gold(task.gold_sql), task.dialect)
+            Query(task.database, get_comparison(task.comparison).prepare_gold(task.gold_sql), task.dialect)
             for task in self.tasks
         ]
 
@@ -73,7 +73,7 @@ def items(groups: Sequence[tuple[Task, Sequence[str]]], limits: Limits | None = 
             whose rubric scores it.
         limits: What each query may cost.
     """
-    reward = rubric("sql-r1")
+    reward = load_rubric("sql-r1")
     samples = [(task, _completion(task, sql, reward)) for task, group in groups for sql in group]
     tasks, completions = tuple(task for task, _ in samples), tuple(text for _, text in samples)
     return Items(completions, tasks, reward, limits or Limits())

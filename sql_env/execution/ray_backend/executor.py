@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution.engines import check_dialect
 from sql_env.execution.executor import Executor
-from sql_env.execution.messages import Case, Judgement
+from sql_env.execution.messages import Judgement, JudgeRequest
 from sql_env.execution.ray_backend.call import DEPTH, Call, Seat
 from sql_env.execution.ray_backend.connection import connect
 from sql_env.execution.stats import ExecutorStats
@@ -84,7 +84,9 @@ class RayExecutor:
         """
         return self._spread("run_many", queries)
 
-    def judge(self, cases: Sequence[Case], rows: bool = False, steps: bool = False) -> list[Judgement]:
+    def judge(
+        self, cases: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
+    ) -> list[Judgement]:
         """Run queries and compare what they return where they run; see `sql_env.Executor.judge`.
 
         Raises:
@@ -121,7 +123,9 @@ class RayExecutor:
     ) -> None:
         self.close()
 
-    def _spread(self, method: str, items: Sequence[Query] | Sequence[Case], **options: Any) -> list[Any]:
+    def _spread(
+        self, method: str, items: Sequence[Query] | Sequence[JudgeRequest], **options: Any
+    ) -> list[Any]:
         """Have a method of `sql_env.Executor` called on items: ``n`` of them in, ``n`` out, in order."""
         self._check_open()
         for dialect in {_query(item).dialect for item in items}:
@@ -177,11 +181,11 @@ def _end(actors: Sequence[Any]) -> None:
             ray.kill(actor)
 
 
-def _query(item: Query | Case) -> Query:
+def _query(item: Query | JudgeRequest) -> Query:
     return item if isinstance(item, Query) else item.query
 
 
-def _located(items: Sequence[Query] | Sequence[Case]) -> Sequence[Query] | Sequence[Case]:
+def _located(items: Sequence[Query] | Sequence[JudgeRequest]) -> Sequence[Query] | Sequence[JudgeRequest]:
     """Items whose databases a process in another working directory finds.
 
     Under a ``working_dir`` each node has a copy of that, in which relative paths lead to the same files.

@@ -22,7 +22,7 @@ Done = TypeVar("Done")
 
 
 def spread(function: Callable[[Job], Done], jobs: Iterable[Job], workers: int) -> Iterator[Done]:
-    """Call a function on each of many jobs, anywhere on the cluster; see `sql_env.execution.backends.spread`.
+    """Call a function on each of many jobs, anywhere on the cluster; see `backends.map_distributed`.
 
     Each call is a task of Ray's with a CPU of its own. One that is lost with its node is done again.
     """

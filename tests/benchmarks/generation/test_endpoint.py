@@ -139,11 +139,11 @@ def endpoint(memorised, url, **how):
 @pytest.fixture(scope="module")
 def prompts(memorised):
     from sql_env import Scorer
-    from sql_env.prompts.prompt import ask
+    from sql_env.prompts.prompt import build_prompt
 
     with Scorer("sql-r1") as scorer:
         form = scorer.rubric.form
-        return [ask(task, scorer.executor, form, "compact").messages for task in memorised.tasks]
+        return [build_prompt(task, scorer.executor, form, "compact").messages for task in memorised.tasks]
 
 
 GREEDY = Sampling(max_tokens=120)

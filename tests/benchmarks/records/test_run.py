@@ -17,7 +17,7 @@ from benchmarks.records.item import read_items
 from benchmarks.records.journal import Journal
 from benchmarks.records.run import Run
 from sql_env.errors import DataError
-from sql_env.prompts.template import record, template
+from sql_env.prompts.template import get_template, record_template
 
 JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3)
 
@@ -175,7 +175,7 @@ def test_what_a_run_of_a_model_says(memorised, tmp_path):
 @pytest.mark.slow
 def test_a_model_is_asked_as_it_was_trained(memorised, tmp_path):
     shutil.copytree(memorised.folder, tmp_path / "model")
-    record(tmp_path / "model", template("compact"), None)
+    record_template(tmp_path / "model", get_template("compact"), None)
     arguments = command(memorised, tmp_path / "run", "--tasks", "1", "--model", str(tmp_path / "model"))
     place = arguments.index("--template")
     subprocess.run(arguments[:place] + arguments[place + 2 :], check=True, capture_output=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rewards.turns import turns as turn_cost
 from sql_env import Episode, Scorer, Status, load_benchmark, respond
 from sql_env.errors import EpisodeError, LimitError
-from sql_env.execution.pool import Dispatcher
+from sql_env.execution.pool import WorkerPool
 from sql_env.parser import FORMATS, parse
 from sql_env.testing import check_reward
 
@@ -172,13 +172,13 @@ def test_an_answer_at_once_is_paid_as_in_one_turn(episode):
 @pytest.fixture
 def ran(monkeypatch):
     """The SQL that workers are given."""
-    given, run = [], Dispatcher.run
+    given, run = [], WorkerPool.run
 
     def noted(self, cases, ask):
         given.extend(case.query.sql for case in cases)
         return run(self, cases, ask)
 
-    monkeypatch.setattr(Dispatcher, "run", noted)
+    monkeypatch.setattr(WorkerPool, "run", noted)
     return given
 
 

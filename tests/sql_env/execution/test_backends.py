@@ -8,7 +8,7 @@ import pytest
 
 from sql_env import Executor, Limits, Scorer
 from sql_env.errors import LimitError, PluginError
-from sql_env.execution.backends import BACKENDS, load_executor, resolved, spread
+from sql_env.execution.backends import BACKENDS, load_executor, map_distributed, resolve_backend
 
 
 def test_local_is_the_executor():
@@ -20,7 +20,12 @@ def test_local_is_the_executor():
 
 
 def test_an_unknown_backend():
-    for take in (resolved, load_executor, lambda name: Scorer(backend=name), lambda n: [*spread(len, [], n)]):
+    for take in (
+        resolve_backend,
+        load_executor,
+        lambda name: Scorer(backend=name),
+        lambda n: [*map_distributed(len, [], n)],
+    ):
         with pytest.raises(PluginError, match=r"no backend is called 'rey'\. Did you mean 'ray'"):
             take("rey")
 
@@ -28,20 +33,20 @@ def test_an_unknown_backend():
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)  # as Python itself marks what cannot be imported
     with pytest.raises(PluginError, match=r"pip install 'sql-env\[ray\]'"):
-        resolved("ray")
-    assert resolved("auto") == "local"
+        resolve_backend("ray")
+    assert resolve_backend("auto") == "local"
 
 
 def test_auto_is_ray_in_a_job_that_ray_has_started(monkeypatch):
     pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
-    assert resolved("auto") == "local"
+    assert resolve_backend("auto") == "local"
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert resolved("auto") == "ray"
+    assert resolve_backend("auto") == "ray"
 
 
 def test_jobs_are_done_here_as_they_are_asked_for():
-    assert list(islice(spread(str, count()), 3)) == ["0", "1", "2"]
+    assert list(islice(map_distributed(str, count()), 3)) == ["0", "1", "2"]
 
 
 def test_importing_the_library_does_not_import_ray():

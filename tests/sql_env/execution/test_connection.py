@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sql_env.execution.connection import Line
+from sql_env.execution.connection import Connection
 
 LENGTH = 8  # bytes before each message
 
@@ -21,7 +21,7 @@ def framed(message):
 def ends():
     """A bare socket and the line at its other end."""
     ours, theirs = socket.socketpair()
-    line = Line(theirs)
+    line = Connection(theirs)
     try:
         yield ours, line
     finally:
@@ -121,7 +121,7 @@ def test_what_was_sent_before_the_end_is_received():
 
 @pytest.mark.parametrize("size", [70_000, pytest.param(2**25, marks=pytest.mark.slow)])
 def test_both_ends_send_what_no_buffer_holds(size):
-    left, right = map(Line, socket.socketpair())
+    left, right = map(Connection, socket.socketpair())
     messages = [bytes([n]) * (size + n) for n in range(4)]
     said = {}
 

@@ -18,8 +18,8 @@ import pytest
 from sql_env import Executor, Limits, Query, Status
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
 from sql_env.execution.engines.sqlite.engine import SQLiteEngine
-from sql_env.execution.heartbeat import Progress
-from sql_env.prompts.ddl import create_tables
+from sql_env.execution.heartbeat import Heartbeat
+from sql_env.prompts.ddl import schema_to_ddl
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
@@ -280,7 +280,7 @@ def test_a_path_relative_to_a_working_directory_that_changes(singers, concerts, 
 
 def test_schema(concerts):
     with Executor() as executor:
-        assert create_tables(executor.schema(str(concerts))).startswith(
+        assert schema_to_ddl(executor.schema(str(concerts))).startswith(
             "CREATE TABLE singer (\n  id INTEGER, -- values: 1, 2, 3"
         )
         with pytest.raises(DatabaseError, match="nowhere"):
@@ -461,9 +461,9 @@ def test_progress_is_never_torn(tmp_path):
                 progress.begin(place)
         """
     )
-    (tmp_path / "progress").write_bytes(bytes(Progress.SIZE))
+    (tmp_path / "progress").write_bytes(bytes(Heartbeat.SIZE))
     with open(tmp_path / "progress", "r+b") as file:
-        progress = Progress(file.fileno())
+        progress = Heartbeat(file.fileno())
     process = subprocess.Popen([sys.executable, "-c", writer], cwd=tmp_path, env=ENVIRONMENT)
     try:
         assert wait_until(lambda: progress.began > 0)

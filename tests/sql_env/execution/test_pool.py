@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import Executor, Limits, Query, Status
-from sql_env.comparison import COMPARISONS, gold
+from sql_env.comparison import COMPARISONS, make_gold
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution import pool as dispatcher
 from sql_env.execution import process, ticket
-from sql_env.execution.messages import Case, Reference
+from sql_env.execution.messages import JudgeRequest, Reference
 from sql_env.types import ExecutionResult
 
 from ..interrupt import Stop, interrupt_at
@@ -61,7 +61,7 @@ def ended(threads, seconds=60):
 
 def reference(*result, semantics="bird", columns=1):
     known = ExecutionResult(Status.OK, tuple(f"c{n}" for n in range(columns)), result)
-    return Reference(semantics, gold(known, None))
+    return Reference(semantics, make_gold(known, None))
 
 
 def test_equal_queries_of_many_threads_run_once(ask):
@@ -88,9 +88,9 @@ def test_different_golds_are_not_confused_and_equal_ones_are_shared(ask):
     one, two = reference((1,)), reference((2,))
     with Executor() as executor:
         cases = [
-            Case(ask("SELECT 1"), (one,)),
-            Case(ask("SELECT 1"), (two,)),
-            Case(ask("SELECT 1"), (two, one)),
+            JudgeRequest(ask("SELECT 1"), (one,)),
+            JudgeRequest(ask("SELECT 1"), (two,)),
+            JudgeRequest(ask("SELECT 1"), (two, one)),
         ]
         judged = executor.judge(cases * 2)
     assert [each.equal for each in judged] == [(True,), (False,), (False, True)] * 2
@@ -111,7 +111,7 @@ def test_a_small_call_is_served_while_a_huge_batch_runs(ask):
 def test_a_worker_killed_in_mid_comparison_is_no_verdict(ask):
     """Its memory still says that it compares when it has ended, and sits idle."""
     with Executor() as executor:
-        case = Case(ask("SELECT 1"), (reference((2,)),))
+        case = JudgeRequest(ask("SELECT 1"), (reference((2,)),))
         assert executor.judge([case])[0].equal == (False,)
         [worker] = executor._dispatcher._workers.values()
         assert worker._progress.comparing
@@ -247,9 +247,10 @@ def test_workers_killed_all_the_time(ask, workers):
         def call(number):
             for turn in range(30):
                 cases = [
-                    Case(ask(f"SELECT {number}, {turn}, {n} FROM ({SPIN.format(2_000)})")) for n in range(20)
+                    JudgeRequest(ask(f"SELECT {number}, {turn}, {n} FROM ({SPIN.format(2_000)})"))
+                    for n in range(20)
                 ]
-                cases += [Case(ask(f"SELECT 7 -- {number}, {turn}"), (other, right))]
+                cases += [JudgeRequest(ask(f"SELECT 7 -- {number}, {turn}"), (other, right))]
                 judged = executor.judge(cases, rows=True)
                 for n, each in enumerate(judged):
                     if each.result.status is Status.UNAVAILABLE and "died twice" in each.result.error:
@@ -284,7 +285,9 @@ def test_requests_and_replies_that_no_buffer_holds(ask):
     with Executor(workers=2) as executor, ThreadPoolExecutor(4) as threads:
 
         def call(number):
-            cases = [Case(ask(text.format(500_000, f"{number}.{n}")), (big, small)) for n in range(40)]
+            cases = [
+                JudgeRequest(ask(text.format(500_000, f"{number}.{n}")), (big, small)) for n in range(40)
+            ]
             return [len(each.result.rows[0][0]) for each in executor.judge(cases, rows=True)]
 
         results = list(threads.map(call, range(4), timeout=100))
@@ -441,7 +444,7 @@ def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, 
             for sql in golds:
                 order = semantics.order(sql, "sqlite")
                 probed = one_executor.run(Query(path, order.probe)) if order and order.probe else None
-                known = gold(one_executor.run(Query(path, sql)), order, probed)
+                known = make_gold(one_executor.run(Query(path, sql)), order, probed)
                 if known.result.ok:
                     references.append(Reference(name, known))
         asked = [Query(path, sql) for sql in predictions]
@@ -451,7 +454,9 @@ def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, 
             for result in results
         ]
         for keep in (False, True):
-            judged = one_executor.judge([Case(query, tuple(references)) for query in asked], rows=keep)
+            judged = one_executor.judge(
+                [JudgeRequest(query, tuple(references)) for query in asked], rows=keep
+            )
             assert [each.equal for each in judged] == expected
             assert [each.result.status for each in judged] == [result.status for result in results]
             assert not keep or [each.result for each in judged] == results
@@ -463,7 +468,7 @@ def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, 
 def test_the_same_from_any_number_of_workers(ask):
     right, wrong = reference((3,)), reference((4,))
     sqls = [f"SELECT {n} % 7" for n in range(200)] + ["SELEC", SPIN.format(10**6), "DROP TABLE singer"]
-    cases = [Case(ask(sql), (right, wrong)[: n % 3]) for n, sql in enumerate(sqls)]
+    cases = [JudgeRequest(ask(sql), (right, wrong)[: n % 3]) for n, sql in enumerate(sqls)]
     seen = []
     for workers in (1, 2, 4):
         with Executor(Limits(max_steps=100_000), workers=workers) as executor:
@@ -513,10 +518,10 @@ def test_a_comparison_that_does_not_end_is_unavailable(ask):
     )
     easy = reference((1,))
     cases = [
-        Case(ask("SELECT 1 -- before"), (easy,)),
-        Case(ask(SPIN.format(count).replace("max(x)", columns)), (easy, hard)),
-        Case(ask("SELECT 1"), (easy,)),
-        Case(ask(SPIN.format(10**8)), (easy,)),
+        JudgeRequest(ask("SELECT 1 -- before"), (easy,)),
+        JudgeRequest(ask(SPIN.format(count).replace("max(x)", columns)), (easy, hard)),
+        JudgeRequest(ask("SELECT 1"), (easy,)),
+        JudgeRequest(ask(SPIN.format(10**8)), (easy,)),
     ]
     with Executor(Limits(cpu_seconds=0.2, max_steps=2**30)) as executor:
         judged = executor.judge(cases)

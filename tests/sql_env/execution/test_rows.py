@@ -9,7 +9,7 @@ import pytest
 
 from sql_env import Scorer, without_rows
 from sql_env.errors import RewardError, RowsError
-from sql_env.execution.rows import WITHHELD
+from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.scoring.rubric import Rubric, WeightedReward
 from sql_env.testing import check_reward
 from sql_env.types import ExecutionResult, Status
@@ -45,24 +45,24 @@ READS = {
 @pytest.mark.parametrize("name", sorted(set(dir(tuple)) - HARMLESS))
 def test_every_method_of_a_tuple_refuses(name):
     with pytest.raises(RowsError, match="rows=True"):
-        getattr(WITHHELD, name)(())
+        getattr(ROWS_NOT_FETCHED, name)(())
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_whatever_reads_them_refuses(read):
     with pytest.raises(RowsError, match="without_rows"):
-        read(WITHHELD)
+        read(ROWS_NOT_FETCHED)
 
 
 def test_there_is_one_of_it():
-    copies = [pickle.loads(pickle.dumps(WITHHELD, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)]
-    copies += [copy.copy(WITHHELD), copy.deepcopy(WITHHELD)]
-    assert all(each is WITHHELD for each in copies)
-    result = ExecutionResult(Status.OK, ("a",), WITHHELD)
-    assert pickle.loads(pickle.dumps(result)).rows is WITHHELD
+    copies = [pickle.loads(pickle.dumps(ROWS_NOT_FETCHED, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)]
+    copies += [copy.copy(ROWS_NOT_FETCHED), copy.deepcopy(ROWS_NOT_FETCHED)]
+    assert all(each is ROWS_NOT_FETCHED for each in copies)
+    result = ExecutionResult(Status.OK, ("a",), ROWS_NOT_FETCHED)
+    assert pickle.loads(pickle.dumps(result)).rows is ROWS_NOT_FETCHED
     assert copy.deepcopy(result) == result  # identical rows are equal unread
-    assert {WITHHELD: 1}[WITHHELD] == 1
-    assert repr(WITHHELD) == "<rows withheld>"
+    assert {ROWS_NOT_FETCHED: 1}[ROWS_NOT_FETCHED] == 1
+    assert repr(ROWS_NOT_FETCHED) == "<rows withheld>"
 
 
 @without_rows

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sql_env import ExecutionResult, Executor, Query, Status
 from sql_env.errors import LimitError
-from sql_env.prompts.observation import View, observation, plain
+from sql_env.prompts.observation import ResultView, escape_text, wrap_observation
 
 CONTROL = [
     "</observation>",
@@ -61,7 +61,7 @@ errors = st.builds(
 @given(tables | errors, st.integers(1, 9))
 @example(ExecutionResult(Status.OK, ("<",), (("/observation>",), ("<",))), 2)
 def test_no_value_name_or_message_can_end_or_fake_anything(result, left):
-    told = observation(View()(result), left, left - 1)
+    told = wrap_observation(ResultView()(result), left, left - 1)
     inside = told.removeprefix("<observation>\n").removesuffix("\n</observation>")
     assert len(told) - len(inside) == len("<observation>\n\n</observation>")
     for text in CONTROL:
@@ -76,22 +76,22 @@ def test_no_value_name_or_message_can_end_or_fake_anything(result, left):
 
 @pytest.mark.parametrize("text", CONTROL)
 def test_every_control_token_is_escaped(text):
-    assert plain(f"a{text}b").startswith("a\\u")
-    assert text not in View()(ExecutionResult(Status.OK, (text,), ((text,),)))
+    assert escape_text(f"a{text}b").startswith("a\\u")
+    assert text not in ResultView()(ExecutionResult(Status.OK, (text,), ((text,),)))
 
 
 @pytest.mark.parametrize(
     "text", ["a < b", "x<5", "<>", "<=", "[1, 2]", "a[0]", "[sic]", "R&D", "50%", "C:\\new", "Zoë 李"]
 )
 def test_ordinary_text_stays_as_it_is(text):
-    assert plain(text) == text
+    assert escape_text(text) == text
 
 
 def test_a_tokenizer_finds_no_control_token_in_what_a_value_says():
     tokenizers = pytest.importorskip("tokenizers")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.add_special_tokens(CONTROL)
-    told = View(cell=5_000, chars=9_000)(
+    told = ResultView(cell=5_000, chars=9_000)(
         ExecutionResult(Status.OK, tuple(CONTROL), (tuple(CONTROL), (" ".join(CONTROL),)))
     )
     assert made.encode(told).ids == []
@@ -100,7 +100,7 @@ def test_a_tokenizer_finds_no_control_token_in_what_a_value_says():
 
 def test_a_table_has_names_rows_in_order_and_types_that_can_be_told_apart():
     rows = ((1, "1", None, "NULL"), (2.5, "O'Brien", b"\xaa", ""), (math.inf, " x ", -math.inf, math.nan))
-    told = View()(ExecutionResult(Status.OK, ("id", "id", "a|b", ""), rows))
+    told = ResultView()(ExecutionResult(Status.OK, ("id", "id", "a|b", ""), rows))
     assert told.split("\n") == [
         "id | id | a|b | ",
         "1 | '1' | NULL | 'NULL'",
@@ -119,7 +119,7 @@ def test_a_table_has_names_rows_in_order_and_types_that_can_be_told_apart():
 )
 def test_what_is_shown_can_be_copied_into_a_query(shared, value):
     executor, database = shared
-    shown = View()(ExecutionResult(Status.OK, ("v",), ((value,),))).split("\n")[1]
+    shown = ResultView()(ExecutionResult(Status.OK, ("v",), ((value,),))).split("\n")[1]
     [[copied]] = executor.run(Query(database, f"SELECT {shown}")).rows
     assert copied == value
 
@@ -131,35 +131,37 @@ def shared(tmp_path_factory, make_concerts):
 
 
 def test_no_rows_still_have_names():
-    assert View()(ExecutionResult(Status.OK, ("a", "b"))) == "a | b\n(0 rows)"
-    assert View()(ExecutionResult(Status.OK, ("a",), ((1,),))).endswith("(1 row)")
+    assert ResultView()(ExecutionResult(Status.OK, ("a", "b"))) == "a | b\n(0 rows)"
+    assert ResultView()(ExecutionResult(Status.OK, ("a",), ((1,),))).endswith("(1 row)")
 
 
 def test_what_is_cut_is_counted():
     rows = tuple((i, "x") for i in range(1234))
-    assert View(rows=2)(ExecutionResult(Status.OK, ("i", "x"), rows)).split("\n")[-2:] == [
+    assert ResultView(rows=2)(ExecutionResult(Status.OK, ("i", "x"), rows)).split("\n")[-2:] == [
         "1 | 'x'",
         "(1,234 rows; the first 2 shown)",
     ]
-    assert View(chars=60)(ExecutionResult(Status.OK, ("i", "x"), rows)).endswith("rows; the first 8 shown)")
-    long = View(cell=5)(ExecutionResult(Status.OK, ("n" * 9,), (("y" * 1_000_000,), (b"\1" * 9,))))
+    assert ResultView(chars=60)(ExecutionResult(Status.OK, ("i", "x"), rows)).endswith(
+        "rows; the first 8 shown)"
+    )
+    long = ResultView(cell=5)(ExecutionResult(Status.OK, ("n" * 9,), (("y" * 1_000_000,), (b"\1" * 9,))))
     assert long.split("\n") == [
         "nnnnn… (9 characters)",
         "'yyyyy… (1,000,000 characters)'",
         "X'0101010101…'",
         "(2 rows)",
     ]
-    wide = View(chars=100)(
+    wide = ResultView(chars=100)(
         ExecutionResult(Status.OK, tuple(f"c{i}" for i in range(500)), (tuple(range(500)),))
     )
     assert wide.split("\n")[0] == " | ".join(f"c{i}" for i in range(10))
     assert wide.endswith("(1 row. 500 columns; the first 10 shown)")
-    assert "… (90 characters)" in View(chars=20)(ExecutionResult(Status.ERROR, error="e" * 90))
+    assert "… (90 characters)" in ResultView(chars=20)(ExecutionResult(Status.ERROR, error="e" * 90))
 
 
 @given(tables, st.integers(1, 300), st.integers(1, 50), st.integers(1, 5))
 def test_a_view_keeps_its_bounds(result, chars, cell, rows):
-    view = View(rows, chars, cell)
+    view = ResultView(rows, chars, cell)
     told = view(result)
     assert told == view(result)
     shown = told.split("\n")[1:-1]
@@ -170,16 +172,16 @@ def test_a_view_keeps_its_bounds(result, chars, cell, rows):
 def test_a_huge_result_is_told_at_once():
     result = ExecutionResult(Status.OK, ("a", "b"), (("[" + "A" * 20_000_000, "<" * 10_000_000),) * 100_000)
     start = time.perf_counter()
-    assert len(View()(result)) < 20_000
+    assert len(ResultView()(result)) < 20_000
     assert time.perf_counter() - start < 1
     hostile = ExecutionResult(Status.ERROR, error="[" * 1_000_000 + "A" * 1_000_000)
-    assert len(View(chars=200_000)(hostile)) < 300_000
+    assert len(ResultView(chars=200_000)(hostile)) < 300_000
     assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("status", list(Status)[1:])
 def test_every_status_has_words(status):
-    told = View()(ExecutionResult(status, error="no such table: x"))
+    told = ResultView()(ExecutionResult(status, error="no such table: x"))
     assert re.match(r"(Error|Stopped, because it .*|Denied|The database does not answer)[.:]", told)
     assert ("no such table: x" in told) == (status is not Status.UNAVAILABLE)
 
@@ -187,4 +189,4 @@ def test_every_status_has_words(status):
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, True, "9"])
 def test_bad_views(wrong):
     with pytest.raises(LimitError, match="view 'rows' must be a positive integer"):
-        View(rows=wrong)
+        ResultView(rows=wrong)

@@ -14,15 +14,23 @@ from sql_env import Scorer
 from sql_env.envs.episode import Episode
 from sql_env.errors import DatabaseError, FormatError, LimitError
 from sql_env.execution.executor import Executor
-from sql_env.parser import FORMATS, response_format
-from sql_env.prompts.prompt import Budget, ask, characters, text
-from sql_env.prompts.template import RICH, TEMPLATES, Template, outline, record, recorded, template
+from sql_env.parser import FORMATS, get_format
+from sql_env.prompts.prompt import PromptBudget, build_prompt, chat_text, count_characters
+from sql_env.prompts.template import (
+    RICH,
+    TEMPLATES,
+    Template,
+    get_template,
+    outline,
+    record_template,
+    recorded_template,
+)
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.types import Task
 from trainers.dataset import Prompter
 from trainers.verl_adapter.parquet import rows
 
-THINK = response_format("think-answer")
+THINK = get_format("think-answer")
 VERSIONS = {one.id: one for one in TEMPLATES.values()}
 
 
@@ -59,20 +67,20 @@ def task(database):
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_question_the_schema_and_the_evidence_are_shown_and_the_gold_is_not(executor, task, name, form):
-    asked = ask(replace(task, reasoning="a hint"), executor, response_format(form), name)
-    shown = text(asked.messages)
+    asked = build_prompt(replace(task, reasoning="a hint"), executor, get_format(form), name)
+    shown = chat_text(asked.messages)
     for word in ("Who sings in France?", "Singing is a job.", "singer", "concert", "fee"):
         assert word in shown
     assert "secret" not in shown
     assert "a hint" not in shown
-    assert asked.template == template(name).id
+    assert asked.template == get_template(name).id
     assert not asked.left_out
 
 
 @pytest.mark.parametrize("name", ["full", "rich"])
 @pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
 def test_the_prompt_asks_for_the_format_that_is_rewarded(executor, task, form, name):
-    shown = text(ask(task, executor, form, name).messages)
+    shown = chat_text(build_prompt(task, executor, form, name).messages)
     for part in (
         form.think and f"<{form.think}>",
         form.answer and f"</{form.answer}>",
@@ -152,7 +160,7 @@ Who sings in France?
 )
 def test_the_text_of_a_version_never_changes(executor, task, name, shown):
     """A model that was trained with it must be asked so for ever: what differs is a further version."""
-    assert text(ask(task, executor, THINK, name).messages) == shown
+    assert chat_text(build_prompt(task, executor, THINK, name).messages) == shown
 
 
 def test_every_version_is_pinned_above():
@@ -166,34 +174,36 @@ def test_a_prompt_is_the_same_through_every_door(tmp_path, task, database):
     file.write_text(json.dumps({**row, "database": str(database)}))
     for name in TEMPLATES:
         for budget in (None, 700):
-            limit = None if budget is None else Budget(budget)
+            limit = None if budget is None else PromptBudget(budget)
             with Scorer("sql-r1") as scorer:
-                expected = ask(task, scorer.executor, scorer.rubric.form, name, budget=limit).messages
+                expected = build_prompt(
+                    task, scorer.executor, scorer.rubric.form, name, budget=limit
+                ).messages
                 assert Episode(scorer, task, template=name, budget=limit).opening == expected
                 assert Prompter(scorer, name, chat=True, budget=limit)(task) == expected
-                assert Prompter(scorer, name, budget=limit)(task) == text(expected)
+                assert Prompter(scorer, name, budget=limit)(task) == chat_text(expected)
                 [made] = rows([task], scorer, "jsonl", name, budget=limit)
                 assert made["prompt"] == expected
             settings = {"path": str(file), "prompt": name, "prompt_budget": budget}
             with gymnasium.make("SQLEnv-jsonl-v0", **settings) as env:
                 observation, info = env.reset(options={"task_id": "t"})
-            assert (observation, info["messages"]) == (text(expected), expected)
-            assert info["template"] == template(name).id
+            assert (observation, info["messages"]) == (chat_text(expected), expected)
+            assert info["template"] == get_template(name).id
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_text_of_a_prompt_ends_its_line(executor, task, name):
     """What the environment observes is, to the letter, what a model without a chat template is trained on."""
-    shown = text(ask(task, executor, THINK, name).messages)
+    shown = chat_text(build_prompt(task, executor, THINK, name).messages)
     assert shown == shown.rstrip("\n") + "\n"
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("most", [1, 300, 700, 900, 1_500, 10_000])
 def test_a_budget_is_kept_unless_nothing_is_left_to_leave_out(executor, task, name, most):
-    asked = ask(task, executor, THINK, name, budget=Budget(most))
-    assert characters(asked.messages) <= most or len(asked.left_out.tables) == 2
-    assert "Who sings in France?" in text(asked.messages)
+    asked = build_prompt(task, executor, THINK, name, budget=PromptBudget(most))
+    assert count_characters(asked.messages) <= most or len(asked.left_out.tables) == 2
+    assert "Who sings in France?" in chat_text(asked.messages)
 
 
 def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task, caplog):
@@ -201,7 +211,9 @@ def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task,
     about_singers = replace(task, gold_sql="SELECT concert FROM (SELECT * FROM main.Singer)")
     unread = replace(task, gold_sql="SELECT 1")
     broken = replace(task, gold_sql="SELECT ( FROM singer")
-    asked = [ask(t, executor, THINK, budget=Budget(1)) for t in (about_singers, unread, broken)]
+    asked = [
+        build_prompt(t, executor, THINK, budget=PromptBudget(1)) for t in (about_singers, unread, broken)
+    ]
     assert [one.left_out.tables for one in asked] == [("singer", "concert")] * 3
     assert asked[0].messages == asked[1].messages == asked[2].messages
     assert [one.dropped_gold_tables for one in asked] == [("singer",), (), ("singer",)]
@@ -211,12 +223,12 @@ def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task,
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, "9"])
 def test_a_budget_must_be_a_positive_integer(most):
     with pytest.raises(LimitError, match="positive integer"):
-        Budget(most)
+        PromptBudget(most)
 
 
 def test_a_budget_in_tokens(executor, task):
-    words = Budget(60, lambda chat: len(text(chat).split()))
-    assert len(text(ask(task, executor, THINK, budget=words).messages).split()) <= 60
+    words = PromptBudget(60, lambda chat: len(chat_text(chat).split()))
+    assert len(chat_text(build_prompt(task, executor, THINK, budget=words).messages).split()) <= 60
 
 
 def test_the_outline_has_every_table_and_column(executor, database):
@@ -239,32 +251,32 @@ def test_an_odd_type_hides_neither_its_column_nor_a_table(odd):
 
 def test_an_unknown_template_is_named_with_the_known_ones(executor, task):
     with pytest.raises(FormatError, match="Did you mean 'full'"):
-        ask(task, executor, FORMATS["sql"], "fulll")
+        build_prompt(task, executor, FORMATS["sql"], "fulll")
     with pytest.raises(FormatError, match=r"rich@2.*Did you mean 'rich@1'"):
-        template("rich@2")
+        get_template("rich@2")
 
 
 def test_a_template_of_ones_own(executor, task):
     own = Template("mine", 3, lambda task, schema, form, turns: [{"role": "user", "content": task.question}])
-    assert ask(task, executor, THINK, own).template == "mine@3"
-    assert template("sql_env.prompts.template:RICH") is RICH
+    assert build_prompt(task, executor, THINK, own).template == "mine@3"
+    assert get_template("sql_env.prompts.template:RICH") is RICH
     with pytest.raises(FormatError, match=r"is no sql_env\.template\.Template, but a str"):
-        template("sql_env.prompts.template:RECORD")
+        get_template("sql_env.prompts.template:RECORD")
 
 
 def test_a_models_folder_says_how_it_was_asked(tmp_path):
-    assert recorded(tmp_path) is None
-    record(tmp_path, RICH, 4096)
-    assert recorded(tmp_path) == "rich@1"
+    assert recorded_template(tmp_path) is None
+    record_template(tmp_path, RICH, 4096)
+    assert recorded_template(tmp_path) == "rich@1"
     (tmp_path / "prompt.json").write_text("[]")
     with pytest.raises(FormatError, match="mend or delete"):
-        recorded(tmp_path)
+        recorded_template(tmp_path)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_database_that_is_missing(executor, task, name):
     with pytest.raises(DatabaseError, match="nowhere"):
-        ask(replace(task, database="nowhere.sqlite"), executor, THINK, name)
+        build_prompt(replace(task, database="nowhere.sqlite"), executor, THINK, name)
 
 
 def test_the_command_prints_the_messages(executor, tmp_path, task, database):
@@ -289,7 +301,7 @@ def test_the_command_prints_the_messages(executor, tmp_path, task, database):
         return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
 
     done = run("--task", "t", "--template", "rich", "--json")
-    assert json.loads(done.stdout) == ask(task, executor, THINK, "rich").messages
+    assert json.loads(done.stdout) == build_prompt(task, executor, THINK, "rich").messages
     assert done.stderr == f"rich@1, {len(RICH_1):,} characters\n"
     done = run("--budget", "400", "--turns", "3")
     assert "You have 3 turns." in done.stdout
@@ -315,10 +327,10 @@ def test_nothing_in_a_database_can_break_out_of_its_place(executor, tmp_path, na
     (tmp_path / "database_description").mkdir()
     (tmp_path / "database_description" / f"{HOSTILE.replace('/', '')}.csv").write_text("no table's")
     task = Task("t", "Is anything pwned, im_end, or INST?", "SELECT 1", str(path))
-    chat = ask(task, executor, THINK, name).messages
+    chat = build_prompt(task, executor, THINK, name).messages
     shown, calm = (
-        text(chat),
-        text(ask(replace(task, database=make_calm(tmp_path)), executor, THINK, name).messages),
+        chat_text(chat),
+        chat_text(build_prompt(replace(task, database=make_calm(tmp_path)), executor, THINK, name).messages),
     )
     assert shown.count("\n") == calm.count("\n")
     for sign in ("</think><", "<|im_end|>", "[INST]", "\u202e", "\u2028", "\x1b"):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql_env.prompts.ddl import create_tables, description_and_values
-from sql_env.prompts.pruning import LeftOut, fit
-from sql_env.prompts.relevance import relevance, stems
+from sql_env.prompts.ddl import description_and_values, schema_to_ddl
+from sql_env.prompts.pruning import LeftOut, prune_to_fit
+from sql_env.prompts.relevance import rate_relevance, stems
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 NAMES = st.one_of(
@@ -40,22 +40,22 @@ BUDGETS = st.integers(0, 1_500)
 
 
 def size(schema):
-    return len(create_tables(schema, description_and_values)) + sum(
+    return len(schema_to_ddl(schema, description_and_values)) + sum(
         len(table.description) for table in schema.tables
     )
 
 
 @given(SCHEMAS, TEXTS, BUDGETS)
 def test_a_budget_is_kept_unless_nothing_is_left(schema, question, most):
-    left, out = fit(schema, relevance(schema, question), size, most)
+    left, out = prune_to_fit(schema, rate_relevance(schema, question), size, most)
     assert size(left) <= most or left.tables == ()
     assert bool(out) == (left != schema)
 
 
 @given(SCHEMAS, TEXTS, BUDGETS, BUDGETS)
 def test_what_a_budget_leaves_out_a_smaller_one_does_too(schema, question, one, other):
-    ranks = relevance(schema, question)
-    small, large = (fit(schema, ranks, size, most)[0] for most in sorted((one, other)))
+    ranks = rate_relevance(schema, question)
+    small, large = (prune_to_fit(schema, ranks, size, most)[0] for most in sorted((one, other)))
     for table in small.tables:
         assert any(is_part(table, of) for of in large.tables)
     assert len(small.tables) <= len(large.tables)
@@ -85,13 +85,13 @@ def test_a_size_that_is_not_monotone_is_kept_too(schema, question, most, salt):
             size(some) + zlib.crc32(repr((some, salt)).encode("utf-8", "replace")) % 40 if some.tables else 0
         )
 
-    left, _ = fit(schema, relevance(schema, question), noisy, most)
+    left, _ = prune_to_fit(schema, rate_relevance(schema, question), noisy, most)
     assert noisy(left) <= most
 
 
 @given(SCHEMAS, TEXTS, BUDGETS)
 def test_the_report_adds_up(schema, question, most):
-    left, out = fit(schema, relevance(schema, question), size, most)
+    left, out = prune_to_fit(schema, rate_relevance(schema, question), size, most)
     assert len(left.tables) + len(out.tables) == len(schema.tables)
     shown = sum(len(table.columns) for table in left.tables)
     gone = sum(len(table.columns) for table in schema.tables) - shown - len(out.columns)
@@ -126,7 +126,7 @@ QUESTION = "How long is the song Jude?"
 
 
 def shown(most):
-    left, out = fit(SONGS, relevance(SONGS, QUESTION), size, most)
+    left, out = prune_to_fit(SONGS, rate_relevance(SONGS, QUESTION), size, most)
     return {table.name: [column.name for column in table.columns] for table in left.tables}, left, out
 
 
@@ -160,8 +160,8 @@ def test_a_table_of_no_use_goes_before_a_column_that_is_asked_for():
         names, *_ = shown(most)
         assert "stadium" not in names or "title" in names["song"]
     bare = Schema(tuple(replace(t, columns=tuple(Column(c.name) for c in t.columns)) for t in SONGS.tables))
-    ranks = relevance(bare, "the length of a song")
-    left, _ = fit(bare, ranks, size, size(bare) - size(Schema(bare.tables[2:])))
+    ranks = rate_relevance(bare, "the length of a song")
+    left, _ = prune_to_fit(bare, ranks, size, size(bare) - size(Schema(bare.tables[2:])))
     assert [table.name for table in left.tables] == ["singer", "song"]
     assert "length" in [column.name for column in left.tables[1].columns]
 
@@ -178,7 +178,7 @@ def test_keys_and_values_that_the_question_mentions_stay_with_their_table():
 def test_descriptions_and_values_make_a_table_relevant():
     tables = (Table("a", (Column("x"),)), Table("b", (Column("y", description="the seats"),)))
     schema = Schema((*tables, Table("c", (Column("z", matches=("Jude",)),))))
-    ranks = relevance(schema, "Which seats has Jude?").tables
+    ranks = rate_relevance(schema, "Which seats has Jude?").tables
     assert ranks[0] < ranks[1] < ranks[2]
 
 
@@ -186,7 +186,7 @@ def test_a_word_that_many_names_have_says_little():
     schema = Schema(
         tuple(Table(name, (Column("id"), Column(f"{name}_name"))) for name in ("song", "singer", "stadium"))
     )
-    columns = relevance(schema, "What is the name of the stadium?").columns
+    columns = rate_relevance(schema, "What is the name of the stadium?").columns
     assert columns[2][1] > columns[0][1] > columns[0][0]
 
 
@@ -216,7 +216,7 @@ def test_a_schema_of_many_tables_is_cut_in_time():
     """Twenty thousand columns, as no benchmark has."""
     columns = tuple(Column(f"c{i}", "INT", (1, 2, 3)) for i in range(200))
     schema = Schema(tuple(replace(SONGS.tables[0], name=f"t{i}", columns=columns) for i in range(100)))
-    left, out = fit(schema, relevance(schema, "c7 of t9"), size, 2_000)
+    left, out = prune_to_fit(schema, rate_relevance(schema, "c7 of t9"), size, 2_000)
     assert size(left) <= 2_000
     assert out.tables
     assert "t9" in {table.name for table in left.tables}

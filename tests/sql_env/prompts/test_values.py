@@ -16,8 +16,8 @@ from sql_env.caching.folder import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
 from sql_env.prompts.texts import LONGEST, MOST
-from sql_env.prompts.value_index import value_index
-from sql_env.prompts.values import Match, linked, matches, normal, overlap
+from sql_env.prompts.value_index import load_value_index
+from sql_env.prompts.values import Match, find_matches, link_values, normalize, overlap
 from sql_env.schema.model import Column, Schema, Table
 
 
@@ -51,7 +51,7 @@ def make(tmp_path):
 def found(executor, database, text, **how):
     return {
         (match.table, match.column, match.value)
-        for match in matches(executor, database, "sqlite", text, **how)
+        for match in find_matches(executor, database, "sqlite", text, **how)
     }
 
 
@@ -67,10 +67,10 @@ def test_values_that_a_question_mentions(executor, concerts):
 
 def test_the_best_comes_first_and_no_more_than_asked_for(executor, make):
     database = make("CREATE TABLE t (a)", "New York", "New York City Hall", "York", "Newer", "Boston")
-    one = matches(executor, database, "sqlite", "Who lives in New York?")
+    one = find_matches(executor, database, "sqlite", "Who lives in New York?")
     assert [match.value for match in one] == ["New York", "York"]
     assert [match.score for match in one] == [1.0, 1.0]
-    assert len(matches(executor, database, "sqlite", "Who lives in New York?", most=1)) == 1
+    assert len(find_matches(executor, database, "sqlite", "Who lives in New York?", most=1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_no_question_is_too_odd(executor, concerts, question):
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_overlap_is_a_share_of_the_longest_common_substring(value, text):
-    own, spoken = normal(value), normal(text)
+    own, spoken = normalize(value), normalize(text)
     longest = max(
         end - start
         for start in range(len(own) + 1)
@@ -111,20 +111,20 @@ def test_overlap_is_a_share_of_the_longest_common_substring(value, text):
 
 @given(st.text())
 def test_a_value_overlaps_with_a_text_that_holds_it(value):
-    assume(normal(value).strip())
-    assert overlap(value, normal(f"before {value} after")) == 1.0
+    assume(normalize(value).strip())
+    assert overlap(value, normalize(f"before {value} after")) == 1.0
 
 
 def test_a_part_of_a_word_is_not_the_word():
-    assert overlap("art", normal("the party")) < 1.0
-    assert overlap("New York City", normal("Who lives in New York?")) == 10 / 15
+    assert overlap("art", normalize("the party")) < 1.0
+    assert overlap("New York City", normalize("Who lives in New York?")) == 10 / 15
 
 
 def test_columns_know_which_of_their_values_were_found():
     schema = Schema(
         (Table("t", (Column("a", values=("x",)), Column("b")), space="s"), Table("t", (Column("a"),)))
     )
-    linked_ = linked(
+    linked_ = link_values(
         schema, [Match("s.t", "a", "y", 1.0), Match("s.t", "a", "z", 0.9), Match("u", "a", "v", 1.0)]
     )
     assert [[column.matches for column in table.columns] for table in linked_.tables] == [
@@ -132,7 +132,7 @@ def test_columns_know_which_of_their_values_were_found():
         [()],
     ]
     assert linked_.tables[0].columns[0].values == ("x",)
-    assert linked(schema, []) is schema
+    assert link_values(schema, []) is schema
 
 
 def test_what_is_not_indexed(executor, make):
@@ -155,7 +155,7 @@ def test_duckdb(executor, library):
         connection.execute('CREATE TABLE other.book (title mood, "the ""name" VARCHAR)')
         connection.execute("INSERT INTO other.book VALUES ('happy', 'Ann')")
     text = "Is Ann happy about the book Two, at 2.50, lent or true?"
-    places = {(m.table, m.column, m.value) for m in matches(executor, str(library), "duckdb", text)}
+    places = {(m.table, m.column, m.value) for m in find_matches(executor, str(library), "duckdb", text)}
     assert places == {
         ("author", "name", "Ann"),
         ("other.book", 'the "name', "Ann"),
@@ -165,7 +165,7 @@ def test_duckdb(executor, library):
 
 
 def test_the_index_is_kept_and_used_again(executor, concerts, cache):
-    value_index(executor, str(concerts))
+    load_value_index(executor, str(concerts))
     [file] = cache.glob("*.sqlite")
     before = file.stat()
     with Executor() as other:
@@ -202,7 +202,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_index_is_built_again(executor, concerts, cache, damage):
-    value_index(executor, str(concerts))
+    load_value_index(executor, str(concerts))
     [file] = cache.glob("*.sqlite")
     whole = file.read_bytes()
     file.write_bytes(DAMAGES[damage](whole))
@@ -216,7 +216,7 @@ def test_a_damaged_index_is_built_again(executor, concerts, cache, damage):
 
 @pytest.mark.parametrize("page", range(1, 12))
 def test_no_page_of_noise_breaks_a_search(executor, concerts, cache, page):
-    value_index(executor, str(concerts))
+    load_value_index(executor, str(concerts))
     [file] = cache.glob("*.sqlite")
     data = bytearray(file.read_bytes())
     data[page * 4096 : page * 4096 + 4096] = os.urandom(len(data[page * 4096 : page * 4096 + 4096]))
@@ -275,7 +275,7 @@ def test_a_column_that_costs_too_much_is_left_out(executor, make, caplog):
         "CREATE TABLE t (a, b AS (hex(zeroblob(50000000)) || a)); INSERT INTO t (a) VALUES ('word')"
     )
     before = os.stat(database)
-    assert value_index(executor, database).by_words(["word"], 9) == [("t", "a", "word")]
+    assert load_value_index(executor, database).by_words(["word"], 9) == [("t", "a", "word")]
     assert "values of t.b" in caplog.text
     assert os.stat(database).st_mtime_ns == before.st_mtime_ns
 
@@ -292,7 +292,7 @@ def test_names_of_any_kind(executor, make):
 @pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
 def test_a_database_that_is_missing(executor, dialect, cache):
     with pytest.raises(DatabaseError, match="nowhere"):
-        matches(executor, "nowhere.sqlite", dialect, "joe")
+        find_matches(executor, "nowhere.sqlite", dialect, "joe")
     assert not list(cache.glob("*.sqlite"))
 
 
@@ -313,7 +313,7 @@ def test_text_literals_of_gold_queries_are_found(executor, shared_data, name, le
     for task in tasks:
         values = {
             match.value
-            for match in matches(executor, task.database, "sqlite", f"{task.evidence}\n{task.question}")
+            for match in find_matches(executor, task.database, "sqlite", f"{task.evidence}\n{task.question}")
         }
         shown += len(values)
         kinds = (sqlglot.TokenType.STRING, sqlglot.TokenType.IDENTIFIER)

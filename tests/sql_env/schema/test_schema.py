@@ -15,13 +15,13 @@ from sql_env.prompts.ddl import (
     DESCRIPTION_WIDTH,
     EXACT_WIDTH,
     NAME_WIDTH,
-    create_tables,
     description_and_values,
     identifier,
     literal,
+    schema_to_ddl,
     values,
 )
-from sql_env.schema.descriptions import described
+from sql_env.schema.descriptions import add_descriptions
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 CELLS = st.one_of(
@@ -61,7 +61,7 @@ SCHEMAS = st.lists(TABLES, max_size=4).map(lambda tables: Schema(tuple(tables), 
 @given(SCHEMAS)
 def test_every_part_is_one_line_and_no_sign_steers_a_model(schema):
     for note in (values, description_and_values):
-        shown = create_tables(schema, note)
+        shown = schema_to_ddl(schema, note)
         lines = sum(
             2 + len(table.columns) + bool(table.primary_key) + len(table.foreign_keys)
             for table in schema.tables
@@ -75,7 +75,7 @@ def test_every_part_is_one_line_and_no_sign_steers_a_model(schema):
 @given(SCHEMAS)
 def test_no_part_is_longer_than_its_width(schema):
     part = 6 * max(DESCRIPTION_WIDTH, EXACT_WIDTH, NAME_WIDTH)  # an escape is six characters, or ten
-    for line in create_tables(schema, description_and_values).split("\n"):
+    for line in schema_to_ddl(schema, description_and_values).split("\n"):
         assert len(line) < 20 * part
 
 
@@ -141,7 +141,7 @@ def describe(concerts):
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
         schema = SQLiteEngine(Limits()).schema(str(concerts))
-        columns = described(schema, str(concerts)).tables[0].columns
+        columns = add_descriptions(schema, str(concerts)).tables[0].columns
         return {column.name: column.description for column in columns if column.description}
 
     return make
@@ -189,7 +189,7 @@ def test_no_file_is_too_odd(tmp_path_factory, data):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "t.csv").write_bytes(data)
     schema = Schema((Table("t", (Column("a"),)),))
-    assert len(described(schema, str(folder.parent / "x.sqlite")).tables) == 1
+    assert len(add_descriptions(schema, str(folder.parent / "x.sqlite")).tables) == 1
 
 
 def test_the_descriptions_of_bird(shared_data):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from sql_env import Limits, Scorer, Status, parse, respond
-from sql_env.display.panel import panel
+from sql_env.display.panel import draw_panel
 from sql_env.errors import RewardError
 from sql_env.scoring.rubric import Rubric, WeightedReward
 
@@ -119,7 +119,9 @@ def test_08_many_runaways_at_once_all_come_back(scorer, ask):
 
 
 def test_09_what_is_shown_keeps_names_duplicates_and_order(score):
-    shown = panel(score("SELECT 1, 1").rollout.task, score("SELECT country AS land FROM singer ORDER BY 1"))
+    shown = draw_panel(
+        score("SELECT 1, 1").rollout.task, score("SELECT country AS land FROM singer ORDER BY 1")
+    )
     places = [i for word in ("land", "China", "China", "France", "Ireland") if (i := shown.find(word)) >= 0]
     assert shown.count("China") == 2
     assert places == sorted(places)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from benchmarks.evaluation.scoring import SQL
 from sql_env import Scorer, Task
 from sql_env.errors import ClosedError
-from sql_env.scoring.stream import stream
+from sql_env.scoring.stream import score_stream
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_scores_are_those_of_one_batch_in_its_order(world, picked, batch, ahead)
     scorer, tasks = world
     pairs = [(text, tasks[place]) for text, place in picked]
     expected = scorer.score([text for text, _ in pairs], [task for _, task in pairs])
-    assert list(stream(scorer, iter(pairs), batch=batch, ahead=ahead)) == expected
+    assert list(score_stream(scorer, iter(pairs), batch=batch, ahead=ahead)) == expected
 
 
 def test_no_more_is_read_than_is_under_way(world):
@@ -42,7 +42,7 @@ def test_no_more_is_read_than_is_under_way(world):
             read.append(len(read))
             yield "SELECT 1", tasks[0]
 
-    scores = stream(scorer, endless(), batch=5, ahead=3)
+    scores = score_stream(scorer, endless(), batch=5, ahead=3)
     assert read == []
     for number in range(23):
         assert next(scores).rollout.correct is False
@@ -54,8 +54,8 @@ def test_mistakes_and_errors_come_out(world):
     scorer, tasks = world
     for options in ({"batch": 0}, {"ahead": 0}):
         with pytest.raises(ValueError, match="must be positive"):
-            list(stream(scorer, [], **options))
+            list(score_stream(scorer, [], **options))
     with Scorer(SQL) as closed:
         pass
     with pytest.raises(ClosedError):
-        list(stream(closed, [("SELECT 1", tasks[0])]))
+        list(score_stream(closed, [("SELECT 1", tasks[0])]))

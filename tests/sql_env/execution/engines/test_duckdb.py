@@ -6,7 +6,7 @@ import pytest
 from sql_env import Limits, Status
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.engine import DuckDBEngine
-from sql_env.prompts.ddl import create_tables
+from sql_env.prompts.ddl import schema_to_ddl
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_database_that_changes_is_opened_again(engine, library):
 
 
 def test_schema(engine, library):
-    assert create_tables(engine.schema(str(library))) == (
+    assert schema_to_ddl(engine.schema(str(library))) == (
         "CREATE TABLE author (\n"
         "  id INTEGER, -- values: 1, 2\n"
         "  name VARCHAR, -- values: 'Ann', 'Bo'\n"

@@ -12,7 +12,7 @@ from sql_env import Executor, Limits, Query, Status
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines import load_engine
 from sql_env.execution.engines.sqlite.engine import WARM, SQLiteEngine
-from sql_env.prompts.ddl import create_tables
+from sql_env.prompts.ddl import schema_to_ddl
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_invalid_utf8_is_dropped_as_the_official_evaluator_does(engine, make):
         assert result.rows == (("é", 2.5, "é"), ("afo", b"\xff", "afo")), tail
         assert result.columns == ("a", "b", "a")
     assert (
-        create_tables(SQLiteEngine(Limits()).schema(path)).splitlines()[1]
+        schema_to_ddl(SQLiteEngine(Limits()).schema(path)).splitlines()[1]
         == "  a TEXT, -- values: 'afo', 'é'"
     )
 
@@ -194,7 +194,7 @@ def test_names_that_are_not_utf8(engine, tmp_path, make):
         file.write(b"\xff")
     assert engine.run(path, "SELECT ok FROM t").rows == ((2,),)
     assert engine.run(path, "SELECT * FROM t").status is Status.ERROR
-    assert "ok" in create_tables(engine.schema(path))
+    assert "ok" in schema_to_ddl(engine.schema(path))
 
 
 def test_full_text_and_rtree_tables_can_be_read(engine, make):
@@ -272,7 +272,7 @@ def test_schema(engine, make):
             (2, 'line' || char(10) || printf('%.60c', 'x'));
         CREATE VIEW v AS SELECT * FROM b; CREATE INDEX i ON b (ref); CREATE TABLE empty (x BLOB)"""
     )
-    assert create_tables(engine.schema(path)) == (
+    assert schema_to_ddl(engine.schema(path)) == (
         'CREATE TABLE "odd ""name" (\n  "a b" TEXT,\n  "select" INT,\n  plain,\n'
         '  PRIMARY KEY ("a b", plain)\n);\n\n'
         "CREATE TABLE b (\n  id INTEGER, -- values: 1, 2, 3\n"
@@ -285,7 +285,7 @@ def test_schema(engine, make):
 
 def test_a_type_that_is_no_type_is_left_out_of_the_schema(engine, make):
     path = make('CREATE TABLE t (a [int\n, b text /*], c VARCHAR(20), d "it\'s", e DECIMAL(10, 2))')
-    schema = create_tables(engine.schema(str(path)))
+    schema = schema_to_ddl(engine.schema(str(path)))
     assert [line.split(" --")[0].strip(" ,") for line in schema.split("\n")[1:-1]] == [
         "a",
         "c VARCHAR(20)",

@@ -25,9 +25,9 @@ from benchmarks.evaluation.scoring import SQL
 from benchmarks.loading.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task, load_benchmark
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
-from sql_env.execution.backends import load_executor, resolved, spread
-from sql_env.execution.messages import Case
-from sql_env.scoring.stream import stream
+from sql_env.execution.backends import load_executor, map_distributed, resolve_backend
+from sql_env.execution.messages import JudgeRequest
+from sql_env.scoring.stream import score_stream
 
 ray = pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
 from sql_env.execution.ray_backend import call  # noqa: E402
@@ -89,7 +89,7 @@ def test_real_predictions_score_the_same_to_the_bit(cluster, spider):
             expected = here.score(texts, tasks)
         with Scorer(SQL, limits=TIGHT, workers=2, backend="ray", **options) as there:
             assert there.score(texts, tasks) == expected
-            assert list(stream(there, zip(texts, tasks, strict=True), batch=100)) == expected
+            assert list(score_stream(there, zip(texts, tasks, strict=True), batch=100)) == expected
             stats = there.stats
         statuses = Counter(score.rollout.result.status for score in expected if score.rollout.result)
         assert statuses[Status.OK] > 100
@@ -120,11 +120,11 @@ def test_a_relative_path_and_a_missing_database(both, concerts, monkeypatch):
     monkeypatch.chdir(concerts.parent)
     queries = [Query(concerts.name, "SELECT count(*) FROM singer"), Query("gone.sqlite", "SELECT 1")]
     assert there.run_many(queries) == here.run_many(queries)
-    found, gone = there.judge([Case(query) for query in queries], rows=True)
+    found, gone = there.judge([JudgeRequest(query) for query in queries], rows=True)
     assert found.result.rows == ((5,),)
     assert gone.result.status is Status.UNAVAILABLE
     assert "gone.sqlite" in gone.result.error
-    assert list(spread(os.path.exists, [concerts.name, "gone.sqlite"], "ray")) == [True, False]
+    assert list(map_distributed(os.path.exists, [concerts.name, "gone.sqlite"], "ray")) == [True, False]
 
 
 def test_many_threads_at_once(both, concerts):
@@ -236,17 +236,17 @@ def test_jobs_come_back_in_order_and_are_taken_as_needed(cluster):
             taken.append(number)
             yield number
 
-    found = spread(partial(pow, 2), feed(), "ray", workers=2)
+    found = map_distributed(partial(pow, 2), feed(), "ray", workers=2)
     assert [next(found) for _ in range(20)] == [2**n for n in range(20)]
     found.close()
     assert len(taken) < 50
     with pytest.raises(ZeroDivisionError):
-        list(spread(partial(divmod, 1), [1, 0], "ray"))
+        list(map_distributed(partial(divmod, 1), [1, 0], "ray"))
 
 
 def test_a_driver_may_use_ray_by_itself_and_a_task_not(cluster):
-    assert list(spread(resolved, ["auto", "ray"], "ray")) == ["local", "ray"]
-    assert resolved("auto") == "ray"
+    assert list(map_distributed(resolve_backend, ["auto", "ray"], "ray")) == ["local", "ray"]
+    assert resolve_backend("auto") == "ray"
 
 
 def test_a_lost_node_delays_a_health_check_and_changes_nothing(cluster, many_concerts):
