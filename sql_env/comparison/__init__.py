@@ -13,7 +13,7 @@ from sql_env.comparison.gold import Gold, Order, make_gold, unpack_gold
 from sql_env.errors import ComparisonError
 from sql_env.types import ExecutionResult
 
-__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "comparison", "make_gold", "unpack_gold"]
+__all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "get_comparison", "make_gold", "unpack_gold"]
 
 
 def _as_it_is(sql: str) -> str:

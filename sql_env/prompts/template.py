@@ -11,7 +11,7 @@ from typing import TypedDict
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
 from sql_env.plugins import load_object, suggest
-from sql_env.prompts import ddl
+from sql_env.prompts.ddl import description_and_values, display_text, schema_to_ddl
 from sql_env.schema.model import Schema, once
 from sql_env.types import Task
 
@@ -105,7 +105,7 @@ def recorded_template(folder: str | Path) -> str | None:
 def outline(schema: Schema) -> str:
     """The names of a schema's tables and columns, ``table(column, ...)``, a line each."""
     return "\n".join(
-        f"{ddl.display_text(table.name)}({', '.join(ddl.display_text(column.name) for column in table.columns)})"
+        f"{display_text(table.name)}({', '.join(display_text(column.name) for column in table.columns)})"
         for table in schema.tables
     )
 
@@ -136,7 +136,7 @@ def _rich(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[
         "some of its values, those that the question mentions first; it may have others.\n"
         f"- {_instruction(form, turns)}"
     )
-    parts = [f"Database schema:\n{ddl.schema_to_ddl(schema, ddl.description_and_values)}"]
+    parts = [f"Database schema:\n{schema_to_ddl(schema, description_and_values)}"]
     if task.evidence:
         parts.append(f"Hint: {task.evidence}")
     parts.append(f"Question: {task.question}")
