@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
-from sql_env.execution.fork import forget_in_forks
+from sql_env.execution.fork import register_for_fork
 from sql_env.types import Query, Status
 
 
@@ -38,10 +38,10 @@ class GoldCache:
             raise LimitError(f"the gold cache must hold 0 results or more, not {size}")
         self._size = size
         self._room = room
-        self.forget()
-        forget_in_forks(self)
+        self.reset_after_fork()
+        register_for_fork(self)
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Start anew. A fork does: another thread may have held the lock when it began."""
         self._golds: OrderedDict[GoldKey, Gold] = OrderedDict()
         self._bytes = 0

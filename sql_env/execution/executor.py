@@ -45,13 +45,13 @@ class Executor:
             raise LimitError(f"workers must be a positive integer, not {workers!r}")
         self.limits = limits
         self.workers = workers
-        self._dispatcher = WorkerPool(limits, workers)
-        self._finalizer = weakref.finalize(self, self._dispatcher.close)
+        self._pool = WorkerPool(limits, workers)
+        self._finalizer = weakref.finalize(self, self._pool.close)
 
     @property
     def stats(self) -> ExecutorStats:
         """What it has done so far. A copy."""
-        return self._dispatcher.stats.copy()
+        return self._pool.stats.copy()
 
     def run(self, query: Query) -> ExecutionResult:
         """Run one query; see `run_many`."""
@@ -118,7 +118,7 @@ class Executor:
         paths = {path: _absolute(path) for path in {case.query.database for case in cases}}
         if any(path != absolute for path, absolute in paths.items()):
             cases = [_moved(case, paths[case.query.database]) for case in cases]
-        return self._dispatcher.run(cases, ask)
+        return self._pool.run(cases, ask)
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
         """The tables of a database with sample values and descriptions, read in this process.
@@ -145,7 +145,7 @@ class Executor:
         self.close()
 
     def _check_open(self) -> None:
-        if self._dispatcher.closed:
+        if self._pool.closed:
             raise ClosedError("the executor is closed")
 
 

@@ -1,4 +1,4 @@
-"""What is not shared with a fork of the process."""
+"""State that a fork of the process must not share."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import weakref
 from typing import Protocol
 
 
-class Forgetful(Protocol):
-    """Something with a lock, which another thread may hold when the process forks."""
+class ForkAware(Protocol):
+    """An object with a lock, which another thread may hold when the process forks."""
 
-    def forget(self) -> None:
-        """Begin anew, in the fork."""
+    def reset_after_fork(self) -> None:
+        """Make the state new, in the child process."""
         ...
 
 
-_forgetful: weakref.WeakSet[Forgetful] = weakref.WeakSet()
+_registered: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
-def forget_in_forks(thing: Forgetful) -> None:
-    """Let ``thing.forget()`` be called in each fork of this process."""
-    _forgetful.add(thing)
+def register_for_fork(thing: ForkAware) -> None:
+    """Call ``thing.reset_after_fork()`` in each fork of this process."""
+    _registered.add(thing)
 
 
 def _after_fork() -> None:
-    for thing in list(_forgetful):
-        thing.forget()
+    for thing in list(_registered):
+        thing.reset_after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -1,35 +1,32 @@
-"""What a worker is given to do, and what it answers."""
+"""Requests to a worker and its replies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from sql_env.comparison.gold import Gold
 from sql_env.types import ExecutionResult, Query, Row
 
-if TYPE_CHECKING:
-    from sql_env.execution.ticket import Ticket
-
 
 class ResultMode(IntEnum):
-    """What is wanted of a query."""
+    """The part of a result that the caller needs."""
 
     VERDICT = 0
-    """Its status, and whether it equals its golds."""
+    """Its status, and the outcome of each comparison."""
     ROWS = 1
     """Its rows, too."""
     GOLD = 2
-    """Its rows, and how many steps it took."""
+    """Its rows, and the number of steps that the query took."""
     COST = 3
-    """What it took, in the place of its rows."""
+    """Steps and CPU seconds instead of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something that a result is compared with, and how: a gold, and the semantics' name."""
+    """A gold result to compare with, and the name of the comparison."""
 
     comparison: str
     gold: Gold
@@ -37,12 +34,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """A query, and all that its result is to be compared with.
+    """A query and the gold results that its result is compared with.
 
     Attributes:
-        query: What is run, once.
-        references: What it is compared with; each gold is ``ok``.
-        steps: What it may take, where the engine counts; ``max_steps`` of the limits where None.
+        query: The query. It runs once.
+        references: The gold results. The status of each is ``ok``.
+        steps: The step limit, for an engine that counts steps; ``Limits.max_steps`` if None.
     """
 
     query: Query
@@ -52,12 +49,12 @@ class JudgeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of a `JudgeRequest`.
+    """The answer to a `JudgeRequest`.
 
     Attributes:
-        result: How the query ended. It has its rows only where they were asked for.
-        equal: For each reference whether the result equals it. All False where it is not ``ok``.
-        steps: What it took, where that was asked for and the engine counts.
+        result: The result of the query. It has rows only if the caller asked for them.
+        equal: One outcome for each reference. All are False if the result is not ``ok``.
+        steps: The steps of the query, if the caller asked for them and the engine counts steps.
     """
 
     result: ExecutionResult
@@ -65,22 +62,11 @@ class Judgement:
     steps: int | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """A case on its way, for all calls that wait for it."""
-
-    case: JudgeRequest
-    ask: ResultMode
-    tickets: list[Ticket] = field(default_factory=list)
-    judgement: Judgement | None = None
-    retried: bool = False
-
-
 Request: TypeAlias = tuple[
     Sequence[tuple[str, bytes]], Sequence[tuple[int, str, str, str, int | None, Sequence[int]]]
 ]
-"""References as (semantics, `Gold.packed`); and for each query what is asked, its dialect, database, SQL and
-steps, and the places of its references."""
+"""The wire format of a request: references as (comparison, `Gold.packed`), then the queries. A query is
+(mode, dialect, database, SQL, step limit, indexes of its references)."""
 
 Reply: TypeAlias = tuple[str, tuple[str, ...], tuple[Row, ...] | None, str, Sequence[bool], int | None]
-"""Status, columns, rows where asked for, error, whether it equals each reference, and steps."""
+"""The wire format of a reply: status, columns, rows or None, error, outcomes of the comparisons, steps."""

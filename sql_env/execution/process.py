@@ -1,8 +1,9 @@
-"""A worker process, seen from its parent."""
+"""The parent's side of a worker process."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,7 +19,8 @@ from pathlib import Path
 
 from sql_env.execution.connection import Connection
 from sql_env.execution.heartbeat import Heartbeat
-from sql_env.execution.messages import Job, Judgement, Reply, Request
+from sql_env.execution.messages import Judgement, Reply, Request
+from sql_env.execution.pending import PendingQuery
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
@@ -35,66 +37,66 @@ main({socket}, {memory}, {parent}, {limits!r})
 
 _PACKAGE = Path(__file__).parents[1]
 
-_FITS = 64 * 2**10
-"""Bytes of a request that fit into an empty line. A longer one waits until the worker reads it: else each
-might wait for the other to read."""
+_BUFFER = 64 * 2**10
+"""Bytes of a second request that the empty socket buffer takes for certain. A longer one is sent after the
+first is answered: otherwise both processes might block in a send, each until the other reads."""
+
+_LIVENESS_SECONDS = 1.0
+"""The longest wait before a check that the process is alive and that somebody waits for its answers."""
 
 _NAMES = {int(each): each.name for each in signal.Signals}
 _STATUS = {status.value: status for status in Status}
 _TIMER_RANG = "most recent call first"
-"""What faulthandler writes, unlike Python, when the kernel's CPU timer kills a worker."""
+"""Text that faulthandler writes when the kernel's CPU timer kills a worker. Python itself writes another."""
 
 
 class WorkerProcess:
-    """A worker process and the line to it; `sql_env.execution.worker` is what runs at the other end.
+    """A worker process and the connection to it. `sql_env.execution.worker` runs at the other end.
 
-    It is started by `subprocess`, not by `multiprocessing`: nothing of the user's ``__main__`` is
-    imported again, and no thread or CUDA context is forked.
+    One thread owns it. Other threads may only call `kill`. `subprocess` starts it, not `multiprocessing`: so
+    the user's ``__main__`` is not imported again, and no thread or CUDA context is forked.
 
     Args:
         limits: What a query may cost.
-        slot: Which of its fellows it is, counted from 0.
 
     Attributes:
-        slot: Which of its fellows it is.
-        line: The file descriptor where its frames arrive.
-        outstanding: The jobs that it has not answered yet, in its order.
-        retiring: Whether it has grown, and is to get no more jobs.
-        last_words: After its death, how it died.
-        failed_to_start: After its death, whether it was by a Python error before any query.
+        outstanding: The queries without an answer, in the order in which the worker runs them.
+        retiring: True after its memory has grown: it gets no more queries.
+        exit_reason: After its death, the cause.
+        failed_to_start: True if it died by a Python error before its first query.
     """
 
-    def __init__(self, limits: Limits, slot: int = 0) -> None:
-        self.slot = slot
-        self.outstanding: deque[Job] = deque()
+    def __init__(self, limits: Limits) -> None:
+        self.outstanding: deque[PendingQuery] = deque()
         self.retiring = False
-        self.last_words = ""
+        self.exit_reason = ""
         self.failed_to_start = False
         self._limits = limits
-        self._overdue: int | None = None  # the place of a query for which it was killed
+        self._overdue: int | None = None  # the index of the query for which it was killed
         self._answered = 0
-        self._held = b""  # a request too long to be sent before the one before it is answered
-        self._requests: deque[int] = deque()  # how many jobs of each are not answered yet
+        self._held = b""  # a second request that is longer than the buffer
+        self._requests: deque[int] = deque()  # the number of unanswered queries of each request
         with ExitStack() as undo, tempfile.TemporaryFile() as memory:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             with theirs:
-                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _FITS)
-                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _FITS)
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _BUFFER)
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _BUFFER)
                 memory.truncate(Heartbeat.SIZE)
-                self._progress = Heartbeat(memory.fileno())
-                undo.callback(self._progress.close)
-                self._progress.begin(-1)
+                self._heartbeat = Heartbeat(memory.fileno())
+                undo.callback(self._heartbeat.close)
+                self._heartbeat.begin(-1)
                 self._process = self._start(theirs.fileno(), memory.fileno())
             undo.pop_all()
-        self._line = Connection(ours)
-        self.line = ours.fileno()
+        self._connection = Connection(ours)
+        self._poll = select.poll()
+        self._poll.register(ours, select.POLLIN)
 
-    def _start(self, line: int, memory: int) -> subprocess.Popen[bytes]:
+    def _start(self, connection: int, memory: int) -> subprocess.Popen[bytes]:
         code = _BOOT.format(
             path=[entry for entry in sys.path if os.path.isabs(entry)],  # never the working directory
             folder=str(_PACKAGE),
-            socket=line,
+            socket=connection,
             memory=memory,
             parent=os.getpid(),
             limits=asdict(self._limits),
@@ -104,171 +106,161 @@ class WorkerProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(line, memory),
+            pass_fds=(connection, memory),
             env={**os.environ, "TZ": "UTC"},
-            start_new_session=True,  # Ctrl-C goes to the terminal's process group
+            start_new_session=True,  # Ctrl-C goes to the terminal's process group: the parent decides
         )
 
     @property
-    def deadline(self) -> float:
-        """When the running query must have ended, on the monotonic clock."""
-        return float("inf") if self._overdue is not None else self._progress.began + self._limits.wall_seconds
-
-    @property
     def running(self) -> float:
-        """Seconds since its last query began, or since it was sent where it has begun none."""
-        return time.monotonic() - self._progress.began
-
-    @property
-    def died(self) -> bool:
-        """Whether it has ended and all that it sent is received.
-
-        Its line tells as much, unless a fork of this process holds the other end open.
-        """
-        return self._process.poll() is not None and not self._line.has_arrived()
+        """Seconds since its last query began, or since it was sent if it has begun none."""
+        return time.monotonic() - self._heartbeat.began
 
     @property
     def culprit(self) -> int:
-        """Which of the outstanding jobs it began last; the first where it began none of them."""
-        return max(0, self._progress.place - self._answered)
+        """The index in `outstanding` of the query that it began last; 0 if it began none of them."""
+        return max(0, self._heartbeat.place - self._answered)
 
     @property
-    def sound(self) -> bool:
-        """Whether it can be given jobs, as far as is known here."""
-        return not self.retiring and self._line.fileno() >= 0
-
-    @property
-    def may_have_more(self) -> bool:
-        """Whether it could be sent another request while it is at one, and neither side would block."""
+    def has_capacity(self) -> bool:
+        """True if a second request can be sent while it answers the first."""
         return not self.retiring and len(self._requests) == 1
 
-    def send(self, jobs: Sequence[Job]) -> None:
-        """Give it jobs, which are outstanding already. Where it is dead, `receive` will tell."""
+    def send(self, queries: Sequence[PendingQuery]) -> None:
+        """Send queries in one request. If the process is dead, `receive` will raise."""
+        self.outstanding.extend(queries)
         if not self._requests:
-            self._progress.touch()
-        payload = dumps(_request(jobs))  # type: ignore[arg-type]
-        self._requests.append(len(jobs))
-        if len(self._requests) > 1 and len(payload) > _FITS:
+            self._heartbeat.touch()
+        payload = dumps(_encode(queries))  # type: ignore[arg-type]
+        self._requests.append(len(queries))
+        if len(self._requests) > 1 and len(payload) > _BUFFER:
             self._held = payload
         else:
             self._send(payload)
 
     def receive(self) -> tuple[list[Judgement], float, float]:
-        """What has arrived, maybe nothing: what came of the jobs that it has had longest, and what they took.
+        """Wait for answers to the oldest queries, and kill the process if its query is overdue.
 
         Returns:
-            Judgements, seconds of execution, seconds of comparison.
+            The judgements, maybe none; seconds of execution; seconds of comparison.
 
         Raises:
-            EOFError: The worker is dead.
+            EOFError: The process is dead, and everything that it sent is received.
         """
+        left = self._limits.wall_seconds - self.running if self._overdue is None else _LIVENESS_SECONDS
+        seconds = min(max(0.0, left), _LIVENESS_SECONDS)
+        if self._poll.poll(1000 * seconds):
+            return self._read()
+        if self._process.poll() is not None and not self._poll.poll(0):
+            raise EOFError  # a fork of this process may hold the other end open, so no hang-up is seen
+        place = self._heartbeat.place  # read before the time: the query may end at this moment
+        if self._heartbeat.began + self._limits.wall_seconds <= time.monotonic():
+            self._overdue = place
+            self._process.kill()
+        return [], 0.0, 0.0
+
+    def _read(self) -> tuple[list[Judgement], float, float]:
+        """Read the messages that have arrived, without waiting for the rest of a message."""
         judgements: list[Judgement] = []
-        seconds = [0.0, 0.0]
-        for message in self._line.receive(wait=False):
-            replies, execution, comparison, retire = loads(message)
-            judgements += map(_judgement, replies)
-            seconds = [seconds[0] + execution, seconds[1] + comparison]
+        execution = comparison = 0.0
+        for message in self._connection.receive(wait=False):
+            replies, executing, comparing, retire = loads(message)
+            judgements += map(_decode, replies)
+            execution += executing
+            comparison += comparing
             self.retiring = self.retiring or retire
             self._count(len(replies))
-        return judgements, seconds[0], seconds[1]
+        return judgements, execution, comparison
 
     def _count(self, answered: int) -> None:
-        """Note that so many jobs of the first request are answered."""
+        """Count answers to the first request, and send the request that was held back for it."""
         self._answered += answered
         self._requests[0] -= answered
         if not self._requests[0]:
             self._requests.popleft()
             if self._held:
-                self._progress.touch()
+                self._heartbeat.touch()
                 self._send(self._held)
                 self._held = b""
 
     def _send(self, payload: bytes) -> None:
         try:
-            self._line.send(payload)
+            self._connection.send(payload)
         except OSError:
             self._process.kill()
 
     def kill(self) -> None:
-        """Kill it. What it had sent can still be received."""
+        """Kill the process. Messages that it has sent can still be received."""
         self._process.kill()
 
-    def kill_if_overdue(self) -> None:
-        """Kill it where the running query should have ended by now. It may end at this moment."""
-        place = self._progress.place
-        if self.deadline <= time.monotonic():
-            self._overdue = place
-            self._process.kill()
-
     def verdict(self) -> ExecutionResult | None:
-        """What its death says about the query that it was running; None for nothing.
-
-        Call it when `receive` has raised.
-        """
+        """The result that the death means for the query that ran, or None. Call it after EOFError."""
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        said = self._read_errors()
-        self.last_words = (
+        errors = self._read_errors()
+        self.exit_reason = (
             f"killed by {_NAMES.get(-code, f'signal {-code}')}"
             if code < 0
-            else said.rpartition("\n")[2] or "its exit status is lost"
+            else errors.rpartition("\n")[2] or "its exit status is lost"
         )
-        self.failed_to_start = code > 0 and self._progress.place < 0
-        if self._overdue == self._progress.place:  # else that one had just ended, and the next is innocent
+        self.failed_to_start = code > 0 and self._heartbeat.place < 0
+        if self._overdue == self._heartbeat.place:  # otherwise that query has ended, and the next is innocent
             return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
-        if code == -signal.SIGPROF or _TIMER_RANG in said:  # a handler of SIGCHLD may have taken the code
-            if self._progress.comparing:
+        # A handler of SIGCHLD may have taken the exit code, so the text is looked for, too.
+        if code == -signal.SIGPROF or _TIMER_RANG in errors:
+            if self._heartbeat.comparing:
                 return ExecutionResult(
                     Status.UNAVAILABLE, error="its result could not be compared: too large"
                 )
             return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
         return None
 
-    def bury(self) -> None:
-        """Kill it if need be, and let go of all that it held."""
+    def close(self) -> None:
+        """Kill the process, reap it and release its descriptors and memory."""
         self._process.kill()
         self._process.wait()
-        self.abandon()
+        self.detach()
 
-    def abandon(self) -> None:
-        """Let go of it without touching the process itself."""
-        self._line.close()
-        self._progress.close()
+    def detach(self) -> None:
+        """Release descriptors and memory without touching the process: in a fork it is no child."""
+        self._connection.close()
+        self._heartbeat.close()
         if self._process.stderr is not None:
             self._process.stderr.close()
         if self._process.returncode is None:
-            self._process.returncode = 0  # another process's child: nothing to wait for
+            self._process.returncode = 0  # the process of another parent: nothing to wait for
 
     def _read_errors(self) -> str:
-        """What the dead worker wrote to its standard error."""
+        """The text that the dead process wrote to its standard error."""
         if self._process.stderr is None:
             return ""
-        os.set_blocking(self._process.stderr.fileno(), False)  # some fork may hold the other end open
+        os.set_blocking(self._process.stderr.fileno(), False)  # a fork may hold the other end open
         text = self._process.stderr.read(1 << 16) or b""
         return text.decode(errors="replace").strip()
 
 
-def _request(jobs: Sequence[Job]) -> Request:
-    """What is sent for some jobs. A reference that several share is sent once."""
-    references: dict[tuple[str, int], int] = {}
+def _encode(queries: Sequence[PendingQuery]) -> Request:
+    """The wire format of some queries. A reference that several share is sent once."""
+    indexes: dict[tuple[str, int], int] = {}
     packed: list[tuple[str, bytes]] = []
-    asked = []
-    for job in jobs:
-        query, places = job.case.query, []
-        for reference in job.case.references:
+    encoded = []
+    for each in queries:
+        request, places = each.request, []
+        for reference in request.references:
             key = reference.comparison, id(reference.gold)
-            place = references.setdefault(key, len(packed))
+            place = indexes.setdefault(key, len(packed))
             if place == len(packed):
                 packed.append((reference.comparison, reference.gold.packed))
             places.append(place)
-        asked.append((int(job.ask), query.dialect, query.database, query.sql, job.case.steps, places))
-    return packed, asked
+        query = request.query
+        encoded.append((int(each.mode), query.dialect, query.database, query.sql, request.steps, places))
+    return packed, encoded
 
 
-def _judgement(reply: Reply) -> Judgement:
+def _decode(reply: Reply) -> Judgement:
     status, columns, rows, error, equal, steps = reply
     kept = ROWS_NOT_FETCHED if rows is None and status == "ok" else rows or ()
     return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal), steps)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import repeat
 from time import perf_counter
 from types import TracebackType
@@ -22,7 +21,6 @@ from sql_env.parser import parse
 from sql_env.scoring.batch import GoldTarget, QueryBatch, QueryOutcome
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 from sql_env.scoring.stats import Counters, ScorerStats
-from sql_env.scoring.together import Together
 from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
@@ -81,9 +79,6 @@ class Scorer:
         self._golds = GoldCache(gold_cache)
         self._store = GoldStore() if gold_store is True else gold_store or None
         self._tally = Counters()
-        batches = workers + 1  # one more than can run, so that the next is ready
-        self._with_rows = Together(partial(self._batch, rows=True), batches)
-        self._without_rows = Together(partial(self._batch, rows=False), batches)
 
     @property
     def stats(self) -> ScorerStats:
@@ -131,8 +126,8 @@ class Scorer:
         if len(completions) != len(tasks):
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
         past = repeat(None) if histories is None else histories
-        together = self._with_rows if (self._rows if rows is None else rows) else self._without_rows
-        return together(list(zip(completions, tasks, past, strict=histories is not None)))
+        items = list(zip(completions, tasks, past, strict=histories is not None))
+        return self._batch(items, self._rows if rows is None else rows)
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
         """What each task's gold query returns. One that fails masks its task."""

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from sql_env.execution.fork import forget_in_forks
+from sql_env.execution.fork import register_for_fork
 from sql_env.execution.stats import FAILURES, ExecutorStats
 
 
@@ -123,10 +123,10 @@ class Counters:
     def __init__(self) -> None:
         names = {f.name for f in fields(ScorerStats)} - {"workers", "executor"}
         self._counts: dict[str, Any] = dict.fromkeys(names, 0)
-        self.forget()
-        forget_in_forks(self)
+        self.reset_after_fork()
+        register_for_fork(self)
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a fork: another thread may have held the lock when it began."""
         self._lock = threading.Lock()
 

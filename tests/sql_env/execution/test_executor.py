@@ -453,9 +453,9 @@ def test_progress_is_never_torn(tmp_path):
     """Another process that looks while a query begins must not see the time of no query."""
     writer = textwrap.dedent(
         """
-        from sql_env.execution.heartbeat import Progress
+        from sql_env.execution.heartbeat import Heartbeat
         with open("progress", "r+b") as file:
-            progress = Progress(file.fileno())
+            progress = Heartbeat(file.fileno())
         while True:
             for place in range(1, 100):
                 progress.begin(place)
@@ -527,7 +527,7 @@ def fork_first(*arguments, **options):
 subprocess.Popen = fork_first
 with Executor() as executor:
     executor.run(Query("concerts.sqlite", "SELECT 1"))
-    (worker,) = executor._dispatcher._workers.values()
+    (worker,) = executor._pool.processes
     worker._process.kill()
     worker._process.wait()
     print(executor.run(Query("concerts.sqlite", "SELECT 5")).rows)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from sql_env import Executor, Limits, Query, Status
 from sql_env.comparison import COMPARISONS, make_gold
 from sql_env.errors import ClosedError, SQLEnvError
-from sql_env.execution import pool as dispatcher
-from sql_env.execution import process, ticket
+from sql_env.execution import pending, pool
 from sql_env.execution.messages import JudgeRequest, Reference
+from sql_env.execution.process import WorkerProcess
 from sql_env.types import ExecutionResult
 
 from ..interrupt import Stop, interrupt_at
@@ -68,7 +68,7 @@ def test_equal_queries_of_many_threads_run_once(ask):
     """While a first query holds the only worker, 64 threads come with the same three."""
     with Executor() as executor, ThreadPoolExecutor(65) as threads:
         first = threads.submit(executor.run, ask(SPIN.format(1_000_000)))
-        assert wait_until(lambda: executor._dispatcher._workers)
+        assert wait_until(lambda: executor._pool.processes)
         queries = [ask(f"SELECT {n}") for n in range(3)]
         others = [threads.submit(executor.run_many, queries) for _ in range(64)]
         assert wait_until(lambda: executor.stats.shared + executor.stats.executed >= 3 * 63)
@@ -113,8 +113,8 @@ def test_a_worker_killed_in_mid_comparison_is_no_verdict(ask):
     with Executor() as executor:
         case = JudgeRequest(ask("SELECT 1"), (reference((2,)),))
         assert executor.judge([case])[0].equal == (False,)
-        [worker] = executor._dispatcher._workers.values()
-        assert worker._progress.comparing
+        [worker] = executor._pool.processes
+        assert worker._heartbeat.comparing
         worker._process.kill()
         worker._process.wait()
         [judged] = executor.judge([case])
@@ -127,10 +127,8 @@ def test_who_ended_before_the_kill_leaves_no_blame(ask):
         future = thread.submit(
             executor.run_many, [ask("SELECT 1"), ask(SPIN.format(1_000_000)), ask("SELECT 2")]
         )
-        assert wait_until(
-            lambda: [w for w in executor._dispatcher._workers.values() if w._progress.place == 1]
-        )
-        [worker] = executor._dispatcher._workers.values()
+        assert wait_until(lambda: [w for w in executor._pool.processes if w._heartbeat.place == 1])
+        [worker] = executor._pool.processes
         worker._overdue = 0
         worker.kill()
         assert [result.status for result in future.result(60)] == [Status.OK] * 3
@@ -140,17 +138,15 @@ def test_an_unknown_signal(ask):
     with Executor() as executor, ThreadPoolExecutor(1) as thread:
         future = thread.submit(executor.run, ask(SPIN.format(5_000_000)))
         for _ in range(2):
-            assert wait_until(
-                lambda: [w for w in executor._dispatcher._workers.values() if w._progress.place == 0]
-            )
-            [worker] = executor._dispatcher._workers.values()
+            assert wait_until(lambda: [w for w in executor._pool.processes if w._heartbeat.place == 0])
+            [worker] = executor._pool.processes
             os.kill(worker._process.pid, signal.SIGRTMIN + 3)
-            assert wait_until(lambda w=worker: w not in executor._dispatcher._workers.values())
+            assert wait_until(lambda w=worker: w not in executor._pool.processes)
         assert future.result(60).error == f"its worker died twice: killed by signal {signal.SIGRTMIN + 3}"
 
 
 @pytest.mark.slow
-def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask):
+def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask, monkeypatch):
     """Half of its reply is there when it is stopped. The wall clock ends it, and others go on."""
     big = ask("SELECT hex(zeroblob(12000000))")
     with Executor(Limits(wall_seconds=1.5), workers=2) as executor, ThreadPoolExecutor(1) as thread:
@@ -158,14 +154,15 @@ def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask):
         stopped = []
 
         def stop(worker):
-            """The leader is about to read: at this moment the worker has sent what the buffer holds."""
-            if worker.outstanding and worker.outstanding[0].case.query == big and not stopped:
+            """Stop the worker before its thread reads: it has sent no more than the buffer takes."""
+            if worker.outstanding and worker.outstanding[0].request.query == big and not stopped:
                 time.sleep(0.2)
                 os.kill(worker._process.pid, signal.SIGSTOP)
                 stopped.append(worker)
             return receive(worker)
 
-        receive, executor._dispatcher._receive = executor._dispatcher._receive, stop
+        receive = WorkerProcess._read
+        monkeypatch.setattr(WorkerProcess, "_read", stop)
         future = thread.submit(executor.run, big)
         assert wait_until(lambda: stopped)
         for n in range(5):
@@ -177,11 +174,10 @@ def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_at_any_line_harms_nobody_else(ask, workers):
-    """Whoever is interrupted, leading or waiting or entering or leaving."""
-    modules = [dispatcher, ticket, process]
+    """A caller is interrupted when it enters, waits or leaves."""
     with Executor(workers=workers) as executor:
-        chance, late, step, struck = random.Random(workers), 0, 0, 0
-        while late < 5:
+        chance, struck = random.Random(workers), 0
+        for step in range(160):
             shared, results = [ask(f"SELECT 'shared', {step}, {n}") for n in range(4)], {}
 
             def call(number, shared=shared, results=results, step=step):
@@ -192,15 +188,16 @@ def test_an_interrupt_at_any_line_harms_nobody_else(ask, workers):
 
             others = start(*(lambda n=n, call=call: call(n) for n in range(3)))
             time.sleep(chance.random() * 0.002)
-            hit = interrupt_at(step, modules, lambda shared=shared: executor.run_many(shared * 2))
-            late, struck = (0, struck + 1) if hit else (late + 1, struck)
+            hit = interrupt_at(
+                step % 24, [pool, pending], lambda shared=shared: executor.run_many(shared * 2)
+            )
+            struck += hit
             assert ended(others, 30), f"interrupted at line {step}: somebody waits for ever"
             assert results == dict.fromkeys(range(3), True)
             after = start(lambda call=call: call(9))
             assert ended(after, 30), f"interrupted at line {step}: nobody can call any more"
             assert results[9]
-            step += workers
-    assert struck > 100
+    assert struck > 60
 
 
 @pytest.mark.slow
@@ -263,7 +260,7 @@ def test_workers_killed_all_the_time(ask, workers):
         def kill():
             while not stop.is_set():
                 time.sleep(chance.uniform(0.1, 0.3))
-                pids = [worker._process for worker in list(executor._dispatcher._workers.values())]
+                pids = [worker._process for worker in list(executor._pool.processes)]
                 if pids:
                     chance.choice(pids).kill()
 
@@ -301,8 +298,8 @@ def test_a_killed_worker_with_a_request_that_was_held_back(ask):
     with Executor() as executor, ThreadPoolExecutor(1) as thread:
         queries = [ask(f"{SPIN.format(100_000)} -- {n}{long}") for n in range(60)]
         future = thread.submit(executor.run_many, queries)
-        assert wait_until(lambda: any(w._held for w in list(executor._dispatcher._workers.values())))
-        [worker] = executor._dispatcher._workers.values()
+        assert wait_until(lambda: any(w._held for w in list(executor._pool.processes)))
+        [worker] = executor._pool.processes
         worker._process.kill()
         assert rows(future.result(60)) == [((100_000,),)] * 60
         assert executor.stats.killed == 1
@@ -396,7 +393,7 @@ def test_forks_in_the_middle(ask):
                 if result.rows != ((number, turn),) and "died twice" not in result.error:
                     wrong.append(result)
                 if number == 0 and turn % 40 == 0:
-                    for worker in list(executor._dispatcher._workers.values()):
+                    for worker in list(executor._pool.processes):
                         worker._process.kill()
 
         threads = start(*(lambda n=n: call(n) for n in range(6)))
@@ -481,14 +478,12 @@ def test_the_same_from_any_number_of_workers(ask):
 MEMORY = """
 import resource, sys
 from sql_env import Executor, Query
-from sql_env.comparison import gold
-from sql_env.execution.messages import Case, Reference
+from sql_env.comparison import make_gold
+from sql_env.execution.messages import JudgeRequest, Reference
 from sql_env.types import ExecutionResult, Status
-known = Reference("bird", gold(ExecutionResult(Status.OK, ("c",), ((1,),)), None))
-cases = [
-    Case(Query("concerts.sqlite", f"SELECT hex(zeroblob(500000)) || {n} FROM singer, concert"), (known,))
-    for n in range(30)
-]
+known = Reference("bird", make_gold(ExecutionResult(Status.OK, ("c",), ((1,),)), None))
+text = "SELECT hex(zeroblob(500000)) || {} FROM singer, concert"
+cases = [JudgeRequest(Query("concerts.sqlite", text.format(n)), (known,)) for n in range(30)]
 with Executor() as executor:
     executor.judge(cases[:1])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
