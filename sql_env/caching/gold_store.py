@@ -1,210 +1,216 @@
-"""Gold results that outlive the process that made them."""
+"""Gold results on disk, for other processes and later runs."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import lru_cache
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
-from json import JSONEncoder
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeVar
 
 import apsw
 
-from sql_env.caching.disk_cache import DiskCache
 from sql_env.caching.folder import cache_root
-from sql_env.caching.gold_text import decode, encode
-from sql_env.comparison.gold import Gold
-from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import identify
+from sql_env.caching.gold_cache import GoldKey
+from sql_env.caching.gold_codec import decode_gold, encode_gold
+from sql_env.comparison import Gold
+from sql_env.errors import LimitError
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
-VERSION = 2
-"""Of what is stored and of how golds come about. It rises when engines or comparisons make golds anew."""
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
-Asked: TypeAlias = tuple[Query, str]
-"""A gold query as it is run, and the name of the comparison that it is for."""
+VERSION = 3
+"""The version of the file format and of the rules by which gold results are computed."""
 
-_LASTING = frozenset({Status.OK, Status.ERROR, Status.DENIED})
-_LOGS = ("-wal", "-journal", ".wal")  # of whichever engine; beside a database they hold changes to it
-_FRESH_NS = 2 * 10**9  # a file that changed so recently may change again and keep its time
-_JSON = JSONEncoder(ensure_ascii=False)
-_PASSING = re.compile(
+_LASTING = frozenset({Status.OK, Status.ERROR, Status.DENIED})  # no clock and no memory size decides these
+_LOGS = ("-wal", "-journal", ".wal")  # files beside a database that hold changes to it
+_FRESH_NS = 2 * 10**9  # a file that changed so recently may change again within one tick of its clock
+_PAGE = 4096
+_BUSY_MS = 5_000
+_SCHEMA = "CREATE TABLE gold (id INTEGER PRIMARY KEY, key BLOB UNIQUE, checksum BLOB, body BLOB)"
+# SQLite's own locks do not survive a fork. So a fork waits until no thread uses a store.
+_lock = threading.RLock()
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+_NONDETERMINISTIC = re.compile(
     r"current|local|transaction|\b(?:now|today|age)\b|rand|uuid|sample|duckdb_|pragma", re.I
 )
-"""What a query of DuckDB must not name: its clock, chance, or where the file lies."""
-
-
-class FileState(NamedTuple):
-    """What tells one state of a file from another, across restarts."""
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreKey:
-    """Everything that a gold depends on, as one digest.
-
-    Attributes:
-        digest: Of the database's content, the query, the comparison, the limits, and the releases of the
-            engine, of the parser that finds the sort keys, and of this library.
-        file: The database as it was then: a gold is stored only where it still is.
-    """
-
-    digest: bytes
-    file: FileState = field(compare=False, repr=False)
+"""Words of a DuckDB query whose result may depend on its clock, on chance, or on the place of its file."""
 
 
 class GoldStore:
-    """Golds on disk, which processes share and restarts do not lose. Thread-safe, fork-safe.
+    """Gold results on disk. Threads, forks and processes may share the folder.
 
-    It never raises for what is on the disk, and never gives a gold that was not stored under its key; see
-    `sql_env.caching.disk_cache.DiskCache`. What passes is not stored: a result that a clock or the memory
-    of the machine has decided, and in DuckDB one that names its clock, chance or its own files.
+    A defect of the disk or of the file never raises: it is logged, and the gold queries run. A checksum
+    detects damage, not malice: whoever can write the file can write results. The key of a result holds the
+    state of the database file, the query, the comparison, the limits, and the releases of the engine, of the
+    SQL parser and of this library. A result that depends on a clock or on the machine's memory is not stored.
 
     Args:
-        folder: Where; ``golds`` in `sql_env.caching.folder.cache_root` if not told.
-        max_bytes: What it takes of the disk at most, 1 MiB or more. The golds that were not used for
-            longest go first. One beyond an eighth of it is not stored.
+        folder: The folder; ``golds`` in `sql_env.caching.folder.cache_root` if None.
+        max_bytes: The largest size of the file, at least 1 MiB. The oldest results are deleted first. A
+            result of more than an eighth of it is not stored.
 
     Raises:
-        LimitError: ``max_bytes`` is no such number.
-
-    Example:
-        >>> GoldStore("missing").key(Query("missing.sqlite", "SELECT 1"), "strict", Limits()) is None
-        True
+        LimitError: ``max_bytes`` is not an integer of at least 1 MiB.
     """
 
     def __init__(self, folder: Path | str | None = None, *, max_bytes: int = 256 * 2**20) -> None:
-        place = cache_root() / "golds" if folder is None else Path(folder)
-        self._disk = DiskCache(place.absolute() / "golds.sqlite", max_bytes)
-        self._contents: dict[FileState, bytes] = {}
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 2**20:
+            raise LimitError(f"the gold store needs max_bytes of 1 MiB or more, not {max_bytes!r}")
+        self.file = (cache_root() / "golds" if folder is None else Path(folder)).absolute() / "golds.sqlite"
+        self.max_bytes = max_bytes
+        self._warned = False
 
-    def key(self, query: Query, comparison: str, limits: Limits) -> StoreKey | None:
-        """The key of one gold; see `keys`."""
-        return self.keys([(query, comparison)], limits)[0]
+    def get_many(self, keys: Sequence[GoldKey], limits: Limits) -> dict[GoldKey, Gold]:
+        """Return the stored results among ``keys``."""
+        digests = {digest: key for key in keys if (digest := _digest(key, limits)) is not None}
+        return self._use(lambda connection: _read(connection, digests)) or {} if digests else {}
 
-    def keys(self, asked: Sequence[Asked], limits: Limits) -> list[StoreKey | None]:
-        """The key of each gold, in the same order; None where nothing can be stored.
-
-        That is where the database is missing, is being written, or has a log beside it that is not empty,
-        and where the result would pass. A file is read as a whole when it is new or has changed.
-        """
-        states = {database: file_state(database) for database in {query.database for query, _ in asked}}
-        contents = self._digests({state for state in states.values() if state is not None})
-        found: list[StoreKey | None] = []
-        for query, comparison in asked:
-            state = states[query.database]
-            content = contents.get(state) if state is not None else None
-            if state is None or content is None or _passes(query):
-                found.append(None)
-            else:
-                found.append(StoreKey(_gold_digest(content, query, comparison, limits), state))
-        return found
-
-    def recall(self, keys: Sequence[StoreKey]) -> dict[StoreKey, Gold]:
-        """Those of the golds that are stored."""
-        bodies = self._disk.recall({key.digest for key in keys})
-        try:
-            golds = {digest: decode(body) for digest, body in bodies.items()}
-        except ValueError as error:
-            self._disk.empty(error)
-            return {}
-        return {key: golds[key.digest] for key in keys if key.digest in golds}
-
-    def remember(self, golds: Mapping[StoreKey, Gold]) -> None:
-        """Store golds, except those that may pass and those whose database has changed meanwhile."""
-        files = {file: file_state(file.path) == file for file in {key.file for key in golds}}
-        lasting = {
-            key.digest: encode(gold)
+    def put_many(self, golds: Mapping[GoldKey, Gold], limits: Limits) -> None:
+        """Store results, except those that may change although their key does not."""
+        bodies = {
+            digest: body
             for key, gold in golds.items()
-            if gold.result.status in _LASTING and files[key.file]
+            if gold.result.status in _LASTING
+            and (digest := _digest(key, limits)) is not None
+            and len(body := encode_gold(gold)) <= self.max_bytes // 8
         }
-        self._disk.remember(lasting)
+        if bodies:
+            self._use(lambda connection: _write(connection, bodies))
 
-    def close(self) -> None:
-        """Write down what was used, and close the file. It is opened again when need be."""
-        self._disk.close()
-
-    def _digests(self, states: Iterable[FileState]) -> dict[FileState, bytes]:
-        """The content of each file as a digest, without those that cannot be read or change meanwhile."""
-        known = {state: self._contents[state] for state in states if state in self._contents}
-        names = {_digest("file", *state): state for state in states if state not in known}
-        for name, content in self._disk.recall(names).items():
-            known[names[name]] = content
-        read = {name: _read(state) for name, state in names.items() if state not in known}
-        settled = time.time_ns() - _FRESH_NS
-        lasting = {n: c for n, c in read.items() if c is not None and names[n].changed_ns < settled}
-        self._disk.remember(lasting)
-        known |= {names[name]: content for name, content in read.items() if content is not None}
-        self._contents |= {s: c for s, c in known.items() if s.changed_ns < settled}
-        return known
-
-
-def file_state(database: str) -> FileState | None:
-    """A database file's state; None where there is none, or where a log holds changes to it."""
-    try:
-        identify(database, _LOGS, "")
-        path = os.path.realpath(database)
-        info = os.stat(path)
-    except (DatabaseError, OSError, ValueError):
+    def _use(self, action: Callable[[apsw.Connection], _T]) -> _T | None:
+        """Call a function with an open file; None if the file cannot be used."""
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with _lock, self._open() as connection:
+                return action(connection)
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, ValueError) as error:
+            self._warn("is damaged and is deleted", error)
+            self._reset()
+        except (apsw.Error, OSError) as error:
+            self._warn("cannot be used", error)
         return None
-    return FileState(path, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+    @contextmanager
+    def _open(self) -> Iterator[apsw.Connection]:
+        """Open the file. No connection is kept: a fork must not use the connection of its parent."""
+        connection = apsw.Connection(str(self.file))
+        try:
+            connection.set_busy_timeout(_BUSY_MS)
+            connection.execute(
+                f"PRAGMA page_size = {_PAGE}; PRAGMA synchronous = OFF; PRAGMA cell_size_check = ON; "
+                f"PRAGMA max_page_count = {self.max_bytes // _PAGE}"
+            ).fetchall()
+            connection.transaction_mode = "IMMEDIATE"
+            if not (schema := _schema(connection)) and not connection.readonly("main"):
+                with connection:
+                    if not (schema := _schema(connection)):  # another process may have been faster
+                        connection.execute(_SCHEMA)
+                        schema = [_SCHEMA]
+            if schema != [_SCHEMA]:
+                raise ValueError("it has other tables")
+            yield connection
+        finally:
+            connection.close(True)
+
+    def _reset(self) -> None:
+        """Delete the file. Another process that has it open goes on with the deleted one, without harm."""
+        for file in (self.file, self.file.with_name(self.file.name + "-journal")):
+            with suppress(OSError):
+                file.unlink()
+
+    def _warn(self, problem: str, error: Exception) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(level, "the gold store %s %s: %s", self.file, problem, error or type(error).__name__)
 
 
-def _gold_digest(content: bytes, query: Query, comparison: str, limits: Limits) -> bytes:
-    name = Path(query.database).stem if query.dialect == "duckdb" else ""  # in its SQL the catalog's name
-    return _digest("gold", content.hex(), query.sql, name, comparison, _conditions(query.dialect, limits))
+def _schema(connection: apsw.Connection) -> list[str]:
+    rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    return [str(sql) for (sql,) in rows]
+
+
+def _read(connection: apsw.Connection, digests: Mapping[bytes, GoldKey]) -> dict[GoldKey, Gold]:
+    found = {}
+    for digest, key in digests.items():
+        row = connection.execute("SELECT checksum, body FROM gold WHERE key = ?", (digest,)).fetchone()
+        if row is None:
+            continue
+        checksum, body = row
+        if not isinstance(body, bytes) or checksum != _checksum(digest, body):
+            raise ValueError("a checksum is wrong")
+        found[key] = decode_gold(body)
+    return found
+
+
+def _write(connection: apsw.Connection, bodies: Mapping[bytes, bytes]) -> None:
+    for digest, body in bodies.items():
+        row = digest, _checksum(digest, body), body
+        while True:
+            try:
+                connection.execute("INSERT OR REPLACE INTO gold (key, checksum, body) VALUES (?, ?, ?)", row)
+                break
+            except apsw.FullError:  # delete the oldest eighth
+                some = "SELECT id FROM gold ORDER BY id LIMIT 1 + (SELECT count(*) FROM gold) / 8"
+                connection.execute(f"DELETE FROM gold WHERE id IN ({some})")
+                if not connection.changes():
+                    raise
+
+
+def _checksum(digest: bytes, body: bytes) -> bytes:
+    """Detect a damaged body, and a body under the key of another."""
+    return blake2b(body, key=digest, digest_size=16).digest()
+
+
+def _digest(key: GoldKey, limits: Limits) -> bytes | None:
+    """The key of a result on disk; None if the result must not be stored."""
+    query = key.query
+    if not any(key.file) or _depends_on_more(query) or time.time_ns() - key.file[-1] < _FRESH_NS:
+        return None
+    path = os.path.realpath(query.database)
+    if any(_is_filled(path + end) for end in _LOGS):
+        return None
+    parts = [path, *key.file, query.sql, key.comparison, _conditions(query.dialect, limits)]
+    return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
+
+
+def _depends_on_more(query: Query) -> bool:
+    """Return True if the result may depend on more than the key."""
+    if query.dialect == "duckdb":
+        return _NONDETERMINISTIC.search(query.sql) is not None
+    return query.dialect != "sqlite"
+
+
+def _is_filled(path: str) -> bool:
+    try:
+        return os.path.getsize(path) > 0
+    except (OSError, ValueError):
+        return False
 
 
 @lru_cache(maxsize=16)
 def _conditions(dialect: str, limits: Limits) -> str:
-    """What is the same for many golds, as one digest. Limits that are equal count as such: 10.0 is 10."""
-    numbers = [int(value) if value == int(value) else value for value in asdict(limits).values()]
-    return _digest(VERSION, dialect, *releases(dialect), *numbers).hex()
-
-
-def releases(dialect: str) -> tuple[str, ...]:
-    """Of all that makes a gold. DuckDB, which takes long to import, need not be imported."""
+    """The releases and limits that a result depends on. Equal limits are the same: 10.0 is 10."""
     sqlite = (apsw.sqlite_lib_version(), apsw.sqlite3_sourceid(), *apsw.compile_options)
     engine = sqlite if dialect == "sqlite" else (version("duckdb"),)
-    return (*engine, version("sqlglot"), _own_version())
+    numbers = [int(value) if value == int(value) else value for value in asdict(limits).values()]
+    return json.dumps([VERSION, dialect, *engine, version("sqlglot"), _own_version(), *numbers])
 
 
 def _own_version() -> str:
     try:
         return version("sql-env")
-    except PackageNotFoundError:  # it is on the path without being installed, as a cluster may ship it
+    except PackageNotFoundError:  # the library is on the path but not installed, as a cluster may ship it
         return ""
-
-
-def _digest(*parts: str | int | float) -> bytes:
-    return blake2b(_JSON.encode(parts).encode("utf-8", "surrogatepass"), digest_size=32).digest()
-
-
-def _passes(query: Query) -> bool:
-    """Whether what a query returns hangs on more than is in its key, or may."""
-    if query.dialect == "duckdb":
-        return _PASSING.search(query.sql) is not None
-    return query.dialect != "sqlite"
-
-
-def _read(state: FileState) -> bytes | None:
-    """The digest of a file that has this state; None where it has not, before or after."""
-    try:
-        with open(state.path, "rb") as file:
-            content = file_digest(file, lambda: blake2b(digest_size=32)).digest()
-    except OSError:
-        return None
-    return content if file_state(state.path) == state else None

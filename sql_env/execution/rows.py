@@ -1,4 +1,4 @@
-"""In place of the rows that nobody has asked for."""
+"""A stand-in for rows that were not fetched from the worker."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from sql_env.types import Row
 
 
 class RowsNotFetched(tuple[Row, ...]):
-    """Rows that have stayed in the worker that compared them. To read them in any way raises.
+    """Rows that stayed in the worker that compared them. Reading them raises `RowsError`.
 
-    It is a tuple, so that it fits where rows do; there is one of it, `ROWS_NOT_FETCHED`.
+    It is a tuple, so that it has the type of rows. The only instance is `ROWS_NOT_FETCHED`.
     """
 
     __slots__ = ()
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return "<rows withheld>"
+        return "<rows not fetched>"
 
     def __reduce__(self) -> str:
-        return "WITHHELD"
+        return "ROWS_NOT_FETCHED"
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise RowsError(
-            "the rows of this result were compared where the query ran, and not kept: make the Scorer with "
-            "rows=True; a reward that reads them must not be marked with sql_env.without_rows"
+            "the rows of this result were not fetched from the worker: make the Scorer with rows=True. A "
+            "reward that reads rows must not be marked with sql_env.without_rows"
         )
 
     __len__ = __bool__ = __iter__ = __reversed__ = __getitem__ = __contains__ = _refuse

@@ -114,7 +114,7 @@ def _full(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[
     engine = ENGINES.get(task.dialect, task.dialect)
     instruction = _instruction(form, turns)
     system = f"You turn questions about a {engine} database into one SQL query. {instruction}"
-    parts = [f"Schema:\n{schema}"]
+    parts = [f"Schema:\n{schema_to_ddl(schema)}"]
     if task.evidence:
         parts.append(f"Evidence: {task.evidence}")
     parts.append(f"Question: {task.question}")

@@ -18,7 +18,7 @@ import apsw
 
 from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import FileState, signature
 from sql_env.prompts.texts import read_texts
 from sql_env.types import Status
 
@@ -113,7 +113,7 @@ def rebuilt(executor: Backend, database: str, dialect: str = "sqlite") -> ValueI
     return load_value_index(executor, path, dialect)
 
 
-_known: dict[tuple[int, str, str, tuple[int, int, int]], ValueIndex] = {}
+_known: dict[tuple[int, str, str, FileState], ValueIndex] = {}
 
 
 def _file(database: str, dialect: str) -> Path:

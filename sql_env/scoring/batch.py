@@ -1,4 +1,4 @@
-"""The distinct queries of one batch of completions, each with all golds that it is compared with."""
+"""The distinct queries of one batch of completions, each with all gold results that it is compared with."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from sql_env.types import ExecutionResult, Query
 
 
 class GoldTarget:
-    """What the completions of a task are judged by.
+    """The gold result of a task, and the limits of its completions.
 
     Attributes:
-        query: The gold query, as it is run.
-        semantics: How results are compared with its own.
-        gold: What it returned.
-        steps: What a completion's query may take.
+        gold: The gold result.
+        prepare: Turns the SQL of a completion into the SQL that runs.
+        steps: The step limit of a completion's query.
+        references: The gold result as a reference; empty if the gold query failed.
     """
 
-    __slots__ = (
-        "database", "dialect", "gold", "prepare", "query", "references", "semantics", "sql", "steps",
-    )  # fmt: skip
+    # The fields of the query are copied: attribute access is most of the cost of `QueryBatch.add`.
+    __slots__ = ("database", "dialect", "gold", "prepare", "references", "sql", "steps")
 
-    def __init__(self, query: Query, semantics: Comparison, gold: Gold, limits: Limits) -> None:
-        self.query, self.semantics, self.gold = query, semantics, gold
-        self.steps = limits.budget(gold.steps)
+    def __init__(self, query: Query, comparison: Comparison, gold: Gold, limits: Limits) -> None:
         self.database, self.sql, self.dialect = query.database, query.sql, query.dialect
-        self.prepare = semantics.prepare
-        self.references = (Reference(semantics.name, gold),) if gold.result.ok else ()
+        self.gold = gold
+        self.prepare = comparison.prepare
+        self.steps = limits.budget(gold.steps)
+        self.references = (Reference(comparison.name, gold),) if gold.result.ok else ()
 
 
 class QueryOutcome:
-    """What came of a query for one target. Completions that say the same share it."""
+    """The result of a query for one target, shared by the completions that contain it."""
 
     __slots__ = ("equal", "result")
 
@@ -45,23 +44,23 @@ class QueryOutcome:
 
 
 class QueryBatch:
-    """Collects what completions ask for, and hands out what comes of it.
+    """The queries of a batch, and their outcomes after they ran.
 
-    A query that is the gold query of some task in the batch is not run: its result is known.
+    A query that equals the gold query of its task does not run: its result is known.
 
     Attributes:
-        known: How many distinct queries were known.
-        blank: How many completions asked for nothing.
+        known: The number of distinct queries with a known result.
+        blank: The number of completions without SQL.
     """
 
     def __init__(self, rows: bool) -> None:
         self.known = self.blank = 0
         self._rows = rows
         self._outcomes: dict[tuple[str, GoldTarget], QueryOutcome] = {}
-        self._cases: dict[tuple[str, str, str, int], list[tuple[GoldTarget, QueryOutcome]]] = {}
+        self._queries: dict[tuple[str, str, str, int], list[tuple[GoldTarget, QueryOutcome]]] = {}
 
-    def of(self, sql: str | None, target: GoldTarget) -> QueryOutcome | None:
-        """Where what comes of this query will be, for this target; None where there is no query."""
+    def add(self, sql: str | None, target: GoldTarget) -> QueryOutcome | None:
+        """Add a query, and return its outcome, which `set_results` fills; None without SQL."""
         if sql is None:
             self.blank += 1
             return None
@@ -70,32 +69,32 @@ class QueryBatch:
         if outcome is None:
             outcome = self._outcomes[prepared, target] = QueryOutcome()
             if prepared == target.sql:
-                self._know(outcome, target)
+                self._set_known(outcome, target)
             else:
                 key = (target.database, prepared, target.dialect, target.steps)
-                self._cases.setdefault(key, []).append((target, outcome))
+                self._queries.setdefault(key, []).append((target, outcome))
         return outcome
 
-    def cases(self) -> list[JudgeRequest]:
-        """What has to be run, each distinct query once."""
+    def requests(self) -> list[JudgeRequest]:
+        """Return a request for each distinct query that must run."""
         return [
             JudgeRequest(
                 Query(database, sql, dialect),
                 tuple([reference for target, _ in wanted for reference in target.references]),
                 steps,
             )
-            for (database, sql, dialect, steps), wanted in self._cases.items()
+            for (database, sql, dialect, steps), wanted in self._queries.items()
         ]
 
-    def settle(self, judgements: Sequence[Judgement]) -> None:
-        """Hand out what came of `cases`."""
-        for judgement, wanted in zip(judgements, self._cases.values(), strict=True):
+    def set_results(self, judgements: Sequence[Judgement]) -> None:
+        """Set the outcomes. The judgements are in the order of `requests`."""
+        for judgement, wanted in zip(judgements, self._queries.values(), strict=True):
             equal = iter(judgement.equal)
             for target, outcome in wanted:
                 outcome.result = judgement.result
                 outcome.equal = bool(target.references) and next(equal, False)
 
-    def _know(self, outcome: QueryOutcome, target: GoldTarget) -> None:
+    def _set_known(self, outcome: QueryOutcome, target: GoldTarget) -> None:
         self.known += 1
         result = target.gold.result
         outcome.equal = result.ok

@@ -1,56 +1,53 @@
-"""The one path from completions to scores."""
+"""The path from completions to scores. There is no other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import repeat
 from time import perf_counter
 from types import TracebackType
 from typing import TypeAlias
 
-from sql_env.caching.gold_cache import GoldCache, GoldKey
 from sql_env.caching.gold_store import GoldStore
-from sql_env.comparison import Gold, Order, get_comparison, make_gold
+from sql_env.comparison import Gold
 from sql_env.execution.backends import load_executor
-from sql_env.execution.engines.files import signature
-from sql_env.execution.messages import Judgement, JudgeRequest
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.parser import parse
-from sql_env.scoring.batch import GoldTarget, QueryBatch, QueryOutcome
+from sql_env.scoring.batch import QueryBatch, QueryOutcome
+from sql_env.scoring.golds import GoldResults
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 from sql_env.scoring.stats import Counters, ScorerStats
-from sql_env.types import Action, ExecutionResult, Query, Rollout, Score, Status, Task, Turn
+from sql_env.types import Action, ExecutionResult, Rollout, Score, Status, Task, Turn
 
 Histories: TypeAlias = Sequence[tuple[Turn, ...] | None]
-"""For each completion the turns before it, maybe none; None where the model could not explore."""
-
+"""The turns before each completion; None for a completion of an episode with one turn."""
 
 Item: TypeAlias = tuple[str, Task, tuple[Turn, ...] | None]
-"""A completion, its task and its history."""
+"""A completion, its task and the turns before it."""
 
 
 class Scorer:
-    """Parse, execute, compare, reward.
+    """Parse completions, run their SQL, compare the results and compute the rewards.
 
-    `SQLEnv.step`, the trainers, the benchmarks and the command line all score here, so a number
-    is the same number wherever it is met. A score depends on the completion, the task and the
-    rubric alone: not on the batch, its order, the number of workers, or the load of the machine.
+    `SQLEnv.step`, the trainers, the benchmarks and the command line all score here, so they report the
+    same numbers. A score depends only on the completion, the task and the rubric. It does not depend on the
+    batch, its order, the number of workers, or the load of the machine.
 
-    Safe to call from several threads; what they ask at the same time is one batch.
+    Thread-safe. Equal queries that several threads make at the same time run once.
 
     Args:
-        spec: The rubric, or what `sql_env.scoring.rubric.load_rubric` makes one from.
-        limits: What each query may cost.
-        workers: How many processes run queries.
-        comparison: Semantics that replace the rubric's and each task's own.
-        rows: Whether `Rollout.result` is to have its rows. Where None, it has them if some reward of the
-            rubric may read them; see `sql_env.without_rows`. Gold results always have theirs.
-        gold_cache: How many gold results are kept between batches.
-        gold_store: Golds on disk, which other processes and later runs share; True for the one in
-            `sql_env.caching.folder.cache_root`.
-        backend: What runs queries: ``local``, ``ray`` or ``auto``; see `sql_env.execution.backends`.
+        spec: A rubric, or the argument of `sql_env.rubric`.
+        limits: The limits of each query.
+        workers: The number of processes that run queries.
+        comparison: A comparison that replaces the rubric's and each task's own.
+        rows: True to give `Rollout.result` its rows, False to leave them out. None gives rows if a
+            reward of the rubric reads them; see `sql_env.without_rows`. Gold results always have rows.
+        gold_cache: The number of gold results in memory.
+        gold_store: Gold results on disk, which other processes and later runs share. True uses the
+            folder of `sql_env.caching.folder.cache_root`.
+        backend: The executor: ``local``, ``ray`` or ``auto``; see `sql_env.execution.backends`.
 
     Example:
         >>> from benchmarks.demo import demo
@@ -74,16 +71,17 @@ class Scorer:
     ) -> None:
         self.rubric = spec if isinstance(spec, Rubric) else load_rubric(spec)
         self.executor = load_executor(backend, limits or Limits(), workers)
-        self._comparison = comparison or self.rubric.comparison
         self._rows = self.rubric.reads_rows if rows is None else rows
-        self._golds = GoldCache(gold_cache)
-        self._store = GoldStore() if gold_store is True else gold_store or None
-        self._tally = Counters()
+        self._counters = Counters()
+        store = GoldStore() if gold_store is True else gold_store or None
+        self._golds = GoldResults(
+            self.executor, self._counters, comparison or self.rubric.comparison, gold_cache, store
+        )
 
     @property
     def stats(self) -> ScorerStats:
-        """What it has done so far, and where the time went. Two of them can be subtracted."""
-        return self._tally.stats(self.executor.stats, self.executor.workers)
+        """Counts and times since the scorer was made. Two of them can be subtracted."""
+        return self._counters.stats(self.executor.stats, self.executor.workers)
 
     def score(
         self,
@@ -93,25 +91,25 @@ class Scorer:
         *,
         rows: bool | None = None,
     ) -> list[Score]:
-        """Score completions, each against the task at the same place.
+        """Score completions.
 
         Args:
-            completions: The model's texts, ``n`` of them.
-            tasks: ``n`` tasks; a task occurs as often as it has completions.
-            histories: ``n`` histories, where the completions end an `sql_env.envs.episode.Episode`.
-            rows: What the scorer was made with, for this call.
+            completions: ``n`` texts of a model.
+            tasks: The ``n`` tasks that they answer. A task with several completions is repeated.
+            histories: The ``n`` histories of completions that end an `sql_env.Episode`.
+            rows: Replaces the scorer's ``rows`` for this call.
 
         Returns:
-            ``n`` scores, in the same order.
+            ``n`` scores in the same order.
 
         Raises:
-            ValueError: They differ in length.
-            RewardError: A reward is broken. What a completion says never raises.
+            ValueError: The lengths differ.
+            RewardError: A reward is broken. The text of a completion never raises.
         """
         rollouts = self.rollouts(completions, tasks, histories, rows=rows)
         began = perf_counter()
         scores = [self.rubric(rollout) for rollout in rollouts]
-        self._tally.add(rewarding=perf_counter() - began)
+        self._counters.add(rewarding=perf_counter() - began)
         return scores
 
     def rollouts(
@@ -122,34 +120,35 @@ class Scorer:
         *,
         rows: bool | None = None,
     ) -> list[Rollout]:
-        """What `score` judges: each completion parsed, run and compared with its gold."""
+        """Parse, run and compare completions, as `score` does, without rewards."""
         if len(completions) != len(tasks):
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
         past = repeat(None) if histories is None else histories
         items = list(zip(completions, tasks, past, strict=histories is not None))
-        return self._batch(items, self._rows if rows is None else rows)
+        return self._score_batch(items, self._rows if rows is None else rows)
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
-        """What each task's gold query returns. One that fails masks its task."""
-        targets = self._targets(tasks)
+        """Return the result of each task's gold query. A gold query that fails masks its task."""
+        targets = self._golds.targets(tasks)
         return [targets[id(task)].gold.result for task in tasks]
 
     def with_rows(self, scores: Sequence[Score]) -> list[Score]:
-        """The same scores with the rows of their results: queries whose rows are not here run again."""
-        asked = {
-            place: self._query(score.rollout.task, score.rollout.action.sql)
+        """Return the same scores with the rows of their results. Queries whose rows are missing run again."""
+        queries = {
+            place: self._golds.prepared(score.rollout.task, score.rollout.action.sql or "")
             for place, score in enumerate(scores)
             if score.rollout.result is not None and score.rollout.result.rows is ROWS_NOT_FETCHED
         }
-        distinct = list(dict.fromkeys(asked.values()))
+        distinct = list(dict.fromkeys(queries.values()))
         results = dict(zip(distinct, self.executor.run_many(distinct), strict=True))
-        shown = list(scores)
-        for place, query in asked.items():
-            shown[place] = replace(shown[place], rollout=replace(shown[place].rollout, result=results[query]))
-        return shown
+        complete = list(scores)
+        for place, query in queries.items():
+            rollout = replace(complete[place].rollout, result=results[query])
+            complete[place] = replace(complete[place], rollout=rollout)
+        return complete
 
     def close(self) -> None:
-        """Stop the workers. Scoring afterwards raises `sql_env.errors.ClosedError`."""
+        """Stop the workers. Later calls raise `sql_env.errors.ClosedError`."""
         self.executor.close()
 
     def __enter__(self) -> Scorer:
@@ -160,113 +159,41 @@ class Scorer:
     ) -> None:
         self.close()
 
-    def _batch(self, items: Sequence[Item], rows: bool) -> list[Rollout]:
-        """What comes of completions, whoever has asked."""
+    def _score_batch(self, items: Sequence[Item], rows: bool) -> list[Rollout]:
+        """Parse, run and compare one batch. Equal queries run once."""
         began, form = perf_counter(), self.rubric.form
         actions = [parse(completion, form, tools=turns is not None) for completion, _, turns in items]
         parsed = perf_counter()
-        targets = self._targets([task for _, task, _ in items])
-        known = perf_counter()
-        asked = QueryBatch(rows)
+        targets = self._golds.targets([task for _, task, _ in items])
+        loaded = perf_counter()
+        batch = QueryBatch(rows)
         outcomes = [
-            asked.of(action.sql, targets[id(task)])
+            batch.add(action.sql, targets[id(task)])
             for action, (_, task, _) in zip(actions, items, strict=True)
         ]
-        cases = asked.cases()
+        requests = batch.requests()
         sent = perf_counter()
-        judgements = self.executor.judge(cases, rows=rows) if cases else []
-        back = perf_counter()
-        asked.settle(judgements)
+        judgements = self.executor.judge(requests, rows=rows) if requests else []
+        received = perf_counter()
+        batch.set_results(judgements)
         rollouts = [
-            _rollout(item, action, outcome, targets[id(item[1])].gold)
+            _make_rollout(item, action, outcome, targets[id(item[1])].gold)
             for item, action, outcome in zip(items, actions, outcomes, strict=True)
         ]
-        self._tally.add(
-            scores=len(items), distinct=len(cases), known=asked.known, without_sql=asked.blank,
-            parsing=parsed - began, gathering=sent - known + perf_counter() - back,
+        self._counters.add(
+            scores=len(items), distinct=len(requests), known=batch.known, without_sql=batch.blank,
+            parsing=parsed - began, gathering=sent - loaded + perf_counter() - received,
         )  # fmt: skip
         return rollouts
 
-    def _targets(self, tasks: Sequence[Task]) -> dict[int, GoldTarget]:
-        """What each task's completions are judged by, under the task's `id`."""
-        began = perf_counter()
-        distinct = {id(task): task for task in tasks}
-        files = {database: signature(database) for database in {task.database for task in distinct.values()}}
-        keys = {place: self._gold_key(task, files[task.database]) for place, task in distinct.items()}
-        golds = self._golds.recall(dict.fromkeys(keys.values()))
-        unknown = [key for key in dict.fromkeys(keys.values()) if key not in golds]
-        if unknown:
-            golds |= self._learn(unknown)
-        hits, seconds = len(golds) - len(unknown), perf_counter() - began
-        self._tally.add(gold_hits=hits, gold_misses=len(unknown), gathering=seconds)
-        targets = {
-            key: GoldTarget(key.query, get_comparison(key.comparison), gold, self.executor.limits)
-            for key, gold in golds.items()
-        }
-        return {place: targets[key] for place, key in keys.items()}
 
-    def _learn(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
-        """Find golds on disk, or run them."""
-        if self._store is None:
-            golds = self._run(keys)
-        else:
-            wanted = self._store.keys([(key.query, key.comparison) for key in keys], self.executor.limits)
-            stored = self._store.recall([key for key in wanted if key is not None])
-            pairs = list(zip(keys, wanted, strict=True))
-            golds = {key: stored[place] for key, place in pairs if place in stored}
-            self._tally.add(gold_stored=len(golds))
-            fresh = self._run([key for key in keys if key not in golds])
-            self._store.remember({place: fresh[key] for key, place in pairs if place and key in fresh})
-            golds |= fresh
-        self._golds.remember(golds)
-        return golds
-
-    def _run(self, keys: Sequence[GoldKey]) -> dict[GoldKey, Gold]:
-        """Run gold queries, with their probes."""
-        known = self._gather([key.query for key in keys])
-        orders = {key: _order(key, known[key.query].result) for key in keys}
-        probes = {
-            k: replace(k.query, sql=order.probe) for k, order in orders.items() if order and order.probe
-        }
-        probed = self._gather(probes.values()) if probes else {}
-        golds = {}
-        for key, order in orders.items():
-            of, probe = known[key.query], probes.get(key)
-            golds[key] = make_gold(of.result, order, probed[probe].result if probe else None, of.steps)
-        return golds
-
-    def _gather(self, queries: Iterable[Query]) -> dict[Query, Judgement]:
-        """Run queries that are compared with nothing, each of them once."""
-        distinct = list(dict.fromkeys(queries))
-        began = perf_counter()
-        judged = self.executor.judge([JudgeRequest(query) for query in distinct], steps=True)
-        self._tally.add(gathering=began - perf_counter())  # to wait is not to gather
-        return dict(zip(distinct, judged, strict=True))
-
-    def _query(self, task: Task, sql: str | None) -> Query:
-        semantics = get_comparison(self._comparison or task.comparison)
-        return Query(task.database, semantics.prepare(sql or ""), task.dialect)
-
-    def _gold_key(self, task: Task, file: tuple[int, int, int]) -> GoldKey:
-        semantics = get_comparison(self._comparison or task.comparison)
-        query = Query(task.database, semantics.prepare_gold(task.gold_sql), task.dialect)
-        return GoldKey(query, semantics.name, file)
-
-
-def _order(key: GoldKey, result: ExecutionResult) -> Order | None:
-    """How a gold's rows are ordered; not looked into where there is but one row, as that takes a parser."""
-    if not result.ok or len(result.rows) < 2:
-        return None
-    return get_comparison(key.comparison).order(key.query.sql, key.query.dialect)
-
-
-def _rollout(item: Item, action: Action, outcome: QueryOutcome | None, known: Gold) -> Rollout:
+def _make_rollout(item: Item, action: Action, outcome: QueryOutcome | None, gold: Gold) -> Rollout:
     completion, task, history = item
     turns = history or ()
     result = outcome.result if outcome else None
-    lost = not known.result.ok or _unavailable(result) or any(_unavailable(turn.result) for turn in turns)
-    right = None if lost else outcome is not None and outcome.equal
-    return Rollout(task, completion, action, result, known.result, right, turns)
+    masked = not gold.result.ok or _unavailable(result) or any(_unavailable(turn.result) for turn in turns)
+    correct = None if masked else outcome is not None and outcome.equal
+    return Rollout(task, completion, action, result, gold.result, correct, turns)
 
 
 def _unavailable(result: ExecutionResult | None) -> bool:

@@ -40,10 +40,14 @@ def identify(database: str, suffixes: Iterable[str], remedy: str) -> Identity:
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
 
-def signature(database: str) -> tuple[int, int, int]:
-    """What changes when a database file does; zeros where there is no file."""
+FileState = tuple[int, int, int, int]
+"""Inode, size, time of modification and time of change in nanoseconds; zeros for a missing file."""
+
+
+def signature(database: str) -> FileState:
+    """Return the state of a file. Each change gives another, even with a restored modification time."""
     try:
         stat = os.stat(database)
     except (OSError, ValueError):
-        return (0, 0, 0)
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return (0, 0, 0, 0)
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

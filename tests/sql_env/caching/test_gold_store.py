@@ -1,18 +1,14 @@
-"""Golds on disk: what goes in comes out, or nothing does."""
+"""Gold results on disk: a result comes back exactly as it was stored, or not at all."""
 
 import logging
 import math
 import os
 import random
 import shutil
-import signal
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -22,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import ExecutionResult, Limits, Query, Scorer, Status
-from sql_env.caching.disk_cache import DiskCache
-from sql_env.caching.gold_store import GoldStore, StoreKey
-from sql_env.caching.gold_text import decode, encode
+from sql_env.caching import gold_store
+from sql_env.caching.gold_cache import GoldKey
+from sql_env.caching.gold_codec import decode_gold, encode_gold
+from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
+from sql_env.execution.engines.files import signature
 
 any_text = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
 cells = (
@@ -44,662 +42,364 @@ results = st.builds(
     any_text,
 )
 golds = st.builds(Gold, results, st.none() | st.lists(st.integers(1, 2**40), max_size=4).map(tuple))
+LIMITS = Limits()
 
-LINES = Limits()
 
-
-def gold(number: int, size: int = 10) -> Gold:
+def gold(number, size=10):
     return Gold(ExecutionResult(Status.OK, ("n", "text"), ((number, "x" * size),)))
 
 
-def settle(file: Path) -> None:
-    """Wait until a file is so old that its digest may be kept."""
-    while time.time_ns() - file.stat().st_ctime_ns < 2.1e9:
-        time.sleep(0.05)
+def key(database, sql="SELECT 1", comparison="strict", dialect="sqlite"):
+    return GoldKey(Query(str(database), sql, dialect), comparison, signature(str(database)))
 
 
 @pytest.fixture
 def keys(concerts):
-    """Make keys by number."""
-    made = GoldStore(concerts.parent / "keys")
+    return lambda *numbers: [key(concerts, f"SELECT {number}") for number in numbers]
 
-    def make(*numbers: int) -> list[StoreKey]:
-        asked = [(Query(str(concerts), f"SELECT {number}"), "strict") for number in numbers]
-        found = made.keys(asked, LINES)
-        assert None not in found
-        return found
 
-    return make
+@pytest.fixture(autouse=True)
+def files_are_old(request, monkeypatch):
+    """Accept files of this moment, so that tests need not wait for two seconds."""
+    if "fresh" not in request.keywords:
+        monkeypatch.setattr(gold_store, "_FRESH_NS", 0)
+
+
+def put(store, numbers, keys, size=10):
+    store.put_many({k: gold(n, size) for n, k in zip(numbers, keys(*numbers), strict=True)}, LIMITS)
 
 
 def exact(value):
-    """A value with all that equality overlooks: the sign of zero, and whether it is whole."""
+    """Add to a value what equality ignores: the sign of zero, and its type."""
     if isinstance(value, tuple):
         return tuple(map(exact, value))
     return (type(value), math.copysign(1, value), value) if isinstance(value, float) else (type(value), value)
 
 
-@given(golds)
-def test_any_gold_comes_back_as_it_was(gold):
-    back = decode(encode(gold))
-    assert back == gold
-    assert exact(back.result.rows) == exact(gold.result.rows)
-    assert type(back.result.status) is Status
+class TestCodec:
+    @given(golds)
+    def test_any_gold_comes_back_as_it_was(self, gold):
+        back = decode_gold(encode_gold(gold))
+        assert back == gold
+        assert exact(back.result.rows) == exact(gold.result.rows)
+        assert type(back.result.status) is Status
 
+    @pytest.mark.parametrize(
+        "cell",
+        [2**63 - 1, -(2**63), 10**38, 0.1, -0.0, math.inf, "\ud83d\ude00", "😀", "\0", b"\xff"],
+    )
+    def test_cells_at_the_edge(self, cell):
+        rows = decode_gold(encode_gold(Gold(ExecutionResult(Status.OK, ("a",), ((cell,),))))).result.rows
+        assert exact(rows) == exact(((cell,),))
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        2**63 - 1,
-        -(2**63),
-        10**38,
-        0.1,
-        -0.0,
-        math.inf,
-        -math.inf,
-        5e-324,
-        "\ud83d\ude00",
-        "😀",
-        "\0",
-        b"\xff",
-    ],
-)
-def test_cells_at_the_edge(cell):
-    rows = decode(encode(Gold(ExecutionResult(Status.OK, ("a",), ((cell,),))))).result.rows
-    assert exact(rows) == exact(((cell,),))
+    def test_nan_stays_nan(self):
+        nan = Gold(ExecutionResult(Status.OK, ("a",), ((math.nan,),)))
+        [[cell]] = decode_gold(encode_gold(nan)).result.rows
+        assert math.isnan(cell)
 
+    @given(st.binary(max_size=60) | st.text('[]{}",:0123456789nulokeb ', max_size=40).map(str.encode))
+    def test_other_bytes_are_a_value_error(self, body):
+        with pytest.raises(ValueError, match="not a gold result"):
+            decode_gold(body)
 
-def test_nan_stays_nan():
-    [[cell]] = decode(encode(Gold(ExecutionResult(Status.OK, ("a",), ((math.nan,),))))).result.rows
-    assert math.isnan(cell)
-
-
-@given(st.binary(max_size=60) | st.text('[]{}",:0123456789nulokeb ', max_size=40).map(str.encode))
-def test_what_is_no_gold_is_an_error_and_nothing_else(body):
-    with pytest.raises(ValueError, match="this is no gold"):
-        decode(body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'["ok",["a"],[[[1]]],"",null]',
-        b'["ok",["a"],[[{"blob":"zz"}]],"",null]',
-        b'["ok",["a"],[[{"b":1}]],"",null]',
-        b'["ok",["a"],{"blob":"00"},"",null]',
-        b'["ok","a",[],"",null]',
-        b'["ok",["a"],[],"",[0.5]]',
-        b'["fine",["a"],[],"",null]',
-        b'["ok",["a"],[],7,null]',
-        b"[" * 100_000,
-    ],
-)
-def test_json_that_is_no_gold(body):
-    with pytest.raises(ValueError, match="this is no gold"):
-        decode(body)
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'["ok",["a"],[[[1]]],"",null,null]',
+            b'["ok",["a"],[[{"blob":"zz"}]],"",null,null]',
+            b'["ok",["a"],[[{"b":1}]],"",null,null]',
+            b'["ok",["a"],{"blob":"00"},"",null,null]',
+            b'["ok","a",[],"",null,null]',
+            b'["ok",["a"],[],"",[0.5],null]',
+            b'["fine",["a"],[],"",null,null]',
+            b'["ok",["a"],[],7,null,null]',
+            b"[" * 100_000,
+        ],
+    )
+    def test_json_that_is_no_gold(self, body):
+        with pytest.raises(ValueError, match="not a gold result"):
+            decode_gold(body)
 
 
 class TestKey:
-    @pytest.fixture
-    def store(self, tmp_path):
-        return GoldStore(tmp_path / "store")
-
-    def test_it_changes_with_each_thing_that_a_gold_depends_on(self, store, concerts, make_concerts):
-        query = Query(str(concerts), "SELECT 1")
-        other = make_concerts(concerts.with_name("other.sqlite"))
-        with sqlite3.connect(other) as connection:
-            connection.execute("DELETE FROM concert WHERE id = 4")
-        connection.close()
-        found = [
-            store.key(query, "strict", LINES),
-            store.key(query, "bird", LINES),
-            store.key(replace(query, sql="SELECT 1 "), "strict", LINES),
-            store.key(replace(query, dialect="duckdb"), "strict", LINES),
-            store.key(replace(query, database=str(other)), "strict", LINES),
-            *(
-                store.key(query, "strict", replace(LINES, **{f.name: getattr(LINES, f.name) + 1}))
-                for f in fields(Limits)
-            ),
-        ]
-        assert None not in found
-        assert len(set(found)) == len(found)
-
-    def test_it_changes_with_the_release_of_the_engine(self, store, concerts, monkeypatch):
-        from sql_env.caching import gold_store
-
-        key = store.key(Query(str(concerts), "SELECT 1"), "strict", LINES)
-        releases = gold_store.releases("sqlite")
-        assert apsw.sqlite_lib_version() in releases
-        for place in (0, len(releases) // 2, len(releases) - 1):
-            changed = (*releases[:place], releases[place] + "x", *releases[place + 1 :])
-            monkeypatch.setattr(gold_store, "releases", lambda _, changed=changed: changed)
-            gold_store._conditions.cache_clear()
-            assert store.key(Query(str(concerts), "SELECT 1"), "strict", LINES) != key
-        gold_store._conditions.cache_clear()
-
-    def test_it_does_not_change_where_the_file_is_copied_moved_or_linked(self, store, concerts):
-        def key(path: Path) -> StoreKey | None:
-            found = store.key(Query(str(path), "SELECT 1"), "strict", LINES)
-            assert found is not None
-            return found
-
+    def test_each_thing_that_a_gold_depends_on_changes_the_key(self, concerts, make_concerts):
         first = key(concerts)
-        copy = Path(shutil.copy(concerts, concerts.with_name("copy.sqlite")))
+        other = make_concerts(concerts.with_name("other.sqlite"))
+        asked = [
+            (first, LIMITS),
+            (first._replace(comparison="bird"), LIMITS),
+            (key(concerts, "SELECT 1 "), LIMITS),
+            (key(concerts, dialect="duckdb"), LIMITS),
+            (key(other), LIMITS),
+            *((first._replace(file=(*first.file[:n], 9, *first.file[n + 1 :])), LIMITS) for n in range(4)),
+            *((first, replace(LIMITS, **{f.name: getattr(LIMITS, f.name) + 1})) for f in fields(Limits)),
+        ]  # fmt: skip
+        digests = [gold_store._digest(*each) for each in asked]
+        assert None not in digests
+        assert len(set(digests)) == len(digests)
+
+    def test_equal_limits_make_one_key(self, concerts):
+        whole = Limits(**{name: int(value) for name, value in asdict(LIMITS).items()})
+        assert gold_store._digest(key(concerts), whole) == gold_store._digest(key(concerts), LIMITS)
+
+    def test_a_symbolic_link_makes_no_other_key(self, concerts):
         link = concerts.with_name("link.sqlite")
         link.symlink_to(concerts)
-        assert key(copy) == key(link) == first
-        moved = concerts.rename(concerts.parent / "moved.sqlite")
-        assert key(moved) == first
-
-    def test_limits_that_are_equal_make_one_key(self, store, concerts):
-        query = Query(str(concerts), "SELECT 1")
-        whole = Limits(**{name: int(value) for name, value in asdict(LINES).items()})
-        assert store.key(query, "strict", whole) == store.key(query, "strict", LINES)
-
-    def test_the_name_of_a_duckdb_file_counts_because_sql_can_name_it(self, store, library):
-        copy = Path(shutil.copy(library, library.with_name("copy.duckdb")))
-        (library.parent / "below").mkdir()
-        below = Path(shutil.copy(library, library.parent / "below"))
-        queries = [Query(str(path), "SELECT 1", "duckdb") for path in (library, copy, below)]
-        first, renamed, moved = store.keys([(query, "strict") for query in queries], LINES)
-        assert first == moved != renamed
+        assert gold_store._digest(key(link), LIMITS) == gold_store._digest(key(concerts), LIMITS)
 
     @pytest.mark.parametrize("sql", ["SELECT now()", "SELECT current_date - 1", "SELECT RANDOM()"])
-    def test_what_passes_has_no_key(self, store, library, concerts, sql):
-        assert store.key(Query(str(library), sql, "duckdb"), "strict", LINES) is None
-        assert (
-            store.key(Query(str(concerts), sql), "strict", LINES) is not None
-        )  # there the clock stands still
+    def test_queries_that_depend_on_more_have_no_key(self, library, concerts, sql):
+        assert gold_store._digest(key(library, sql, dialect="duckdb"), LIMITS) is None
+        assert gold_store._digest(key(concerts, sql), LIMITS) is not None  # SQLite's clock is frozen
 
-    def test_what_cannot_be_read_has_no_key(self, store, concerts):
-        for database in ("missing.sqlite", "\0", "\ud800", str(concerts.parent)):
-            assert store.key(Query(database, "SELECT 1"), "strict", LINES) is None
+    def test_files_that_cannot_be_read_have_no_key(self, concerts):
+        for database in ("missing.sqlite", "\0", "\ud800"):
+            assert gold_store._digest(key(database), LIMITS) is None
         Path(f"{concerts}-wal").write_bytes(b"changes")
-        assert store.key(Query(str(concerts), "SELECT 1"), "strict", LINES) is None
+        assert gold_store._digest(key(concerts), LIMITS) is None
 
-    def test_a_file_that_is_written_over_and_keeps_its_time_has_another_key(self, store, concerts):
-        query = Query(str(concerts), "SELECT 1")
-        before, info = store.key(query, "strict", LINES), concerts.stat()
+    def test_a_file_that_is_written_over_and_keeps_its_time_has_another_key(self, concerts):
+        before, info = key(concerts), concerts.stat()
         content = bytearray(concerts.read_bytes())
         content[-1] ^= 1
         with concerts.open("r+b") as file:
             file.write(content)
         os.utime(concerts, ns=(info.st_atime_ns, info.st_mtime_ns))
-        assert concerts.stat().st_size == info.st_size
-        assert store.key(query, "strict", LINES) != before
+        assert key(concerts) != before
 
-    @pytest.mark.slow  # waits until the file has settled
-    def test_a_file_is_read_once(self, store, concerts):
-        settle(concerts)
-        query = Query(str(concerts), "SELECT 1")
-        first = store.key(query, "strict", LINES)
-        concerts.chmod(0)  # changes its ctime, so that it is read again
-        concerts.chmod(0o644)
-        settle(concerts)
-        assert store.key(query, "strict", LINES) == first
-        state = first.file._replace(changed_ns=concerts.stat().st_ctime_ns)
-        for fresh in (store, GoldStore(store._disk.file.parent)):
-            known = fresh._digests({state})
-            assert list(known) == [state]
-            assert fresh._contents[state] == known[state]
-        store.close()
-        with apsw.Connection(str(store._disk.file)) as connection:
-            assert connection.execute("SELECT count(*) FROM entry").get == 2
+    @pytest.mark.fresh
+    def test_a_file_that_has_just_changed_has_no_key(self, concerts):
+        concerts.touch()
+        assert gold_store._digest(key(concerts), LIMITS) is None
+        time.sleep(2.1)
+        assert gold_store._digest(key(concerts), LIMITS) is not None
 
 
 class TestStore:
-    def test_what_was_stored_is_there_after_a_restart(self, tmp_path, keys):
-        some = keys(*range(1500))
-        before = GoldStore(tmp_path / "store")
-        assert before.recall(some) == {}
-        stored = {key: gold(number) for number, key in enumerate(some)}
-        before.remember(stored)
-        after = GoldStore(tmp_path / "store")
-        assert after.recall([*some, *keys(1500)]) == stored
-        after.close()
-        assert after.recall(some[:1]) == {some[0]: gold(0)}
+    def test_results_are_there_after_a_restart(self, tmp_path, keys):
+        put(GoldStore(tmp_path), [1, 2], keys)
+        one, two, three = keys(1, 2, 3)
+        assert GoldStore(tmp_path).get_many([one, two, three], LIMITS) == {one: gold(1), two: gold(2)}
 
-    def test_the_default_folder_is_in_the_cache(self, tmp_path, monkeypatch, keys):
-        monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path / "cache"))
-        GoldStore().remember({keys(1)[0]: gold(1)})
-        assert (tmp_path / "cache" / "golds" / "golds.sqlite").exists()
+    def test_the_default_folder_is_in_the_cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path))
+        assert GoldStore().file == tmp_path / "golds" / "golds.sqlite"
 
-    def test_what_may_pass_is_not_stored(self, tmp_path, keys):
-        store = GoldStore(tmp_path / "store")
-        some = dict(zip(keys(*range(len(Status))), Status, strict=True))
-        store.remember({key: Gold(ExecutionResult(status, error="why")) for key, status in some.items()})
-        assert {some[key] for key in store.recall(list(some))} == {Status.OK, Status.ERROR, Status.DENIED}
+    def test_results_that_may_change_are_not_stored(self, tmp_path, keys):
+        statuses = dict(zip(keys(*range(len(Status))), Status, strict=True))
+        store = GoldStore(tmp_path)
+        store.put_many({k: Gold(ExecutionResult(status)) for k, status in statuses.items()}, LIMITS)
+        found = store.get_many(list(statuses), LIMITS)
+        assert {statuses[k].value for k in found} == {"ok", "error", "denied"}
 
-    def test_a_gold_of_a_database_that_has_changed_meanwhile_is_not_stored(self, tmp_path, keys, concerts):
-        store, [key] = GoldStore(tmp_path / "store"), keys(1)
-        with sqlite3.connect(concerts) as connection:
-            connection.execute("DELETE FROM concert")
-        connection.close()
-        store.remember({key: gold(1)})
-        assert store.recall([key]) == {}
-
-    def test_golds_as_the_scorer_has_them(self, tmp_path, ask):
-        tasks = [ask("SELECT * FROM singer"), ask("SELECT x'00ff', 1e999, -0.0, NULL"), ask("SELECT nothing")]
-        store = GoldStore(tmp_path / "store")
-        asked = [(Query(task.database, task.gold_sql), task.comparison) for task in tasks]
-        with Scorer({"rewards": ["result"]}) as scorer:
-            found = store.keys(asked, scorer.executor.limits)
-            stored = {key: Gold(result) for key, result in zip(found, scorer.golds(tasks), strict=True)}
-        store.remember(stored)
-        assert GoldStore(tmp_path / "store").recall(found) == stored
-
-    @pytest.mark.parametrize("size", [0, -1, 2**20 - 1, 1.5, True, None])
+    @pytest.mark.parametrize("size", [0, -1, 2**20 - 1, 1.5e9, True, None])
     def test_an_impossible_size(self, tmp_path, size):
-        with pytest.raises(LimitError, match="1 MiB"):
+        with pytest.raises(LimitError, match="max_bytes"):
             GoldStore(tmp_path, max_bytes=size)
 
-
-class TestBound:
-    def test_what_was_not_used_for_longest_goes_first(self, tmp_path, keys):
-        store = GoldStore(tmp_path / "store", max_bytes=2**20)
-        some = keys(*range(40))
-        for number, key in enumerate(some):
-            store.remember({key: gold(number, 50_000)})
-            assert store.recall(some[:1])  # used time and again
-        left = store.recall(some)
-        assert some[0] in left
-        assert some[1] not in left
-        assert some[-1] in left
-        assert all(found == gold(some.index(key), 50_000) for key, found in left.items())
-        assert store._disk.file.stat().st_size <= 2**20
+    def test_the_oldest_results_are_deleted_first(self, tmp_path, keys):
+        store = GoldStore(tmp_path, max_bytes=2**20)
+        for n in range(30):
+            put(store, [n], keys, 100_000)
+        found = [n for n in range(30) for k in keys(n) if store.get_many([k], LIMITS)]
+        assert 5 <= len(found) <= 10
+        assert found == list(range(30 - len(found), 30))
 
     @settings(max_examples=20)
-    @given(sizes=st.lists(st.integers(0, 200_000), min_size=1, max_size=30), batch=st.integers(1, 30))
+    @given(st.lists(st.integers(0, 200_000), max_size=40), st.integers(1, 9))
     def test_the_file_is_never_larger(self, tmp_path_factory, sizes, batch):
-        cache = DiskCache(tmp_path_factory.mktemp("bound") / "c.sqlite", 2**20)
-        cache.remember({b"first": b""})
-        entries = {number.to_bytes(32): bytes(size) for number, size in enumerate(sizes)}
+        folder = tmp_path_factory.mktemp("store")
+        (folder / "a.sqlite").write_bytes(b"x")
+        store = GoldStore(folder, max_bytes=2**20)
         for start in range(0, len(sizes), batch):
-            some = dict(list(entries.items())[start : start + batch])
-            cache.remember(some)
-            assert cache.file.stat().st_size <= 2**20
-            kept = [key for key, body in some.items() if len(body) <= 2**20 // 8]
-            assert not kept or cache.recall(kept[-1:]) == {kept[-1]: some[kept[-1]]}
-        found = cache.recall(entries)
-        assert found == {key: entries[key] for key in found}
-        cache.close()
+            numbered = list(enumerate(sizes))[start : start + batch]
+            made = {key(folder / "a.sqlite", f"SELECT {n}"): gold(n, size) for n, size in numbered}
+            store.put_many(made, LIMITS)
+            assert store.file.stat().st_size <= 2**20 if store.file.exists() else not made or min(sizes) > 1e5
 
-    def test_a_very_large_gold_is_not_stored(self, tmp_path, keys):
-        store = GoldStore(tmp_path / "store", max_bytes=2**20)
-        small, large = keys(1, 2)
-        store.remember({small: gold(1, 120_000), large: gold(2, 140_000)})
-        assert list(store.recall([small, large])) == [small]
-
-    def test_uses_are_written_down_in_batches(self, tmp_path, keys):
-        store, some = GoldStore(tmp_path / "store"), keys(*range(1100))
-        store.remember({key: gold(number) for number, key in enumerate(some)})
-
-        def used() -> list[int]:
-            with apsw.Connection(str(store._disk.file)) as connection:
-                return connection.execute("SELECT max(used) FROM entry").fetchall()[0][0]
-
-        assert used() == 1
-        store.recall(some[:500])
-        assert used() == 1
-        store.recall(some)
-        assert used() == 2
-        store.recall(some[:1])
-        store.close()
-        assert used() == 3
+    def test_a_very_large_result_is_not_stored(self, tmp_path, keys):
+        store = GoldStore(tmp_path, max_bytes=2**20)
+        put(store, [1], keys, 2**20 // 8)
+        assert store.get_many(keys(1), LIMITS) == {}
 
 
 @pytest.fixture
 def stored(tmp_path, keys):
-    """A store with thirty golds, closed."""
-    store = GoldStore(tmp_path / "store")
-    entries = {key: gold(number, number * 40) for number, key in enumerate(keys(*range(30)))}
-    store.remember(entries)
-    store.close()
-    return store._disk.file, entries
+    """A folder with ten results."""
+    put(GoldStore(tmp_path / "store"), range(10), keys, 3_000)
+    return tmp_path / "store"
 
 
-def check(folder, entries, caplog, fresh):
-    """Whatever is on the disk: nothing raises, no gold is wrong, at most one warning, and it works again."""
-    caplog.clear()
+def check(folder, keys, caplog, size=3_000):
+    """No read raises or gives a wrong result, and the store works afterwards."""
+    caplog.set_level(logging.WARNING)
     store = GoldStore(folder)
-    found = store.recall(list(entries))
-    assert found == {key: entries[key] for key in found}
-    store.remember({fresh: gold(99)})
-    store.recall(list(entries))
-    again = store.recall([fresh])
-    store.close()
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warnings) <= 1
-    return len(found), again == {fresh: gold(99)}
+    for n, k in enumerate(keys(*range(10))):
+        assert store.get_many([k], LIMITS) in ({}, {k: gold(n, size)})
+    assert len(caplog.records) <= 1
+    put(store, [77], keys)
+    put(store, [77], keys)  # the first may have found the damage
+    assert store.get_many(keys(77), LIMITS) == {keys(77)[0]: gold(77)}
 
 
 class TestDamage:
-    def test_a_file_cut_short(self, stored, keys, caplog):
-        file, entries = stored
-        content = file.read_bytes()
-        [fresh] = keys(99)
-        ends = {0, 1, 15, 16, 17, 99, 100, 101, *range(0, len(content), 2048), len(content) - 1}
-        for end in sorted(ends):
-            file.write_bytes(content[:end])
-            count, works = check(file.parent, entries, caplog, fresh)
-            assert works
-            assert count <= len(entries)
-        file.write_bytes(content)
-        assert check(file.parent, entries, caplog, fresh) == (len(entries), True)
-        assert not caplog.records
+    @pytest.mark.parametrize("length", [0, 1, 15, 16, 99, 100, 511, 4_096, 5_000, 20_000])
+    def test_a_file_cut_short(self, stored, keys, caplog, length):
+        os.truncate(stored / "golds.sqlite", length)
+        check(stored, keys, caplog)
 
-    @pytest.mark.slow
-    def test_a_file_cut_short_anywhere(self, stored, keys, caplog):
-        file, entries = stored
-        content = file.read_bytes()
-        [fresh] = keys(99)
-        for end in range(0, len(content), 61):
-            file.write_bytes(content[:end])
-            assert check(file.parent, entries, caplog, fresh)[1]
-
-    def flip(self, stored, keys, caplog, rounds):
-        file, entries = stored
-        content = file.read_bytes()
-        [fresh] = keys(99)
-        rng, lost = random.Random(7), 0
-        for number in range(rounds):
-            damaged = bytearray(content)
-            for _ in range(rng.choice([1, 1, 3, 30])):
-                damaged[rng.randrange(len(damaged) if number % 2 else 512)] = rng.randrange(256)
-            file.write_bytes(damaged)
-            count, works = check(file.parent, entries, caplog, fresh)
-            assert works
-            lost += count < len(entries)
-        assert lost  # it did some damage
-
-    def test_bytes_that_have_changed(self, stored, keys, caplog):
-        self.flip(stored, keys, caplog, 40)
-
-    @pytest.mark.slow
-    def test_many_bytes_that_have_changed(self, stored, keys, caplog):
-        self.flip(stored, keys, caplog, 3000)
+    @pytest.mark.parametrize("rounds", [15, pytest.param(150, marks=pytest.mark.slow)])
+    def test_bytes_that_have_changed(self, stored, keys, caplog, rounds):
+        chance, original = random.Random(rounds), (stored / "golds.sqlite").read_bytes()
+        for _ in range(rounds):
+            content = bytearray(original)
+            for _ in range(chance.choice([1, 3, 100])):
+                content[chance.randrange(len(content))] = chance.randrange(256)
+            (stored / "golds.sqlite").write_bytes(content)
+            caplog.clear()
+            check(stored, keys, caplog)
 
     @pytest.mark.parametrize(
-        "content", [b"garbage", b"SQLite format 3\0" + b"\xff" * 5000, b"\0" * 100_000, b"[" * 8192]
-    )
-    def test_a_file_of_something_else(self, stored, keys, caplog, content):
-        file, entries = stored
-        file.write_bytes(content)
-        assert check(file.parent, entries, caplog, keys(99)[0]) == (0, True)
-
-    @pytest.mark.parametrize(
-        "script",
-        [
-            "DROP TABLE entry; CREATE TABLE entry (key, sum, body)",
-            "ALTER TABLE entry ADD COLUMN more",
-            "CREATE TABLE gold (key)",
-            "ALTER TABLE entry RENAME TO old; CREATE VIEW entry AS SELECT * FROM old",
-            "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
-            "PRAGMA page_size = 1024; VACUUM",
-        ],
+        "script", ["DROP TABLE gold", "CREATE VIEW v AS SELECT 1", "ALTER TABLE gold ADD b"]
     )
     def test_tables_of_another_version(self, stored, keys, caplog, script):
-        file, entries = stored
-        connection = sqlite3.connect(file)
-        connection.executescript(script)
-        connection.close()
-        assert check(file.parent, entries, caplog, keys(99)[0]) == (0, True)
-        assert "starts anew" in caplog.text
+        with apsw.Connection(str(stored / "golds.sqlite")) as connection:
+            connection.execute(script)
+        check(stored, keys, caplog)
 
-    def test_entries_of_another_version_are_not_found(self, stored, keys, monkeypatch):
-        from sql_env.caching import gold_store
-
-        file, entries = stored
-        monkeypatch.setattr(gold_store, "VERSION", gold_store.VERSION + 1)
-        gold_store._conditions.cache_clear()
-        assert GoldStore(file.parent).recall(keys(*range(30))) == {}
-        monkeypatch.undo()
-        gold_store._conditions.cache_clear()
-        assert GoldStore(file.parent).recall(keys(*range(30))) == entries
-
-    def test_an_entry_that_is_no_gold(self, stored, keys, caplog):
-        file, entries = stored
-        DiskCache(file, 2**20).remember({key.digest: b'["ok",["a"],[[[]]],"",null]' for key in entries})
-        assert check(file.parent, entries, caplog, keys(99)[0]) == (0, True)
-        assert "starts anew" in caplog.text
-
-    def test_an_entry_in_the_place_of_another(self, stored, keys, caplog):
-        file, entries = stored
-        with apsw.Connection(str(file)) as connection:
-            connection.execute("UPDATE entry SET (sum, body) = (SELECT sum, body FROM entry WHERE id = 5)")
-        assert check(file.parent, entries, caplog, keys(99)[0]) == (0, True)
-
-    def test_damage_while_the_file_is_open(self, stored, keys, caplog):
-        file, entries = stored
-        store = GoldStore(file.parent)
-        assert store.recall(list(entries)) == entries
-        file.write_bytes(b"\0" * file.stat().st_size)
-        found = store.recall(list(entries))  # SQLite may not look at what it has in memory
-        assert found == {key: entries[key] for key in found}
-        assert check(file.parent, entries, caplog, keys(99)[0])[1]
+    @pytest.mark.parametrize(
+        "script", ["UPDATE gold SET body = '[]'", "UPDATE gold SET body = (SELECT body FROM gold LIMIT 1)"]
+    )
+    def test_entries_that_are_others(self, stored, keys, caplog, script):
+        with apsw.Connection(str(stored / "golds.sqlite")) as connection:
+            connection.execute(script)
+        check(stored, keys, caplog)
 
     def test_a_folder_that_was_removed_meanwhile(self, stored, keys, caplog):
-        file, entries = stored
-        store, [fresh] = GoldStore(file.parent), keys(99)
-        assert store.recall(list(entries)) == entries
-        shutil.rmtree(file.parent)
-        assert store.recall(list(entries)) == {}
-        store.remember({fresh: gold(99)})
-        assert store.recall([fresh]) == {fresh: gold(99)}
-        assert not caplog.records
+        store = GoldStore(stored)
+        assert store.get_many(keys(1), LIMITS)
+        shutil.rmtree(stored)
+        assert store.get_many(keys(1), LIMITS) == {}
+        check(stored, keys, caplog)
 
 
 class TestWithoutDisk:
     def test_a_folder_that_cannot_be_made(self, concerts, keys, caplog):
-        store, [key] = GoldStore(concerts / "store"), keys(1)
-        for _ in range(3):
-            store.remember({key: gold(1)})
-            assert store.recall([key]) == {}
-        store.close()
+        (concerts.parent / "file").write_text("")
+        store = GoldStore(concerts.parent / "file" / "store")
+        put(store, [1], keys)
+        assert store.get_many(keys(1), LIMITS) == {}
         assert len(caplog.records) == 1
 
-    def test_a_file_that_can_only_be_read(self, concerts):
-        folder = Path(tempfile.mkdtemp())
-        try:
-            copy = Path(shutil.copy(concerts, folder))
-            store = GoldStore(folder)
-            keys = store.keys([(Query(str(copy), f"SELECT {n}"), "strict") for n in range(5)], LINES)
-            store.remember({key: gold(number) for number, key in enumerate(keys[:3])})
-            store.close()
-            for path in (*folder.iterdir(), folder):
-                path.chmod(0o555)
-            done = ran(READER.format(folder=str(folder)), keys)
-            assert done.stdout.split() == ["3"]
-            assert done.stderr.count("is not written any more") == 1
-        finally:
-            folder.chmod(0o755)
-            shutil.rmtree(folder)
-
-    def test_a_full_disk(self, tmp_path, keys):
-        """A limit on the size of files, which the kernel enforces as it does the end of a disk."""
+    def test_a_file_that_another_process_keeps_locked(self, stored, keys, monkeypatch, caplog):
+        monkeypatch.setattr(gold_store, "_BUSY_MS", 50)
         code = (
-            "import resource, sys, pickle\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-            "from sql_env.caching.gold_store import GoldStore\n"
-            "from sql_env.comparison import Gold\n"
-            "from sql_env import ExecutionResult, Status\n"
-            f"store = GoldStore({str(tmp_path / 'store')!r})\n"
-            "keys = pickle.load(sys.stdin.buffer)\n"
-            "for n, key in enumerate(keys):\n"
-            "    rows = ((n, 'x' * 30_000),)\n"
-            "    store.remember({key: Gold(ExecutionResult(Status.OK, ('n', 'text'), rows))})\n"
-            "print(len(store.recall(keys)))\n"
+            "import sqlite3, sys; other = sqlite3.connect(sys.argv[1], isolation_level=None);"
+            "other.execute('BEGIN EXCLUSIVE'); print('locked', flush=True); sys.stdin.read()"
         )
-        some = keys(*range(12))
-        done = ran(code, some)
-        assert 1 <= int(done.stdout) <= 6
-        assert done.stderr.count("is not written any more") == 1
-        left = GoldStore(tmp_path / "store").recall(some)
-        assert left == {key: gold(number, 30_000) for number, key in enumerate(some) if key in left}
-        assert len(left) == int(done.stdout)
+        command = [sys.executable, "-c", code, str(stored / "golds.sqlite")]
+        other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert other.stdout.readline() == b"locked\n"
+        store = GoldStore(stored)
+        assert store.get_many(keys(1), LIMITS) == {}
+        put(store, [50], keys)
+        other.communicate(timeout=60)
+        assert store.get_many(keys(1), LIMITS) == {keys(1)[0]: gold(1, 3_000)}
 
-    def test_a_file_that_another_process_keeps_locked(self, stored, monkeypatch, caplog):
-        from sql_env.caching import cache_file
-
-        file, entries = stored
-        monkeypatch.setattr(cache_file, "WAIT_MS", 50)
-        other = apsw.Connection(str(file))
-        other.execute("BEGIN EXCLUSIVE")
-        store = GoldStore(file.parent)
-        assert store.recall(list(entries)) == {}
-        assert store.recall(list(entries)) == {}
-        other.close()
-        assert len(caplog.records) == 1
-
-
-READER = """
-import os, pickle, sys
-from sql_env.caching.gold_store import GoldStore
-from sql_env.comparison import Gold
-from sql_env import ExecutionResult, Status
-
-keys = pickle.load(sys.stdin.buffer)
-if not os.getuid():
-    os.setuid(65534)  # no file is read-only for root
-store = GoldStore({folder!r})
-for key in keys[3:]:
-    store.remember({{key: Gold(ExecutionResult(Status.OK))}})
-print(len(store.recall(keys)))
-store.close()
-"""
-
-
-def ran(code, keys):
-    import pickle
-
-    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(keys), capture_output=True)
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-    assert done.returncode == 0, done.stderr
-    return done
+    def test_a_full_disk(self, stored, keys, caplog):
+        """SQLite finds the disk full as it finds its largest page count reached: the oldest results go."""
+        put(GoldStore(stored, max_bytes=2**20), range(10, 40), keys, 60_000)
+        check(stored, keys, caplog)
 
 
 WRITER = """
-import pickle, sys
-from sql_env.caching.gold_store import GoldStore
+import random, sys
+from sql_env.caching import gold_store
+gold_store._FRESH_NS = 0
+from sql_env import ExecutionResult, Limits, Query, Status
+from sql_env.caching.gold_cache import GoldKey
 from sql_env.comparison import Gold
-from sql_env import ExecutionResult, Status
-
-folder, first, step = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-keys = pickle.load(sys.stdin.buffer)
-store = GoldStore(folder, max_bytes=2**23)
+from sql_env.execution.engines.files import signature
+folder, database, seed = sys.argv[1:]
+store, chance = gold_store.GoldStore(folder, max_bytes=2**20), random.Random(int(seed))
 print("ready", flush=True)
-for turn in range(10**6 if step == 0 else 1):
-    for place in range(first, len(keys), max(step, 1)):
-        golds = {keys[n]: Gold(ExecutionResult(Status.OK, ("n", "text"), ((n, "x" * (n * 50)),)))
-                 for n in range(place, min(place + 7, len(keys)))}
-        store.remember(golds)
-        assert store.recall(list(golds)) == golds, "lost"
+for _ in range(150):
+    numbers = [chance.randrange(60) for _ in range(3)]
+    keys = {n: GoldKey(Query(database, f"SELECT {n}"), "strict", signature(database)) for n in numbers}
+    made = {k: Gold(ExecutionResult(Status.OK, ("n", "text"), ((n, "x" * 20_000),))) for n, k in keys.items()}
+    for k, found in store.get_many(list(made), Limits()).items():
+        assert found == made[k]
+    store.put_many(made, Limits())
 """
-
-
-def writer(folder, keys, first=0, step=0):
-    import pickle
-
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(first), str(step)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    process.stdin.write(pickle.dumps(keys))
-    process.stdin.close()
-    process.stdin = None
-    return process
 
 
 @pytest.mark.slow
 class TestProcesses:
-    def test_two_write_at_the_same_time(self, tmp_path, keys):
-        some = keys(*range(300))
-        both = [writer(tmp_path / "store", some, first, 2) for first in (0, 1)]
-        for process in both:
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors
-            assert not errors
-        found = GoldStore(tmp_path / "store").recall(some)
-        assert found == {key: gold(number, number * 50) for number, key in enumerate(some)}
+    def start(self, folder, concerts, seed):
+        command = [sys.executable, "-c", WRITER, str(folder), str(concerts), str(seed)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def test_killed_in_mid_write(self, tmp_path, keys, caplog):
-        some = keys(*range(300))
-        expected = {key: gold(number, number * 50) for number, key in enumerate(some)}
-        rng, hot = random.Random(3), 0
-        for _ in range(12):
-            process = writer(tmp_path / "store", some)
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(rng.uniform(0.02, 0.3))
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
-            process.stdout.close()
-            process.stderr.close()
-            journal = tmp_path / "store" / "golds.sqlite-journal"
-            hot += journal.exists() and journal.stat().st_size > 0
-            store = GoldStore(tmp_path / "store")
-            found = store.recall(some)
-            assert found == {key: expected[key] for key in found}
-            store.close()
-            with apsw.Connection(str(store._disk.file)) as connection:
-                assert connection.execute("PRAGMA integrity_check").get == "ok"
-        assert hot  # some were killed in mid-transaction
-        assert found
-        assert not caplog.records
+    def test_several_write_at_the_same_time(self, tmp_path, concerts):
+        writers = [self.start(tmp_path / "store", concerts, seed) for seed in range(3)]
+        for writer in writers:
+            _, errors = writer.communicate(timeout=120)
+            assert (writer.returncode, errors) == (0, "")
+
+    def test_killed_while_it_writes(self, tmp_path, concerts, keys, caplog):
+        chance = random.Random(0)
+        for seed in range(8):
+            writer = self.start(tmp_path / "store", concerts, seed)
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(chance.random() * 0.2)
+            writer.kill()
+            writer.communicate()
+            check(tmp_path / "store", keys, caplog, 20_000)
 
 
-class TestThreads:
-    def test_many_threads(self, tmp_path, keys):
-        store, some, wrong = GoldStore(tmp_path / "store"), keys(*range(120)), []
+def test_many_threads(tmp_path, keys):
+    store, wrong = GoldStore(tmp_path, max_bytes=2**20), []
 
-        def work(first: int) -> None:
-            for number in range(first, 120, 6):
-                store.remember({some[number]: gold(number)})
-                found = store.recall(some)
-                if found != {key: gold(some.index(key)) for key in found} or some[number] not in found:
-                    wrong.append(number)
+    def work(number):
+        for n in range(20):
+            k = keys(number * 100 + n)[0]
+            store.put_many({k: gold(n)}, LIMITS)
+            if store.get_many([k], LIMITS) not in ({}, {k: gold(n)}):
+                wrong.append(k)
 
-        threads = [threading.Thread(target=work, args=(first,)) for first in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not wrong
-        assert len(store.recall(some)) == 120
-
-    def test_a_fork_has_its_own_connection(self, tmp_path, keys):
-        """It forks while another thread writes, and both go on."""
-        store, some, done = GoldStore(tmp_path / "store"), keys(*range(40)), threading.Event()
-        store.remember({some[0]: gold(0)})
-
-        def work() -> None:
-            while not done.wait(0.001):  # else the file is hardly ever free, and the fork gives up
-                store.remember({some[1]: gold(1, 3000)})
-
-        thread = threading.Thread(target=work)
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
         thread.start()
-        try:
-            for number in range(2, 8):
-                child = os.fork()
-                if not child:
-                    code = 1
-                    try:
-                        store.remember({some[number]: gold(number)})
-                        expected = {some[0]: gold(0), some[number]: gold(number)}
-                        assert store.recall([*expected]) == expected, vars(store._disk)
-                        code = 0
-                    except BaseException:
-                        traceback.print_exc()
-                        sys.stderr.flush()
-                        raise
-                    finally:
-                        os._exit(code)
-                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        finally:
-            done.set()
-            thread.join()
-        assert len(store.recall(some)) == 8
-        store.close()
-        with apsw.Connection(str(store._disk.file)) as connection:
-            assert connection.execute("PRAGMA integrity_check").get == "ok"
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_threads_use_the_store(tmp_path, keys):
+    store, going = GoldStore(tmp_path), threading.Event()
+    mine = {n: keys(n)[0] for n in range(30)}
+
+    def work(number):
+        while not going.is_set():
+            store.put_many({mine[number]: gold(number)}, LIMITS)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for n in range(10, 16):
+        child = os.fork()
+        if not child:
+            store.put_many({mine[n]: gold(n)}, LIMITS)
+            os._exit(0 if store.get_many([mine[n]], LIMITS) == {mine[n]: gold(n)} else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    going.set()
+    for thread in threads:
+        thread.join(60)
+
+
+def test_golds_of_a_scorer(tmp_path, ask):
+    task = ask("SELECT name FROM singer ORDER BY age")
+    for stored in (0, 1):
+        with Scorer(gold_store=GoldStore(tmp_path)) as scorer:
+            assert scorer.golds([task])[0].ok
+            assert scorer.stats.gold_stored == stored

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sql_env import Limits, Scorer, Status, Task, respond
+from sql_env.caching import gold_store
 from sql_env.caching.gold_cache import GoldCache
 from sql_env.caching.gold_store import GoldStore
 from sql_env.errors import ClosedError, ComparisonError, LimitError
@@ -213,7 +214,8 @@ def test_a_budget_covers_the_gold_and_keeps_to_the_limits(steps, most, least, fa
     assert limits.budget(None) == most
 
 
-def test_golds_on_disk_are_shared_and_change_nothing(ask, tmp_path):
+def test_golds_on_disk_are_shared_and_change_nothing(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr(gold_store, "_FRESH_NS", 0)
     tasks = [ask("SELECT name FROM singer ORDER BY age"), ask("SELECT fee FROM concert"), ask("SELECT oops")]
     texts = [
         respond("SELECT name FROM singer ORDER BY age, name DESC"),
@@ -239,7 +241,7 @@ def test_golds_on_disk_are_shared_and_change_nothing(ask, tmp_path):
 def test_the_golds_that_are_kept_have_room(ask):
     tasks = [ask(f"SELECT {n}, zeroblob(1000)") for n in range(9)]
     with Scorer(gold_cache=100) as scorer:
-        scorer._golds = GoldCache(100, room=5_000)
+        scorer._golds._cache = GoldCache(100, max_bytes=5_000)
         for asked, misses in ((tasks, 9), (tasks[-4:], 9), (tasks[:1], 10)):
             scorer.golds(asked)
             assert scorer.stats.gold_misses == misses

@@ -1,4 +1,4 @@
-"""A gold as text: JSON without loss, which is safe to read whatever is in it."""
+"""Gold results as JSON, without loss. Decoding is safe for any input."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sql_env.comparison.gold import Gold
 from sql_env.types import ExecutionResult, Status
 
 
-def encode(gold: Gold) -> bytes:
-    """A gold as JSON in UTF-8, without loss; `decode` is its inverse. A blob is an object of its digits."""
+def encode_gold(gold: Gold) -> bytes:
+    """Encode a gold result as JSON in UTF-8. A blob becomes an object with its hexadecimal digits."""
     result = gold.result
     text = _TO_JSON.encode(
         [result.status.value, result.columns, result.rows, result.error, gold.blocks, gold.steps]
@@ -19,11 +19,11 @@ def encode(gold: Gold) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # JSON's own escapes would make one character of two
 
 
-def decode(body: bytes) -> Gold:
-    """What `encode` was given.
+def decode_gold(body: bytes) -> Gold:
+    """Decode the output of `encode_gold`.
 
     Raises:
-        ValueError: It was given something else.
+        ValueError: The bytes are something else.
     """
     try:
         status, columns, rows, error, blocks, steps = _FROM_JSON.decode(body.decode("utf-8", "surrogatepass"))
@@ -37,17 +37,17 @@ def decode(body: bytes) -> Gold:
         result = ExecutionResult(Status(status), tuple(columns), tuple(map(tuple, rows)), error)
         return Gold(result, None if blocks is None else tuple(blocks), steps)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"this is no gold: {error}") from None
+        raise ValueError(f"not a gold result: {error}") from None
 
 
 def _check(values: Any, *kinds: type) -> None:
     if type(values) is not list or not set(map(type, values)) <= set(kinds):
-        raise ValueError(f"no list of {', '.join(kind.__name__ for kind in kinds)}")
+        raise ValueError(f"not a list of {', '.join(kind.__name__ for kind in kinds)}")
 
 
 def _from_blob(value: object) -> dict[str, str]:
     if not isinstance(value, bytes):
-        raise TypeError(f"no cell is a {type(value).__name__}")
+        raise TypeError(f"a cell cannot be a {type(value).__name__}")
     return {"blob": value.hex()}
 
 
