@@ -1,4 +1,4 @@
-"""What runs queries, by name: worker processes of this machine, or those of a Ray cluster."""
+"""Executors by name: worker processes on this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ BACKENDS = {
     "local": "sql_env.execution.executor:Executor",
     "ray": "sql_env.execution.ray_backend.executor:RayExecutor",
 }
-"""Where the executor of each backend is: ``module:class``."""
+"""The executor of each backend: ``module:class``."""
 
 AUTO = "auto"
-"""Ray in the driver of a Ray job, else this machine."""
+"""The name that means Ray in the driver of a Ray job, and this machine elsewhere."""
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""What Ray sets in the environment of a driver that it starts itself (``ray job submit``)."""
+"""The environment variable of a driver that Ray itself started (``ray job submit``)."""
 
 
 class Backend(Protocol):
-    """What a `sql_env.Scorer` needs of an executor; `sql_env.Executor` says what each method does.
+    """The methods of an executor that a `sql_env.Scorer` calls; `sql_env.Executor` documents them.
 
-    A result depends on the query, its database and the limits alone, so every backend gives the same.
+    A result depends only on the query, its database and the limits. So all backends give the same results.
 
     Attributes:
-        limits: What one query may cost.
-        workers: How many processes run queries at once.
+        limits: The limits of each query.
+        workers: The number of processes that run queries.
     """
 
     limits: Limits
@@ -47,7 +47,7 @@ class Backend(Protocol):
 
     @property
     def stats(self) -> ExecutorStats:
-        """What it has done so far."""
+        """Counts and times."""
         ...
 
     def run(self, query: Query) -> ExecutionResult:
@@ -55,21 +55,21 @@ class Backend(Protocol):
         ...
 
     def run_many(self, queries: Sequence[Query]) -> list[ExecutionResult]:
-        """Run queries, and return their results in the same order."""
+        """Run queries and return their results in the same order."""
         ...
 
     def judge(
-        self, cases: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
+        self, requests: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
     ) -> list[Judgement]:
-        """Run queries, and compare what they return where they run."""
+        """Run queries, and compare their results in the workers."""
         ...
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
-        """Run queries, and return what each of them took."""
+        """Run queries and return the cost of each."""
         ...
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
-        """The tables of a database, read in this process."""
+        """Read the tables of a database in this process."""
         ...
 
     def close(self) -> None:
@@ -78,12 +78,12 @@ class Backend(Protocol):
 
 
 def load_executor(backend: str = "local", limits: Limits = Limits(), workers: int = 1) -> Backend:  # noqa: B008
-    """A new executor of a backend.
+    """Make an executor.
 
     Args:
-        backend: ``local``, ``ray``, or ``auto``: Ray in the driver of a Ray job, else local.
-        limits: What one query may cost.
-        workers: How many processes run queries at once, over all machines.
+        backend: ``local``, ``ray``, or ``auto``: ray in the driver of a Ray job, else local.
+        limits: The limits of each query.
+        workers: The number of processes that run queries, on all machines together.
 
     Raises:
         PluginError: There is no such backend, or it is not installed.
@@ -101,35 +101,34 @@ def load_executor(backend: str = "local", limits: Limits = Limits(), workers: in
 def map_distributed(
     function: Callable[[Job], Done], jobs: Iterable[Job], backend: str = "local", workers: int = 1
 ) -> Iterator[Done]:
-    """Call a function on each of many jobs, and yield what it returns, in the jobs' order.
+    """Call a function on each of many jobs, and yield its results in the order of the jobs.
 
-    Under ``local`` it is called here, on one job after another. Under ``ray`` it is called on as many at
-    a time as there are workers, on any node, and again where a node is lost in the middle of it.
-    Jobs are taken, and results held, a bounded number at a time.
+    ``local`` calls it here, on one job after another. ``ray`` calls it on any node, on as many jobs at a time
+    as there are workers, and again if a node is lost. Only a bounded number of jobs and results is in memory.
 
     Args:
-        function: A function of a module, which every node has installed. Its result must not depend on
-            where or how often it is called.
-        jobs: What it is called on, one by one; any picklable objects.
+        function: A function of a module that every node has. Its result must not depend on the node or
+            on the number of calls.
+        jobs: Its arguments, one by one; any picklable objects.
         backend: ``local``, ``ray`` or ``auto``; see `load_executor`.
-        workers: How many processes are at work, over all machines.
+        workers: The number of processes, on all machines together.
 
     Raises:
         PluginError: There is no such backend, or it is not installed.
 
     Example:
-        >>> list(spread(len, ["a", "bc"]))
+        >>> list(map_distributed(len, ["a", "bc"]))
         [1, 2]
     """
     if resolve_backend(backend) == "ray":
-        everywhere: Any = plugins.load_object("sql_env.execution.ray_backend.tasks:spread")
-        yield from everywhere(function, jobs, workers)
+        map_tasks: Any = plugins.load_object("sql_env.execution.ray_backend.tasks:map_tasks")
+        yield from map_tasks(function, jobs, workers)
     else:
         yield from map(function, jobs)
 
 
 def resolve_backend(backend: str) -> str:
-    """The name of the backend that ``backend`` stands for here.
+    """Return the backend's name, with ``auto`` replaced by ``ray`` or ``local``.
 
     Raises:
         PluginError: There is no such backend, or it is not installed.
@@ -143,9 +142,9 @@ def resolve_backend(backend: str) -> str:
 
 
 def _drives_ray() -> bool:
-    """Whether this process is the driver of a Ray job. Ray is not imported to find out.
+    """Return True if this process is the driver of a Ray job. This does not import Ray.
 
-    A task or an actor is none: what it starts would need resources that it holds itself.
+    A task or an actor is no driver: tasks that it starts would wait for the CPU that it has itself.
     """
     ray: Any = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():

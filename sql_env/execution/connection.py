@@ -1,8 +1,11 @@
-"""Messages over a socket, each with its length before it."""
+"""Messages over a socket. Eight bytes of length precede each message.
+
+`multiprocessing.connection` cannot read a part of a message: if a worker stopped in the middle of one, the
+parent's thread would block beyond its deadline. This connection never waits for the rest of a message.
+"""
 
 from __future__ import annotations
 
-import select
 from socket import MSG_DONTWAIT, socket
 from struct import Struct
 
@@ -12,35 +15,35 @@ _MOST = 2**20  # of a long message
 
 
 class Connection:
-    """One end of a socket. What has arrived of later messages is kept until they are whole."""
+    """One end of a socket. It keeps the parts of a message until the message is complete."""
 
     def __init__(self, end: socket) -> None:
         self._socket = end
         self._parts: list[bytes] = []
         self._have = 0  # bytes in them
-        self._need = _LENGTH.size  # bytes with which they are a message, or say how long one is
+        self._need = _LENGTH.size  # bytes that complete the message, or its length
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def send(self, message: bytes) -> None:
-        """Send a message, however long it takes the other end to read it.
+        """Send a message. It may block until the other end reads.
 
         Raises:
-            OSError: The other end is gone.
+            OSError: The other end is closed.
         """
         head = _LENGTH.pack(len(message))
         if len(message) < _READ:
             self._socket.sendall(head + message)
-        else:  # a copy would cost more than a call
+        else:  # to join both would copy the message, which costs more than a second call
             self._socket.sendall(head)
             self._socket.sendall(message)
 
     def receive(self, wait: bool = True) -> list[memoryview]:
-        """All messages that have arrived; at least one if it is to wait.
+        """Return all complete messages; if ``wait``, at least one.
 
         Raises:
-            EOFError: The other end is gone.
+            EOFError: The other end is closed.
         """
         found: list[memoryview] = []
         while not found:
@@ -59,17 +62,11 @@ class Connection:
                 found = self._split()
         return found
 
-    def has_arrived(self) -> bool:
-        """Whether `receive` would not wait."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
-
     def close(self) -> None:
         self._socket.close()
 
     def _split(self) -> list[memoryview]:
-        """The whole messages among the parts; what is left of them is kept."""
+        """Split the parts into complete messages, and keep the rest."""
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         found, view, at = [], memoryview(data), 0
         self._need = _LENGTH.size

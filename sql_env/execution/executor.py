@@ -1,4 +1,4 @@
-"""Running SQL under limits, in worker processes that can be killed."""
+"""Run SQL under limits, in worker processes that can be killed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sql_env.types import Cost, ExecutionResult, Query
 
 
 class Executor:
-    """Runs queries in a pool of worker processes. Thread-safe; usable as a context manager.
+    """Run queries in a pool of worker processes. Thread-safe; usable as a context manager.
 
-    Workers start with the first query and go when the executor is closed or collected, or when this
-    process ends in whatever way.
+    Workers start with the first query. They end when the executor is closed or garbage-collected, and when
+    this process ends, even if it is killed.
 
     Args:
-        limits: What one query may cost.
-        workers: How many processes run queries at once.
+        limits: The limits of each query.
+        workers: The number of processes that run queries.
 
     Raises:
         LimitError: ``workers`` is not a positive integer.
@@ -50,7 +50,7 @@ class Executor:
 
     @property
     def stats(self) -> ExecutorStats:
-        """What it has done so far. A copy."""
+        """Counts and times since the executor was made. A copy."""
         return self._pool.stats.copy()
 
     def run(self, query: Query) -> ExecutionResult:
@@ -60,46 +60,48 @@ class Executor:
     def run_many(self, queries: Sequence[Query]) -> list[ExecutionResult]:
         """Run queries and return their results in the same order.
 
-        What a query does is its result's status; nothing that it holds raises.
+        A query never raises: its failure is the status of its result.
 
         Raises:
             DatabaseError: A query's dialect has no engine.
-            ClosedError: The executor is closed, or was closed meanwhile.
+            ClosedError: The executor is closed, or was closed during the call.
             SQLEnvError: Worker processes cannot be started.
         """
-        cases = [JudgeRequest(query) for query in queries]
-        return [judgement.result for judgement in self._run(cases, ResultMode.ROWS)]
+        requests = [JudgeRequest(query) for query in queries]
+        return [judgement.result for judgement in self._run(requests, ResultMode.ROWS)]
 
     def judge(
-        self, cases: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
+        self, requests: Sequence[JudgeRequest], rows: bool = False, steps: bool = False
     ) -> list[Judgement]:
-        """Run queries and compare what they return where they run.
+        """Run queries, and compare their results in the workers.
 
         Args:
-            cases: Each a query with what its result is compared with.
-            rows: Whether to bring the rows here, too.
-            steps: Whether to bring the rows and count the steps, as is done for golds.
+            requests: The queries, each with the gold results to compare with.
+            rows: True to fetch the rows of the results.
+            steps: True to fetch the rows and the number of steps, as for a gold query.
 
         Returns:
-            What came of each case, in the same order. Where a comparison could not be finished, the
-            result is ``unavailable``.
+            The judgements in the same order. If a comparison cannot be finished, the result is
+            ``unavailable``.
 
         Raises:
             DatabaseError: A query's dialect has no engine.
-            ClosedError: The executor is closed, or was closed meanwhile.
+            ClosedError: The executor is closed, or was closed during the call.
             SQLEnvError: Worker processes cannot be started.
         """
-        return self._run(cases, ResultMode.GOLD if steps else ResultMode.ROWS if rows else ResultMode.VERDICT)
+        return self._run(
+            requests, ResultMode.GOLD if steps else ResultMode.ROWS if rows else ResultMode.VERDICT
+        )
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
-        """Run queries and return, in the same order, what each of them took in place of its result.
+        """Run queries under the same limits, and return the cost of each in the same order.
 
-        They run under the same limits. Where there is one worker, it runs those on one database in the
-        order in which they are given, so that two that take turns are measured under the same load.
+        One worker runs the queries on one database in the given order. So two queries that alternate are
+        measured under the same load.
 
         Raises:
             DatabaseError: A query's dialect has no engine.
-            ClosedError: The executor is closed, or was closed meanwhile.
+            ClosedError: The executor is closed, or was closed during the call.
             SQLEnvError: Worker processes cannot be started.
 
         Example:
@@ -108,32 +110,33 @@ class Executor:
             >>> cost.status, cost.steps
             (<Status.UNAVAILABLE: 'unavailable'>, None)
         """
-        cases = [JudgeRequest(query) for query in queries]
-        return [_cost(judgement.result) for judgement in self._run(cases, ResultMode.COST)]
+        requests = [JudgeRequest(query) for query in queries]
+        return [_cost(judgement.result) for judgement in self._run(requests, ResultMode.COST)]
 
-    def _run(self, cases: Sequence[JudgeRequest], ask: ResultMode) -> list[Judgement]:
+    def _run(self, requests: Sequence[JudgeRequest], mode: ResultMode) -> list[Judgement]:
         self._check_open()
-        for dialect in {case.query.dialect for case in cases}:
+        for dialect in {request.query.dialect for request in requests}:
             check_dialect(dialect)
-        paths = {path: _absolute(path) for path in {case.query.database for case in cases}}
+        # A worker may have another working directory than this process.
+        paths = {path: os.path.abspath(path) for path in {request.query.database for request in requests}}
         if any(path != absolute for path, absolute in paths.items()):
-            cases = [_moved(case, paths[case.query.database]) for case in cases]
-        return self._pool.run(cases, ask)
+            requests = [_with_path(request, paths[request.query.database]) for request in requests]
+        return self._pool.run(requests, mode)
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
-        """The tables of a database with sample values and descriptions, read in this process.
+        """Read the tables of a database with sample values and descriptions, in this process.
 
-        Its text (``str``) is DDL. What has been read is kept until the database file changes.
+        `sql_env.prompts.ddl.schema_to_ddl` writes a schema as SQL. A schema is kept until the file changes.
 
         Raises:
-            DatabaseError: The database is missing or is none, or the dialect has no engine.
+            DatabaseError: The file is missing or is not a database, or the dialect has no engine.
             ClosedError: The executor is closed.
         """
         self._check_open()
-        return _schema(_absolute(database), dialect, self.limits, signature(database))
+        return _read_schema(os.path.abspath(database), dialect, self.limits, signature(database))
 
     def close(self) -> None:
-        """End all workers. Closing twice is no mistake."""
+        """End all workers. A second call does nothing."""
         self._finalizer()
 
     def __enter__(self) -> Executor:
@@ -150,22 +153,17 @@ class Executor:
 
 
 @lru_cache(maxsize=1024)
-def _schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
+def _read_schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
     return add_descriptions(load_engine(dialect, limits).schema(database), database)
 
 
 def _cost(measured: ExecutionResult) -> Cost:
-    """What a worker says of a query that it has measured; see `sql_env.execution.worker`."""
+    """Read the only row of a measured query; see `sql_env.execution.worker`."""
     steps, seconds = measured.rows[0] if measured.ok else (None, None)
     assert isinstance(steps, int | None)
     assert isinstance(seconds, float | None)
     return Cost(measured.status, steps, seconds, measured.error)
 
 
-def _moved(case: JudgeRequest, database: str) -> JudgeRequest:
-    return replace(case, query=replace(case.query, database=database))
-
-
-def _absolute(path: str) -> str:
-    """Workers may have started in another working directory than this one."""
-    return os.path.abspath(path)
+def _with_path(request: JudgeRequest, database: str) -> JudgeRequest:
+    return replace(request, query=replace(request.query, database=database))

@@ -1,4 +1,4 @@
-"""What a worker and its parent share: which query runs, and since when."""
+"""Memory that a worker and its parent share: the index and the start time of the running query."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from mmap import mmap
 
 
 class Heartbeat:
-    """Sixteen bytes of shared memory: which query a worker runs or compares, and since when.
+    """Sixteen bytes of shared memory: the start time of a query, and its index with a flag.
 
-    Each is one aligned word, stored at once. `struct.pack_into` would not do: it clears the bytes
-    before it writes them, and a reader that comes in between takes a healthy worker for overdue.
+    Each is one aligned word, which the processor stores at once. `struct.pack_into` would first clear the
+    bytes. A parent that reads a cleared time would kill a healthy worker as overdue.
 
     Args:
         file: A file descriptor of at least `SIZE` bytes. It may be closed afterwards.
@@ -26,37 +26,37 @@ class Heartbeat:
 
     @property
     def began(self) -> float:
-        """When the running query began, on the monotonic clock."""
+        """The start time of the last query, on the monotonic clock."""
         return self._times[0]
 
     @property
     def place(self) -> int:
-        """How many queries were begun before the last one; -1 before the first."""
+        """The index of the last query that began; -1 before the first."""
         return self._places[1] >> 1
 
     @property
     def comparing(self) -> bool:
-        """Whether the last query's result is being compared."""
+        """True while the result of the last query is compared."""
         return bool(self._places[1] & 1)
 
     def begin(self, place: int) -> None:
-        """Note that the query at this place begins now.
+        """Store that the query with this index begins now.
 
-        The time comes first: who reads the place before the time does not take it for the last one's.
+        The time is stored first. So a reader that reads the index first never sees an old time with it.
         """
         self._times[0] = time.monotonic()
         self._places[1] = place << 1
 
     def compare(self) -> None:
-        """Note that its result is being compared."""
+        """Store that its result is compared now."""
         self._places[1] |= 1
 
     def touch(self) -> None:
-        """Note that what comes next was asked for now."""
+        """Store the time at which the next query was sent."""
         self._times[0] = time.monotonic()
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         for view in (self._places, self._times, self._view):
             view.release()
         self._memory.close()

@@ -1,10 +1,10 @@
-"""The program inside a worker process: it runs queries, and compares what they return.
+"""The program of a worker process: it runs queries and compares their results.
 
-It talks marshal over a socket. It is sent `sql_env.execution.messages.Request` after request, and answers
-in frames
-``(replies, seconds of execution, seconds of comparison, retire)``, the replies in the order of the queries.
-They are gathered for a moment, because a message for each costs more than a small query. Shared memory
-says which query is being run and since when, so a killed worker loses nothing but that one.
+It reads `sql_env.execution.messages.Request` after request from a socket, in the marshal format. It answers in
+frames ``(replies, seconds of execution, seconds of comparison, retire)``, with the replies in the order of the
+queries. A frame holds the replies of up to `GATHER_SECONDS`, because a message for each reply costs more than
+a small query. Shared memory holds the index and the start time of the running query (`heartbeat`). So if the
+process is killed, the parent loses no other query.
 """
 
 from __future__ import annotations
@@ -30,80 +30,83 @@ from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 
 GATHER_SECONDS = 0.05
+"""The longest time for which a reply waits for others."""
+
 GATHER_ROWS = 2_000
+"""The most rows that wait."""
 
 _OK = Status.OK
 
 
 def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> None:
-    """Serve the parent at the other end of ``socket``, a file descriptor, as is ``memory``."""
-    _settle(parent, socket)
+    """Serve the parent. ``socket`` and ``memory`` are file descriptors."""
+    _prepare(parent, socket)
     serve(Connection(Socket(fileno=socket)), Heartbeat(memory), Limits(**limits))  # type: ignore[arg-type]
 
 
-def serve(line: Connection, progress: Heartbeat, limits: Limits) -> None:
-    """Answer requests until the line ends."""
+def serve(connection: Connection, heartbeat: Heartbeat, limits: Limits) -> None:
+    """Answer requests until the connection is closed."""
     engines: dict[str, Engine] = {}
     place = 0
     while True:
         try:
-            messages = line.receive()
+            messages = connection.receive()
         except EOFError:
             return
         for message in messages:
             request: Request = loads(message)
-            for dialect in {job[1] for job in request[1]} - set(engines):
-                engines[dialect] = load_engine(dialect, limits)  # before any query's time begins
-            stint = RequestRunner(engines, request, progress, line.send)
-            place = stint.run(place, 2 * limits.memory_bytes + 128 * 2**20)
+            for dialect in {query[1] for query in request[1]} - set(engines):
+                engines[dialect] = load_engine(dialect, limits)  # before the time of a query begins
+            runner = RequestRunner(engines, request, heartbeat, connection.send)
+            place = runner.run(place, 2 * limits.memory_bytes + 128 * 2**20)
 
 
 class RequestRunner:
-    """One request, from its first query to its last."""
+    """Run the queries of one request."""
 
     def __init__(
         self,
         engines: dict[str, Engine],
         request: Request,
-        progress: Heartbeat,
+        heartbeat: Heartbeat,
         send: Callable[[bytes], None],
     ) -> None:
-        references, self._jobs = request
+        references, self._queries = request
         self._engines = engines
-        self._progress = progress
+        self._heartbeat = heartbeat
         self._send = send
         self._references = [(get_comparison(name), unpack_gold(gold)) for name, gold in references]
         self._replies: list[Reply] = []
         self._comparing = 0.0
 
     def run(self, place: int, memory: float) -> int:
-        """Run each query under a timer of the kernel, which kills this process when it runs out.
+        """Run each query under a timer of the kernel, which kills this process at the CPU limit.
 
         Args:
-            place: How many queries this process has run before.
-            memory: Bytes beyond which it should be replaced.
+            place: The number of queries that this process has run before.
+            memory: If the process holds more bytes than this, it asks to be replaced.
 
         Returns:
-            How many it has run now.
+            The number of queries that it has run now.
         """
         for engine in self._engines.values():
             engine.begin()
-        left, rows = len(self._jobs), 0
+        left, rows = len(self._queries), 0
         began = perf_counter()
-        for ask, dialect, database, sql, steps, references in self._jobs:
+        for mode, dialect, database, sql, steps, references in self._queries:
             engine = self._engines[dialect]
-            self._progress.begin(place)
+            self._heartbeat.begin(place)
             place += 1
             _arm(engine)
             taken: int | None = None
-            if ask < ResultMode.GOLD:
+            if mode < ResultMode.GOLD:
                 result = engine.run(database, sql, steps)
-            elif ask == ResultMode.GOLD:
+            elif mode == ResultMode.GOLD:
                 result, taken = engine.measure(database, sql)
             else:
                 result = _measured(engine, database, sql)
             equal = self._compare(engine, result, references) if references else ()
-            kept = None if ask == ResultMode.VERDICT else result.rows
+            kept = None if mode == ResultMode.VERDICT else result.rows
             self._replies.append((result.status.value, result.columns, kept, result.error, equal, taken))
             left -= 1
             rows += len(kept) if kept else 0
@@ -119,13 +122,13 @@ class RequestRunner:
         began = perf_counter()
         equal = []
         for reference in references:
-            semantics, gold = self._references[reference]
+            comparison, gold = self._references[reference]
             if result.rows == gold.result.rows and len(result.columns) == len(gold.result.columns):
-                equal.append(True)  # under any semantics
+                equal.append(True)  # under every comparison
                 continue
-            self._progress.compare()
+            self._heartbeat.compare()
             _arm(engine)
-            equal.append(semantics.equal(result, gold))
+            equal.append(comparison.equal(result, gold))
         self._comparing += perf_counter() - began
         return equal
 
@@ -137,11 +140,12 @@ class RequestRunner:
 
 
 def _arm(engine: Engine) -> None:
+    # The kernel's CPU timer stops code that never returns to Python, such as one long SQL function.
     signal.setitimer(signal.ITIMER_PROF, engine.limits.cpu_seconds + engine.cpu_grace)
 
 
 def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
-    """What a query took: one row, its steps and its seconds of CPU."""
+    """Measure a query. The only row of the result is (steps, CPU seconds)."""
     began = thread_time()
     result, steps = engine.measure(database, sql)
     seconds = thread_time() - began
@@ -149,13 +153,13 @@ def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held, mapped files included. It costs little to ask."""
+    """Return the largest memory of this process so far, with mapped files. This is a cheap call."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def resident_bytes() -> int:
-    """The memory that this process holds now without mapped files; its peak where that is unknown."""
+    """Return the memory of this process now, without mapped files; the peak if the system does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
             _, resident, shared, *_ = map(int, file.read().split())
@@ -164,21 +168,22 @@ def resident_bytes() -> int:
         return peak_bytes()
 
 
-def _settle(parent: int, socket: int) -> None:
-    """Be killable by the timer, deaf to Ctrl-C, unable to write files, and gone when the parent is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _prepare(parent: int, socket: int) -> None:
+    """Set up signals and limits of the process, and a thread that ends it with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    faulthandler.register(signal.SIGPROF, all_threads=False, chain=True)  # a line, then the default: death
+    # faulthandler writes a line before the timer kills: it shows the cause even if the exit code is lost.
+    faulthandler.register(signal.SIGPROF, all_threads=False, chain=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    threading.Thread(target=_leave_with, args=(parent, socket), daemon=True).start()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file can grow
+    threading.Thread(target=_exit_with, args=(parent, socket), daemon=True).start()
 
 
-def _leave_with(parent: int, socket: int) -> None:
-    """End this process, even in mid-query, when the other end of ``socket`` has closed.
+def _exit_with(parent: int, socket: int) -> None:
+    """End this process, even during a query, when the other end of ``socket`` is closed.
 
-    A fork of the parent may keep that end open, so the parent itself is looked at, too.
+    A fork of the parent may keep that end open. So the parent's process id is checked, too.
     """
     poll = select.poll()
     poll.register(socket, 0)  # no event but a hang-up

@@ -1,5 +1,4 @@
-"""Scoring on a Ray cluster. Nothing else imports Ray, and this is imported when it is asked for.
+"""Scoring on a Ray cluster. Only `sql_env.execution.backends` imports this package, and only on request.
 
-Ray places actors and tasks, restarts them after a failure, moves what is sent to them, and ends them with
-the driver. What is ours is a queue for each call, from which whatever is up is served.
+Ray places tasks, runs lost tasks again, moves their arguments and results, and ends them with the driver.
 """
