@@ -89,9 +89,8 @@ class Executor:
             ClosedError: The executor is closed, or was closed during the call.
             SQLEnvError: Worker processes cannot be started.
         """
-        return self._run(
-            requests, ResultMode.GOLD if steps else ResultMode.ROWS if rows else ResultMode.VERDICT
-        )
+        mode = ResultMode.ROWS if rows else ResultMode.VERDICT
+        return self._run(requests, ResultMode.GOLD if steps else mode)
 
     def measure(self, queries: Sequence[Query]) -> list[Cost]:
         """Run queries under the same limits, and return the cost of each in the same order.

@@ -1,10 +1,10 @@
 """The program of a worker process: it runs queries and compares their results.
 
-It reads `sql_env.execution.messages.Request` after request from a socket, in the marshal format. It answers in
-frames ``(replies, seconds of execution, seconds of comparison, retire)``, with the replies in the order of the
-queries. A frame holds the replies of up to `GATHER_SECONDS`, because a message for each reply costs more than
-a small query. Shared memory holds the index and the start time of the running query (`heartbeat`). So if the
-process is killed, the parent loses no other query.
+It reads one `sql_env.execution.messages.Request` after another from a socket, in the marshal format. It
+answers in frames ``(replies, seconds of execution, seconds of comparison, retire)``, with the replies in
+the order of the queries. A frame holds the replies of up to `GATHER_SECONDS`, because a message for each
+reply costs more than a small query. Shared memory (`heartbeat`) holds the index and the start time of the
+running query. So if the process is killed, the parent knows which query ran.
 """
 
 from __future__ import annotations

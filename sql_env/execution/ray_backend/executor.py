@@ -157,7 +157,7 @@ class RayExecutor:
 
 
 def _chunks(databases: Sequence[str], workers: int) -> list[list[int]]:
-    """Split places into chunks for tasks. Places of one database are neighbours, so that it is opened once."""
+    """Split places into chunks for tasks. Places of one database are neighbours: it is opened once."""
     places = sorted(range(len(databases)), key=databases.__getitem__)
     size = max(1, min(MAX_CHUNK, len(databases) // (4 * workers)))
     return [places[start : start + size] for start in range(0, len(places), size)]

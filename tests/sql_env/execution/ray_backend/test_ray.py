@@ -218,9 +218,10 @@ def test_workers_end_with_their_driver(cluster, concerts):
         f"there = load_executor('ray'); there.run(Query({str(concerts)!r}, 'SELECT 1'));"
         "print('up', flush=True); time.sleep(100)"
     )
+    before = processes(cluster, [WORKER])
     driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert driver.stdout.readline() == b"up\n"
-    left = processes(cluster, [WORKER])
+    left = [process for process in processes(cluster, [WORKER]) if process not in before]
     assert left
     driver.kill()
     driver.communicate()
