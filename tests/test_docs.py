@@ -136,7 +136,7 @@ def test_every_name_that_a_page_links_to_exists(name):
 
 
 def test_every_path_that_a_page_names_exists():
-    paths = r"`((?:sql_env|rewards|benchmarks|trainers|tests)/[\w./-]+)`"
+    paths = r"`((?:sql_env|rewards|benchmarks|trainers|tests)/[\w./-]*(?:/|\.\w+))`"
     assert [path for path in re.findall(paths, TEXT) if not (ROOT / path).exists()] == []
 
 
