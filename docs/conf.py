@@ -16,4 +16,3 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_use_ivar = True
 default_role = "code"
-suppress_warnings = ["myst.xref_missing"]
