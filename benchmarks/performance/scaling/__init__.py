@@ -1,1 +1,1 @@
-"""How scoring and health checks behave as they grow: more tasks, more workers."""
+"""Scoring and health checks with more tasks and more workers."""

@@ -1,73 +1,70 @@
-"""The full path: `sql_env.Scorer`, with its worker processes."""
+"""The full path as a contender: `sql_env.Scorer` with its worker processes."""
 
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from benchmarks.performance.throughput.clock import clocked, descendants
-from benchmarks.performance.throughput.items import Items
+from benchmarks.performance.batches import Batch
+from benchmarks.performance.resources import clocked
 from benchmarks.performance.throughput.measurement import Contender
+from sql_env import Scorer, Task, respond
 from sql_env.errors import SQLEnvError
-from sql_env.parser import respond
-from sql_env.scoring.scorer import Scorer
-from sql_env.types import Task
+
+WORKERS = (1, 2)
+"""Numbers of workers to measure. Bars are for the last."""
 
 _ROUNDS = 50
 
 
-def scorer(items: Items, workers: int, cached: bool = True) -> Contender:
-    """Rows ``scorer-<workers> cold`` and ``scorer-<workers> cached``: a batch on a new scorer, and once more.
+def scorers(batch: Batch, *golds: str, workers: Sequence[int] = WORKERS) -> dict[str, Contender]:
+    """Return a contender for each number of workers.
 
-    The second batch, which can be left out, finds the golds' results, and runs the predictions again.
+    Each has a row ``scorer-<workers> cold``, the first batch of a new scorer. With ``cached`` among the
+    ``golds`` it also has a row ``scorer-<workers> cached``: the same batch again, with known gold results.
     """
 
-    def run() -> dict[str, dict[str, float]]:
-        with started(items, workers) as made:
-            batch = partial(made.score, items.completions, items.tasks)
-            readings = {golds: clocked(batch)[1] for golds in ("cold", "cached")[: 1 + cached]}
-        return {f"scorer-{workers} {golds}": reading.figures() for golds, reading in readings.items()}
+    def contender(count: int) -> Contender:
+        def run() -> dict[str, dict[str, float]]:
+            with start_scorer(batch, count) as scorer:
+                return {
+                    f"scorer-{count} {state}": clocked(lambda: scorer.score(batch.completions, batch.tasks))[
+                        1
+                    ]
+                    for state in golds
+                }
 
-    return run
+        return run
+
+    return {f"scorer-{count}": contender(count) for count in workers}
 
 
-def started(items: Items, workers: int) -> Scorer:
-    """A new scorer whose workers have started: each has scored something trivial.
+def start_scorer(batch: Batch, workers: int) -> Scorer:
+    """Return a new scorer whose workers have started.
 
-    They have neither opened a database of ``items`` nor seen a gold of it.
+    It has scored trivial tasks under the comparisons of the batch. It has opened no database of the batch
+    and knows none of its gold results.
 
     Raises:
-        SQLEnvError: Fewer workers start than were asked for.
+        SQLEnvError: Fewer workers have started after many rounds.
     """
-    made = Scorer(items.reward, limits=items.limits, workers=workers)
-    before = {process.pid for process in descendants()}
+    scorer = Scorer(limits=batch.limits, workers=workers)
+    comparisons = sorted({task.comparison for task in batch.tasks})
     for _ in range(_ROUNDS):
-        with trivial(items, 8 * workers) as (completions, tasks):
-            made.score(completions, tasks)
-        if len({process.pid for process in descendants()} - before) >= workers:
-            return made
-    made.close()
+        with TemporaryDirectory() as folder:  # new databases, so that the pool prefers no worker
+            paths = [Path(folder, f"{number}.sqlite") for number in range(8 * workers)]
+            tasks = [_trivial_task(path, comparison) for path in paths for comparison in comparisons]
+            scorer.score([respond(task.gold_sql) for task in tasks], tasks)
+        if scorer.stats.executor.started >= workers:
+            return scorer
+    scorer.close()
     raise SQLEnvError(f"fewer than {workers} workers have started after {_ROUNDS} batches")
 
 
-@contextmanager
-def trivial(items: Items, count: int) -> Iterator[tuple[list[str], list[Task]]]:
-    """A little batch under the semantics of ``items``, which brings in all code that scoring it needs.
-
-    There are ``count`` tasks for each semantics, each over a database of its own, so that no worker is
-    preferred for being warm.
-    """
-    semantics = sorted({task.comparison for task in items.tasks})
-    with tempfile.TemporaryDirectory() as folder:
-        tasks = [_trivial(Path(folder, f"{n}.sqlite"), name) for n in range(count) for name in semantics]
-        yield [respond(task.gold_sql, "", items.reward.form) for task in tasks], tasks
-
-
-def _trivial(path: Path, comparison: str) -> Task:
+def _trivial_task(path: Path, comparison: str) -> Task:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE IF NOT EXISTS t (n)")
     sql = "SELECT count(*) AS n FROM t ORDER BY n"
