@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.loading.predictions import read_predictions
-from benchmarks.performance.hostile import add_hostile_queries
-from benchmarks.performance.samples import sample_groups
+from benchmarks.performance.samples import add_hostile_queries, sample_groups
 from benchmarks.performance.settings import Settings
 from sql_env import Limits, Query, Task, load_benchmark, parse, respond
 from sql_env.comparison import get_comparison

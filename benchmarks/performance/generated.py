@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -52,39 +51,25 @@ _GOLDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedTasks:
-    """A seeded number of tasks over many small databases. Tasks are drawn one by one and not kept.
+def part_databases(count: int, seed: int) -> list[Path]:
+    """Return databases of two tables with 10 and 100 rows."""
+    random = Random(f"{seed}/parts")
+    return _make_databases(f"parts-{seed}-{count}", (_parts_script(random) for _ in range(count)))
 
-    Attributes:
-        tasks: Number of tasks.
-        databases: Number of databases, each of two tables with 10 and 100 rows.
-        seed: Random seed of everything.
-    """
 
-    tasks: int
-    databases: int
-    seed: int = 0
+def part_tasks(databases: Sequence[Path], count: int, seed: int) -> Iterator[Task]:
+    """Draw tasks over databases from `part_databases`. Tasks on one database are neighbours."""
+    for number in range(count):
+        path = databases[number * len(databases) // count]
+        gold = _gold(number, Random(f"{seed}/{number}"))
+        yield Task(f"part-{number}", "Which?", gold, str(path), path.stem)
 
-    def prepare(self) -> list[Path]:
-        """Make the databases unless they exist, and return their paths."""
-        random = Random(f"{self.seed}/parts")
-        scripts = (_parts_script(random) for _ in range(self.databases))
-        return _make_databases(f"parts-{self.seed}-{self.databases}", scripts)
 
-    def __iter__(self) -> Iterator[Task]:
-        """Yield the tasks; those on one database are neighbours."""
-        paths = self.prepare()
-        for number in range(self.tasks):
-            path = paths[number * self.databases // self.tasks]
-            gold = _gold(number, Random(f"{self.seed}/{number}"))
-            yield Task(f"part-{number}", "Which?", gold, str(path), path.stem)
-
-    def pairs(self) -> Iterator[tuple[str, Task]]:
-        """Yield each task with one sample of bare SQL; see `benchmarks.performance.samples.sample`."""
-        for number, task in enumerate(self):
-            random = Random(f"{self.seed}/sample/{number}")
-            yield sample(task.gold_sql, [_gold(number + 1, random)], random), task
+def part_samples(databases: Sequence[Path], count: int, seed: int) -> Iterator[tuple[str, Task]]:
+    """Draw the same tasks, each with one sample of bare SQL; see `benchmarks.performance.samples.sample`."""
+    for number, task in enumerate(part_tasks(databases, count, seed)):
+        random = Random(f"{seed}/sample/{number}")
+        yield sample(task.gold_sql, [_gold(number + 1, random)], random), task
 
 
 def orders_database(rows: int, seed: int) -> Path:

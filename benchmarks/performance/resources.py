@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
-import psutil
+
+with suppress(ImportError):  # `exit_on_error` names the missing package
+    import psutil
 
 Result = TypeVar("Result")
 
@@ -39,10 +41,14 @@ def clocked(work: Callable[[], Result]) -> tuple[Result, dict[str, float]]:
     return result, {"cpu_s": _cpu_of_descendants() + own - cpu, "wall_s": wall}
 
 
-def descendants(pid: int | None = None) -> list[psutil.Process]:
-    """Return all processes below a process, this one by default."""
-    found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
-    return found
+def own_memory() -> float:
+    """Return the bytes that belong to this process alone (USS)."""
+    return float(psutil.Process().memory_full_info().uss)
+
+
+def most_open_files() -> int:
+    """Return the largest number of open files among this process and its descendants."""
+    return max(int(process.num_fds()) for process in _process_tree())
 
 
 def peak_memory(command: Sequence[str]) -> float:
@@ -58,8 +64,7 @@ def peak_memory(command: Sequence[str]) -> float:
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             with suppress(psutil.NoSuchProcess):
-                tree = [psutil.Process(process.pid), *descendants(process.pid)]
-                most = max(most, _total(tree, _memory))
+                most = max(most, _total(_process_tree(process.pid), _memory))
             time.sleep(INTERVAL)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
@@ -85,6 +90,12 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def _process_tree(pid: int | None = None) -> list[psutil.Process]:
+    """Return a process, this one by default, and all its descendants."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
 def _total(processes: Sequence[psutil.Process], read: Callable[[psutil.Process], float]) -> float:
     """Add up a reading of several processes. A process that has ended counts 0."""
     total = 0.0
@@ -101,7 +112,7 @@ def _memory(process: psutil.Process) -> float:
 
 def _cpu_of_descendants() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return ended.ru_utime + ended.ru_stime + _total(descendants(), _cpu)
+    return ended.ru_utime + ended.ru_stime + _total(_process_tree()[1:], _cpu)
 
 
 def _cpu(process: psutil.Process) -> float:

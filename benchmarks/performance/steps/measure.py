@@ -12,7 +12,7 @@ from random import Random
 
 from benchmarks.evaluation.scoring import evaluate
 from benchmarks.performance.batches import gold_query, prediction_query
-from benchmarks.performance.hostile import add_hostile_queries
+from benchmarks.performance.samples import add_hostile_queries
 from sql_env import Benchmark, Executor, Limits, Query, Status, Task
 from sql_env.execution.engines import load_engine
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from benchmarks.diagnostics.checks.table import bar
+from benchmarks.performance.resources import describe_machine
 from benchmarks.performance.settings import (
     DataDir,
     JsonFile,
@@ -16,8 +22,35 @@ from benchmarks.performance.settings import (
     exit_on_error,
     write_json,
 )
+from benchmarks.performance.throughput.batch_workloads import hostile, large, many, small, spider
+from benchmarks.performance.throughput.measurement import Finding, Workload, measure
+from benchmarks.performance.throughput.system_workloads import (
+    imports,
+    memory,
+    step,
+    threads,
+    vector,
+    verdicts,
+)
+from sql_env.errors import DataError
+from sql_env.plugins import suggest
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+WORKLOADS: dict[str, Callable[[Settings], Workload]] = {
+    "spider": spider,
+    "small": small,
+    "large": large,
+    "hostile": hostile,
+    "threads": threads,
+    "step": step,
+    "vector": vector,
+    "many": many,
+    "memory": memory,
+    "imports": imports,
+    "verdicts": verdicts,
+}
+"""The workloads by name, in the order in which they run."""
 
 
 @app.command()
@@ -36,12 +69,79 @@ def main(
 ) -> None:
     """Measure scoring against SQLite's own time and against naive reward code."""
     with exit_on_error("psutil"):
-        from benchmarks.performance.throughput.report import print_report, run_workloads
-
         report = run_workloads(workload, Settings(repeats, seed, data_dir, scale))
         print_report(report, Console(highlight=False))
         write_json(json_file, report)
     raise typer.Exit(1 if check and not all(bar["ok"] for bar in report["bars"]) else 0)
+
+
+def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, Any]:
+    """Measure workloads one after another, all of them by default, and return the report for JSON.
+
+    A workload without its data is skipped; the report has the reason.
+
+    Raises:
+        DataError: There is no workload with such a name.
+    """
+    for name in names or ():
+        if name not in WORKLOADS:
+            raise DataError(f"no workload is called {name!r}.{suggest(name, list(WORKLOADS))}")
+    measured, skipped, findings = {}, {}, list[Finding]()
+    for name in names or WORKLOADS:
+        try:
+            workload = WORKLOADS[name](settings)
+        except DataError as error:
+            skipped[name] = str(error)
+            continue
+        repeats = workload.repeats or settings.repeats
+        with bar(name, repeats * len(workload.contenders)) as advance:
+            random = settings.random(f"order of {name}")
+            measurement = measure(workload.contenders, repeats, random, advance)
+        findings += workload.findings(measurement)
+        measured[name] = {
+            "about": workload.about,
+            "facts": dict(workload.facts),
+            "rows": measurement.summary(),
+            "repeats": [dict(repeat) for repeat in measurement.repeats],
+        }
+    return {
+        "machine": describe_machine(),
+        "settings": {"repeats": settings.repeats, "seed": settings.seed, "scale": settings.scale},
+        "bars": [{**asdict(finding), "ok": finding.ok} for finding in findings],
+        "workloads": measured,
+        "skipped": skipped,
+    }
+
+
+def print_report(report: Mapping[str, Any], console: Console) -> None:
+    """Print the rows of every workload, and then the findings with their bars."""
+    for name, measured in report["workloads"].items():
+        facts = ", ".join(f"{value:,} {fact.replace('_', ' ')}" for fact, value in measured["facts"].items())
+        console.print(f"{name}: {measured['about']}", facts, sep="\n", markup=False)
+        console.print(_rows(measured["rows"]))
+    for name, reason in report["skipped"].items():
+        console.print(f"{name} is skipped: {reason}", markup=False)
+    table = Table("what", "value", "bar", "", title="bars", title_justify="left")
+    for found in report["bars"]:
+        verdict = "[green]met[/]" if found["ok"] else "[red]missed[/]"
+        limit = f"{found['sense']} {_number(found['bar'])}"
+        table.add_row(escape(found["name"]), _number(found["value"]), limit, verdict)
+    if table.row_count:
+        console.print(table)
+
+
+def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return a table of medians with minimum and maximum."""
+    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
+    table = Table("", *figures)
+    for row, spreads in rows.items():
+        cells = ([_number(spreads[figure][name]) for name in ("median", "min", "max")] for figure in figures)
+        table.add_row(row, *(f"{middle} ({low}-{high})" for middle, low, high in cells))
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

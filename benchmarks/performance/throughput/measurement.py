@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from statistics import median
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Figures: TypeAlias = Mapping[str, float]
 """The figures of one row. A name ends in its unit: ``cpu_s``, ``median_us``."""
@@ -58,29 +58,28 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A number from a measurement, with the smallest or the largest value that is good enough, if any.
+    """A number from a measurement, with its bar.
+
+    Attributes:
+        name: The name, with its unit.
+        value: The number.
+        bar: The smallest or the largest number that is good enough.
+        sense: ``>=`` if the bar is the smallest such number, ``<=`` if it is the largest.
 
     Example:
-        >>> Finding("time, s", 2.0, most=1.5).ok
+        >>> Finding("time, s", 2.0, 1.5, "<=").ok
         False
     """
 
     name: str
     value: float
-    least: float | None = None
-    most: float | None = None
-
-    @property
-    def bar(self) -> float | None:
-        """The bar, or None for a finding without one."""
-        return self.most if self.least is None else self.least
+    bar: float
+    sense: Literal[">=", "<="] = ">="
 
     @property
     def ok(self) -> bool:
-        """True unless a bar is missed."""
-        return (self.least is None or self.value >= self.least) and (
-            self.most is None or self.value <= self.most
-        )
+        """True unless the bar is missed."""
+        return self.value >= self.bar if self.sense == ">=" else self.value <= self.bar
 
 
 @dataclass(frozen=True, slots=True)

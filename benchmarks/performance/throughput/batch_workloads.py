@@ -1,4 +1,4 @@
-"""Workloads of one batch, on different data, against the baselines."""
+"""Workloads of one batch on different data: the scorer against the baselines."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
-
 from benchmarks.performance.batches import Batch, hostile_batch, make_batch, small_batch, spider_batch
-from benchmarks.performance.generated import GeneratedTasks, orders_database
-from benchmarks.performance.resources import clocked, descendants
+from benchmarks.performance.generated import orders_database, part_databases, part_samples
+from benchmarks.performance.resources import most_open_files
 from benchmarks.performance.samples import change_query
 from benchmarks.performance.settings import Settings
-from benchmarks.performance.throughput.baselines import naive_baseline, sqlite_baseline
+from benchmarks.performance.throughput.contenders import (
+    WORKERS,
+    clock_scores,
+    naive_baseline,
+    scorers,
+    sqlite_baseline,
+    start_scorer,
+)
 from benchmarks.performance.throughput.measurement import Contender, Finding, Measurement, Workload
-from benchmarks.performance.throughput.scorers import WORKERS, scorers, start_scorer
 from sql_env import Limits, Task
 
-UNLIMITED = Limits(max_steps=2**31 - 1, cpu_seconds=60.0, wall_seconds=300.0)
+UNLIMITED = Limits(min_steps=2**31 - 1, max_steps=2**31 - 1, cpu_seconds=60.0, wall_seconds=300.0)
 """Limits that no query of the workload ``large`` reaches."""
 
 FILES = 1024
@@ -43,14 +47,17 @@ def spider(settings: Settings) -> Workload:
         "Spider dev; real models' predictions and the gold query are the samples of a task",
         _contenders_and_baselines(batch),
         lambda seen: [
-            *_efficiency(seen, "spider", "cold", 0.60),
-            *_efficiency(seen, "spider", "cached", 0.75),
-            _against_naive(seen, "spider", "cpu_s", 2, least=20.0),
-            _against_naive(seen, "spider", "cpu_s", 1),
+            _efficiency(seen, "spider", "cold", 0.60),
+            _efficiency(seen, "spider", "cached", 0.75),
+            Finding(
+                "times less CPU than the naive baseline, spider, 2 workers",
+                seen.ratio("naive_baseline", "scorer-2 cold", "cpu_ms_per_score"),
+                20.0,
+            ),
             Finding(
                 "rate of two workers over one, spider",
-                seen.ratio("scorer-1 cold", "scorer-2 cold", "wall_s"),
-                least=1.8,
+                seen.ratio("scorer-2 cold", "scorer-1 cold", "scores_per_s"),
+                1.8,
             ),
         ],
         batch.facts(),
@@ -63,20 +70,15 @@ def small(settings: Settings) -> Workload:
     return Workload(
         "generated databases of 20 to 32 kB; gold queries and changed ones; strict comparison",
         _contenders_and_baselines(batch),
-        lambda seen: [
-            *_efficiency(seen, "small databases", "cold", 0.70),
-            _against_naive(seen, "small databases", "cpu_s", 2),
-        ],
+        lambda seen: [_efficiency(seen, "small databases", "cold", 0.70)],
         batch.facts(),
     )
 
 
 def large(settings: Settings) -> Workload:
     """Return scans, joins and aggregates over 3.2 million rows, more than 200 MB."""
-    path, random = (
-        orders_database(settings.scaled(3_200_000, least=1000), settings.seed),
-        settings.random("large"),
-    )
+    path = orders_database(settings.scaled(3_200_000, least=1000), settings.seed)
+    random = settings.random("large")
     groups = []
     for place in range(settings.scaled(6, least=2)):
         gold = _LARGE[place].format(n=random.randint(100, 900), few=random.randint(3, 9))
@@ -87,7 +89,7 @@ def large(settings: Settings) -> Workload:
     return Workload(
         "scans, joins and aggregates over one generated database",
         {**scorers(batch, "cold"), "sqlite_baseline": sqlite_baseline(batch, "cold")},
-        lambda seen: _efficiency(seen, "large database", "cold", 0.95),
+        lambda seen: [_efficiency(seen, "large database", "cold", 0.95)],
         batch.facts() | {"megabytes": round(path.stat().st_size / 1e6)},
     )
 
@@ -99,8 +101,11 @@ def hostile(settings: Settings) -> Workload:
         "2 % runaways, 2 % huge results, 1 % destructive, 10 % syntax errors; small databases",
         {**scorers(batch, "cold"), "naive_baseline": naive_baseline(batch)},
         lambda seen: [
-            _against_naive(seen, "hostile mix", "wall_s", 2, least=10.0),
-            _against_naive(seen, "hostile mix", "wall_s", 1),
+            Finding(
+                "times faster than the naive baseline, hostile mix, 2 workers",
+                seen.ratio("scorer-2 cold", "naive_baseline", "scores_per_s"),
+                10.0,
+            ),
         ],
         batch.facts(),
     )
@@ -108,17 +113,17 @@ def hostile(settings: Settings) -> Workload:
 
 def many(settings: Settings) -> Workload:
     """Return tasks over more databases than a process may open."""
-    databases = settings.scaled(2000, least=2)
-    pairs = list(GeneratedTasks(10 * databases, databases, settings.seed).pairs())
+    paths = part_databases(settings.scaled(2000, least=2), settings.seed)
+    pairs = list(part_samples(paths, 10 * len(paths), settings.seed))
     settings.random("many").shuffle(pairs)
     batch = make_batch([(task, [sql]) for sql, task in pairs])
 
     def contender(workers: int) -> Contender:
         def run() -> dict[str, dict[str, float]]:
             with open_files_limited(FILES), start_scorer(batch, workers) as scorer:
-                _, figures = clocked(lambda: scorer.score(batch.completions, batch.tasks))
-                opened = max(process.num_fds() for process in (psutil.Process(), *descendants()))
-            return {f"scorer-{workers} cold": {**figures, "open_files": float(opened)}}
+                figures = clock_scores(batch, lambda: scorer.score(batch.completions, batch.tasks))
+                figures["open_files"] = float(most_open_files())
+            return {f"scorer-{workers} cold": figures}
 
         return run
 
@@ -129,7 +134,8 @@ def many(settings: Settings) -> Workload:
             Finding(
                 "most open files of a process, as a share of its limit, many databases",
                 max(max(seen.values(f"scorer-{workers} cold", "open_files")) for workers in WORKERS) / FILES,
-                most=1.0,
+                1.0,
+                "<=",
             )
         ],
         batch.facts() | {"open_files_allowed": FILES},
@@ -155,24 +161,7 @@ def _contenders_and_baselines(batch: Batch) -> dict[str, Contender]:
     }
 
 
-def _efficiency(seen: Measurement, name: str, golds: str, least: float) -> list[Finding]:
-    """Return SQLite's CPU time over that of the scorer: with its bar for two workers, and for one."""
-    found = {
-        row: seen.ratio(f"sqlite_baseline {golds}", f"{row} {golds}", "cpu_s")
-        for row in ("scorer-2", "scorer-1")
-    }
-    title = f"efficiency, {name}, golds {golds}"
-    return [
-        Finding(f"{title}, scorer-2", found["scorer-2"], least),
-        Finding(f"{title}, scorer-1", found["scorer-1"]),
-    ]
-
-
-def _against_naive(
-    seen: Measurement, name: str, figure: str, workers: int, least: float | None = None
-) -> Finding:
-    """Return the time of the naive baseline over that of the scorer with cold golds."""
-    what = {"cpu_s": "less CPU", "wall_s": "faster"}[figure]
-    ratio = seen.ratio("naive_baseline", f"scorer-{workers} cold", figure)
-    plural = "s" if workers > 1 else ""
-    return Finding(f"times {what} than the naive baseline, {name}, {workers} worker{plural}", ratio, least)
+def _efficiency(seen: Measurement, name: str, golds: str, bar: float) -> Finding:
+    """Return SQLite's CPU time over that of the scorer with two workers."""
+    ratio = seen.ratio(f"sqlite_baseline {golds}", f"scorer-2 {golds}", "cpu_ms_per_score")
+    return Finding(f"efficiency, {name}, golds {golds}, scorer-2", ratio, bar)

@@ -1,9 +1,11 @@
-"""The two baselines: SQLite's own time for the queries of a batch, and the reward code that papers publish.
+"""The contenders: the scorer, SQLite alone, and the reward code that papers publish.
+
+`scorers` run the full path: `sql_env.Scorer` with its worker processes.
 
 `sqlite_baseline` runs each distinct query once, through the same binding and the same SQLite release as the
 library's engine, on open connections that have read their schema. There is no authorizer, no parsing, no
-comparison and no second process. Rows become tuples in C (``fetchall``). A query that the library stops is
-stopped here after as many steps. A query that the library denies does not run.
+comparison and no second process. Rows become tuples in C (``fetchall``). A query is stopped after
+`sql_env.Limits.min_steps` steps.
 
 `naive_baseline` finds the SQL with a regular expression. Prediction and gold query run for each sample, each
 on a new connection, and a thread interrupts a slow query. All rows are fetched and compared as sets. The
@@ -18,7 +20,10 @@ import os
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from threading import Timer
 from typing import Any
 from urllib.parse import quote
@@ -26,13 +31,66 @@ from urllib.parse import quote
 import apsw
 
 from benchmarks.performance.batches import Batch, gold_query
+from benchmarks.performance.generated import part_databases, part_tasks
 from benchmarks.performance.resources import clocked
 from benchmarks.performance.throughput.measurement import Contender
-from sql_env import Limits, Query, Status, Task
-from sql_env.execution.engines import load_engine
+from sql_env import Limits, Query, Scorer, Task, respond
+from sql_env.errors import SQLEnvError
 from sql_env.types import Row
 
+WORKERS = (1, 2)
+"""Numbers of workers to measure. Bars are for the last."""
+
+_ROUNDS = 50
 _ANSWER = re.compile(r"<answer>.*?```sql\s(.*?)```.*?</answer>", re.DOTALL)
+
+
+def clock_scores(batch: Batch, work: Callable[[], object]) -> dict[str, float]:
+    """Call a function that scores a batch, and return its CPU time and its rate."""
+    _, figures = clocked(work)
+    scores = len(batch.tasks)
+    return {"cpu_ms_per_score": 1000 * figures["cpu_s"] / scores, "scores_per_s": scores / figures["wall_s"]}
+
+
+def scorers(batch: Batch, *golds: str, workers: Sequence[int] = WORKERS) -> dict[str, Contender]:
+    """Return a contender for each number of workers.
+
+    Each has a row ``scorer-<workers> cold``, the first batch of a new scorer. With ``cached`` among the
+    ``golds`` it also has a row ``scorer-<workers> cached``: the same batch again, with known gold results.
+    """
+
+    def contender(count: int) -> Contender:
+        def run() -> dict[str, dict[str, float]]:
+            with start_scorer(batch, count) as scorer:
+                score = partial(scorer.score, batch.completions, batch.tasks)
+                return {f"scorer-{count} {state}": clock_scores(batch, score) for state in golds}
+
+        return run
+
+    return {f"scorer-{count}": contender(count) for count in workers}
+
+
+def start_scorer(batch: Batch, workers: int) -> Scorer:
+    """Return a new scorer whose workers have started.
+
+    It has scored a few generated tasks under the comparisons of the batch. It has opened no database of the
+    batch and knows none of its gold results.
+
+    Raises:
+        SQLEnvError: Fewer workers have started after many rounds.
+    """
+    scorer = Scorer(limits=batch.limits, workers=workers)
+    generated, comparisons = (
+        part_tasks(part_databases(32, seed=0), 32, seed=0),
+        {t.comparison for t in batch.tasks},
+    )
+    tasks = [replace(task, comparison=name) for task in generated for name in sorted(comparisons)]
+    for number in range(_ROUNDS):
+        scorer.score([respond(f"SELECT {number}")] * len(tasks), tasks)
+        if scorer.stats.executor.started >= workers:
+            return scorer
+    scorer.close()
+    raise SQLEnvError(f"fewer than {workers} workers have started after {_ROUNDS} batches")
 
 
 class SQLiteBaseline:
@@ -40,26 +98,18 @@ class SQLiteBaseline:
 
     Args:
         databases: Paths of SQLite files.
-        limits: SQLite enforces the limit of a value's size.
+        limits: The limits of steps and of a value's size.
     """
 
     def __init__(self, databases: Iterable[str], limits: Limits) -> None:
         self._connections = {path: _connect(path, limits) for path in sorted(set(databases))}
 
-    def rows(self, query: Query, steps: int | None = None) -> list[Row] | None:
-        """Run one query and return its rows, or None if it fails or is stopped after ``steps``."""
-        connection = self._connections[query.database]
+    def rows(self, query: Query) -> list[Row] | None:
+        """Run one query and return its rows, or None if it fails or is stopped."""
         try:
-            if steps is None:
-                return connection.execute(query.sql, can_cache=False).fetchall()
-            connection.set_progress_handler(lambda: True, max(1, steps))
-            deque(connection.execute(query.sql, can_cache=False), maxlen=0)
+            return self._connections[query.database].execute(query.sql, can_cache=False).fetchall()
         except (apsw.Error, UnicodeError, MemoryError):
             return None
-        finally:
-            if steps is not None:
-                connection.set_progress_handler(None)
-        return None
 
     def close(self) -> None:
         """Close all connections."""
@@ -68,41 +118,20 @@ class SQLiteBaseline:
 
 
 def sqlite_baseline(batch: Batch, *golds: str) -> Contender:
-    """Return a contender with a row ``sqlite_baseline <golds>`` for each of ``cold`` and ``cached``."""
-    runs = plan_query_runs(batch)
-    asked = set(batch.predictions())
-    plans = {"cold": runs, "cached": {query: steps for query, steps in runs.items() if query in asked}}
+    """Return a contender that runs each distinct query once, those on one database together.
 
-    def clock(plan: Mapping[Query, int | None]) -> dict[str, float]:
-        baseline = SQLiteBaseline((query.database for query in plan), batch.limits)
-        _, figures = clocked(lambda: deque(map(baseline.rows, plan, plan.values()), maxlen=0))
-        baseline.close()
-        return figures
-
-    return lambda: {f"sqlite_baseline {state}": clock(plans[state]) for state in golds}
-
-
-def plan_query_runs(batch: Batch) -> dict[Query, int | None]:
-    """Return the distinct queries that scoring runs, those on one database together.
-
-    Each has the steps after which it is stopped, or None if it ends by itself.
+    The row ``sqlite_baseline cold`` has predictions and gold queries, ``sqlite_baseline cached`` has
+    predictions only.
     """
-    predictions, golds = batch.predictions(), list(map(gold_query, batch.tasks))
-    queries = {*golds, *(query for query in predictions if query is not None)}
-    engine, measured = load_engine("sqlite", batch.limits), {}
-    for query in sorted(queries, key=lambda query: (query.database, query.sql)):
-        result, steps = engine.measure(query.database, query.sql)
-        measured[query] = result.status, steps or 0
-    engine.close()
-    allowed: dict[Query | None, int] = dict.fromkeys(golds, int(batch.limits.max_steps))
-    for prediction, gold in zip(predictions, golds, strict=True):
-        allowed[prediction] = max(allowed.get(prediction, 0), batch.limits.budget(measured[gold][1]))
-    runs: dict[Query, int | None] = {}
-    for query, (status, steps) in measured.items():
-        if status not in (Status.DENIED, Status.UNAVAILABLE):
-            stopped = steps > allowed[query] or status in (Status.TIMEOUT, Status.TOO_LARGE)
-            runs[query] = min(steps, allowed[query]) if stopped else None
-    return runs
+    predictions = {query for query in batch.predictions() if query is not None}
+    queries = {"cold": predictions.union(map(gold_query, batch.tasks)), "cached": predictions}
+    plans = {state: sorted(queries[state], key=lambda query: (query.database, query.sql)) for state in golds}
+
+    def clock(plan: Sequence[Query]) -> dict[str, float]:
+        with closing(SQLiteBaseline((query.database for query in plan), batch.limits)) as baseline:
+            return clock_scores(batch, lambda: deque(map(baseline.rows, plan), maxlen=0))
+
+    return lambda: {f"sqlite_baseline {state}": clock(plan) for state, plan in plans.items()}
 
 
 def _connect(path: str, limits: Limits) -> apsw.Connection:
@@ -112,6 +141,7 @@ def _connect(path: str, limits: Limits) -> apsw.Connection:
     connection = apsw.Connection(uri, flags, statementcachesize=0)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
+    connection.set_progress_handler(lambda: True, int(limits.min_steps))
     connection.execute(f"PRAGMA temp_store=MEMORY; PRAGMA mmap_size={2**40}").fetchall()
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     return connection
@@ -119,12 +149,8 @@ def _connect(path: str, limits: Limits) -> apsw.Connection:
 
 def naive_baseline(batch: Batch) -> Contender:
     """Return a contender with the row ``naive_baseline``: one sample after another."""
-
-    def run() -> dict[str, dict[str, float]]:
-        _, figures = clocked(lambda: naive_rewards(batch.completions, batch.tasks, batch.limits))
-        return {"naive_baseline": figures}
-
-    return run
+    rewards = partial(naive_rewards, batch.completions, batch.tasks, batch.limits)
+    return lambda: {"naive_baseline": clock_scores(batch, rewards)}
 
 
 def naive_rewards(completions: Sequence[str], tasks: Sequence[Task], limits: Limits) -> list[float]:

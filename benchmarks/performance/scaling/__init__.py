@@ -1,1 +1,0 @@
-"""Scoring and health checks with more tasks and more workers."""
