@@ -38,7 +38,12 @@ from sql_env import Scorer, Task
 from sql_env.errors import DataError
 from sql_env.scoring.stream import score_stream
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Measure scoring with more tasks and more workers.",
+)
 
 THREADS = min(32, (os.cpu_count() or 1) + 4)
 """Threads of a reward worker: those of asyncio's default executor, which verl uses."""

@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.performance.steps.rules import FACTORS, FLOORS, Rule
 from sql_env.errors import DataError
@@ -14,20 +14,28 @@ from sql_env.errors import DataError
 
 def make_tables(study: dict[str, Any]) -> list[Table | str]:
     """Return the tables and lines that the command prints."""
-    files = Table("", "answers", "correct", "dearest correct", "dearest wrong", title="steps")
+    files = Table("", "answers", "correct", "most steps, correct", "most steps, wrong", title="steps")
     for row in study["files"]:
         dearest = (row["dearest_correct"], row["dearest_wrong"])
         steps = ("beyond the ceiling" if number == inf else f"{number:,.0f}" for number in dearest)
         name = f"{row['benchmark']} {row['file'] or 'gold queries'}"
         files.add_row(name, str(row["answers"]), str(row["correct"]), *steps)
-    headings = ("limit", "correct lost", "golds lost", "wrong stopped", "margin", "mix: steps", "mix: CPU s")
+    headings = (
+        Column("limit", no_wrap=True),
+        "correct lost",
+        "golds lost",
+        "wrong stopped",
+        "margin",
+        "mix: steps",
+        "mix: CPU s",
+    )
     absolute = Table(*headings, title="one limit for all")
     for o in study["absolute"]:
         counts = (len(o["lost"]), len(o["golds_lost"]), o["wrong_stopped"])
         figures = (f"{o['margin']:.2f}", f"{o['mix_steps']:.2e}", f"{o['mix_cpu_seconds']:.1f}")
         absolute.add_row(f"{o['cap']:,}", *map(str, counts), *figures)
     title = "correct lost | margin | mix: CPU s"
-    relative = Table("floor", *(f"{factor} x gold" for factor in FACTORS), title=title)
+    relative = Table(Column("floor", no_wrap=True), *(f"{factor} x gold" for factor in FACTORS), title=title)
     for floor in FLOORS:
         outcomes = [o for o in study["relative"] if o["floor"] == floor]
         cells = (f"{len(o['lost'])} | {o['margin']:.2f} | {o['mix_cpu_seconds']:.1f}" for o in outcomes)

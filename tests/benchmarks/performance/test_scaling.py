@@ -93,7 +93,7 @@ def test_the_commands(tmp_path):
     assert f"{first['wall']:.1f}" in done.stdout
     wrong = run("long-run", "--job", "scroe")
     assert wrong.returncode == 2
-    assert "'check', 'score'" in wrong.stderr
+    assert "'scroe' is not one of" in wrong.stderr
     missing = ("--data-dir", tmp_path)  # so that it takes the demo benchmark
     done = run("reward", "--batch", 20, "--workers", 1, "--repeats", 2, *missing, "--json", file)
     assert done.returncode == 0, done.stderr
