@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
-from enum import StrEnum
 from functools import cache
 from itertools import pairwise, product
 from random import Random
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -53,17 +52,12 @@ READINGS = 50
 
 Workers = Annotated[list[int], typer.Option(min=1, help="Number of processes. Repeat it for several.")]
 BatchSize = Annotated[list[int], typer.Option(min=1, help="Completions of a step. Repeat it for several.")]
-
-
-class Job(StrEnum):
-    """The jobs of a long run."""
-
-    CHECK = "check"
-    SCORE = "score"
+Job = Literal["check", "score"]
+"""The jobs of a long run: check each gold query, or score one completion for each task."""
 
 
 def long_run(
-    job: str,
+    job: Job,
     tasks: int,
     databases: int,
     workers: int,
@@ -79,7 +73,7 @@ def long_run(
     depend on the backend or the workers.
 
     Args:
-        job: ``score`` to score one completion for each task, ``check`` to check each gold query.
+        job: The job.
         tasks: Number of tasks.
         databases: Number of databases.
         workers: Number of processes that run queries.
@@ -162,7 +156,7 @@ def draw_batch(batch: Batch, completions: int, random: Random) -> Batch:
 
 
 _scorer = cache(Scorer)
-"""The scorer of a reward worker."""
+"""Return the scorer of this reward worker. The first completion, scored alone, makes it."""
 
 
 def _score_one_by_one(completions: Sequence[str], tasks: Sequence[Task]) -> int:
@@ -174,7 +168,7 @@ def _score_one_by_one(completions: Sequence[str], tasks: Sequence[Task]) -> int:
 
 @app.command("long-run")
 def measure_long_run(
-    job: Annotated[Job, typer.Option(help="The job to do for each task.")] = Job.CHECK,
+    job: Annotated[Job, typer.Option(help="The job to do for each task.")] = "check",
     tasks: Annotated[int, typer.Option(min=1, help="Number of tasks.")] = 100_000,
     databases: Annotated[int, typer.Option(min=1, help="Number of generated databases.")] = 1_000,
     workers: Workers = [1, 2],  # noqa: B006 - typer copies it
@@ -187,10 +181,7 @@ def measure_long_run(
         runs = []
         for count in workers:
             with bar(f"{job}, {count} workers", tasks) as advance:
-                run = long_run(
-                    job, tasks, databases, workers=count, backend=backend, seed=seed, progress=advance
-                )
-            runs.append(run)
+                runs.append(long_run(job, tasks, databases, count, backend, seed, advance))
         write_json(json_file, {"machine": describe_machine(), "runs": runs})
     table = Table("job", "backend", "workers", "tasks", "s", "tasks/s", "CPU-ms", "MB", "+MB")
     for run in runs:

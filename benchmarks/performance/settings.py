@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from math import isinf
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from sql_env.errors import DataError, SQLEnvError
 DATA = "SQL_ENV_TEST_DATA"
 """The environment variable with the folder of real data. The tests use the same one."""
 
-Repeats = Annotated[int, typer.Option(min=1, help="Number of times that each contender runs.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Number of repeats of each measurement.")]
 Seed = Annotated[int, typer.Option(help="Random seed of tasks, databases and completions.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of real data. The default is $SQL_ENV_TEST_DATA.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="File for all figures.")]
@@ -92,16 +91,9 @@ def write_json(path: Path | None, figures: dict[str, Any]) -> None:
         DataError: The file cannot be written.
     """
     if path is not None:
+        finite = json.loads(json.dumps(figures), parse_constant=lambda infinity: None)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(_finite(figures), indent=1) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(finite, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise DataError(f"cannot write {str(path)!r}: {error}") from None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and isinf(value) else value

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from benchmarks.performance.steps.rules import FACTORS, FLOORS, Rule
+from benchmarks.performance.steps.rules import FACTORS, FLOORS
 from sql_env.errors import DataError
 
 
@@ -33,22 +33,20 @@ def make_tables(study: dict[str, Any]) -> list[Table | str]:
     for o in study["absolute"]:
         counts = (len(o["lost"]), len(o["golds_lost"]), o["wrong_stopped"])
         figures = (f"{o['margin']:.2f}", f"{o['mix_steps']:.2e}", f"{o['mix_cpu_seconds']:.1f}")
-        absolute.add_row(f"{o['cap']:,}", *map(str, counts), *figures)
+        absolute.add_row(o["rule"], *map(str, counts), *figures)
     title = "correct lost | margin | mix: CPU s"
     relative = Table(Column("floor", no_wrap=True), *(f"{factor} x gold" for factor in FACTORS), title=title)
     for floor in FLOORS:
         outcomes = [o for o in study["relative"] if o["floor"] == floor]
         cells = (f"{len(o['lost'])} | {o['margin']:.2f} | {o['mix_cpu_seconds']:.1f}" for o in outcomes)
         relative.add_row(f"{floor:,}", *cells)
-    return [files, absolute, relative, *(_cheapest(study, kind) for kind in study["cheapest"])]
-
-
-def _cheapest(study: dict[str, Any], kind: str) -> str:
-    best, found = study["cheapest"][kind], "none"
-    if best is not None:
-        rule = Rule(best["cap"], best["factor"], best["floor"])
-        found = f"{rule}, {best['mix_cpu_seconds']:.1f} s of CPU"
-    return f"cheapest {kind} rule that loses nothing and leaves {study['margin']:g} times the steps: {found}"
+    lines = []
+    for kind, best in study["cheapest"].items():
+        found = f"{best['rule']}, {best['mix_cpu_seconds']:.1f} s of CPU" if best else "none"
+        lines.append(
+            f"cheapest {kind} rule that loses nothing and leaves {study['margin']:g} times the steps: {found}"
+        )
+    return [files, absolute, relative, *lines]
 
 
 def save_figure(study: dict[str, Any], path: Path) -> None:

@@ -68,6 +68,7 @@ def apply_rule(rule: Rule, queries: Sequence[MeasuredQuery], mix: Sequence[MixQu
     golds = [query for query in queries if not query.file]
     steps = [min(query.steps, rule.limit(query.gold_steps)) for query in mix]
     return {
+        "rule": str(rule),
         **asdict(rule),
         "margin": min(margins, default=inf),
         "lost": [{"file": q.file, "task_id": q.task_id, "steps": q.steps} for q in stopped if q.correct],

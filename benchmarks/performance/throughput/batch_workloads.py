@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from benchmarks.performance.batches import Batch, hostile_batch, make_batch, small_batch, spider_batch
 from benchmarks.performance.generated import orders_database, part_databases, part_samples
@@ -118,18 +119,9 @@ def many(settings: Settings) -> Workload:
     settings.random("many").shuffle(pairs)
     batch = make_batch([(task, [sql]) for sql, task in pairs])
 
-    def contender(workers: int) -> Contender:
-        def run() -> dict[str, dict[str, float]]:
-            with open_files_limited(FILES), start_scorer(batch, workers) as scorer:
-                figures = clock_scores(batch, lambda: scorer.score(batch.completions, batch.tasks))
-                figures["open_files"] = float(most_open_files())
-            return {f"scorer-{workers} cold": figures}
-
-        return run
-
     return Workload(
         "tasks over many small databases, in random order",
-        {f"scorer-{workers}": contender(workers) for workers in WORKERS},
+        {f"scorer-{workers}": partial(_score_many, batch, workers) for workers in WORKERS},
         lambda seen: [
             Finding(
                 "most open files of a process, as a share of its limit, many databases",
@@ -140,6 +132,12 @@ def many(settings: Settings) -> Workload:
         ],
         batch.facts() | {"open_files_allowed": FILES},
     )
+
+
+def _score_many(batch: Batch, workers: int) -> dict[str, dict[str, float]]:
+    with open_files_limited(FILES), start_scorer(batch, workers) as scorer:
+        figures = clock_scores(batch, lambda: scorer.score(batch.completions, batch.tasks))
+        return {f"scorer-{workers} cold": {**figures, "open_files": float(most_open_files())}}
 
 
 @contextmanager

@@ -41,7 +41,9 @@ from sql_env.types import Row
 WORKERS = (1, 2)
 """Numbers of workers to measure. Bars are for the last."""
 
-_ROUNDS = 50
+ROUNDS = 50
+"""Batches after which the workers of a scorer must have started."""
+
 _ANSWER = re.compile(r"<answer>.*?```sql\s(.*?)```.*?</answer>", re.DOTALL)
 
 
@@ -58,16 +60,13 @@ def scorers(batch: Batch, *golds: str, workers: Sequence[int] = WORKERS) -> dict
     Each has a row ``scorer-<workers> cold``, the first batch of a new scorer. With ``cached`` among the
     ``golds`` it also has a row ``scorer-<workers> cached``: the same batch again, with known gold results.
     """
+    return {f"scorer-{count}": partial(_score, batch, count, golds) for count in workers}
 
-    def contender(count: int) -> Contender:
-        def run() -> dict[str, dict[str, float]]:
-            with start_scorer(batch, count) as scorer:
-                score = partial(scorer.score, batch.completions, batch.tasks)
-                return {f"scorer-{count} {state}": clock_scores(batch, score) for state in golds}
 
-        return run
-
-    return {f"scorer-{count}": contender(count) for count in workers}
+def _score(batch: Batch, workers: int, golds: Sequence[str]) -> dict[str, dict[str, float]]:
+    with start_scorer(batch, workers) as scorer:
+        score = partial(scorer.score, batch.completions, batch.tasks)
+        return {f"scorer-{workers} {state}": clock_scores(batch, score) for state in golds}
 
 
 def start_scorer(batch: Batch, workers: int) -> Scorer:
@@ -80,17 +79,15 @@ def start_scorer(batch: Batch, workers: int) -> Scorer:
         SQLEnvError: Fewer workers have started after many rounds.
     """
     scorer = Scorer(limits=batch.limits, workers=workers)
-    generated, comparisons = (
-        part_tasks(part_databases(32, seed=0), 32, seed=0),
-        {t.comparison for t in batch.tasks},
-    )
-    tasks = [replace(task, comparison=name) for task in generated for name in sorted(comparisons)]
-    for number in range(_ROUNDS):
+    comparisons = sorted({task.comparison for task in batch.tasks})
+    generated = part_tasks(part_databases(32, seed=0), 32, seed=0)
+    tasks = [replace(task, comparison=comparison) for task in generated for comparison in comparisons]
+    for number in range(ROUNDS):
         scorer.score([respond(f"SELECT {number}")] * len(tasks), tasks)
         if scorer.stats.executor.started >= workers:
             return scorer
     scorer.close()
-    raise SQLEnvError(f"fewer than {workers} workers have started after {_ROUNDS} batches")
+    raise SQLEnvError(f"fewer than {workers} workers have started after {ROUNDS} batches")
 
 
 class SQLiteBaseline:
@@ -171,10 +168,10 @@ def _reward(completion: str, task: Task, limits: Limits) -> float:
 
 
 def _rows(database: str, sql: str, limits: Limits, steps: float) -> list[Any]:
-    """Return all rows of a query.
+    """Run a query on a new connection and return all rows.
 
     Raises:
-        sqlite3.Error: It fails, or a limit stops it.
+        sqlite3.Error: The query fails, or a limit stops it.
     """
     connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True, check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))

@@ -164,18 +164,9 @@ def imports(settings: Settings) -> Workload:
         "sql-env --help": [str(Path(sys.executable).with_name("sql-env")), "--help"],
     }
 
-    def contender(row: str) -> Contender:
-        start = partial(subprocess.run, commands[row], check=True, stdout=subprocess.DEVNULL)
-
-        def run() -> dict[str, dict[str, float]]:
-            starts = [clocked(start)[1] for _ in range(STARTS)]
-            return {row: min(starts, key=lambda figures: figures["wall_s"])}
-
-        return run
-
     return Workload(
         "fresh interpreters, files in the system's cache",
-        {row: contender(row) for row in commands},
+        {row: partial(_start, row, command) for row, command in commands.items()},
         lambda seen: [
             Finding(
                 "import sql_env over import gymnasium, s",
@@ -195,6 +186,13 @@ def imports(settings: Settings) -> Workload:
     )
 
 
+def _start(row: str, command: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Run a command a few times, and return the figures of the fastest run."""
+    run = partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+    starts = [clocked(run)[1] for _ in range(STARTS)]
+    return {row: min(starts, key=lambda figures: figures["wall_s"])}
+
+
 def verdicts(settings: Settings) -> Workload:
     """Return real and hostile completions, scored with more workers and under load, and compared."""
     batches = (hostile_batch(settings, 278), spider_batch(settings))
@@ -206,24 +204,11 @@ def verdicts(settings: Settings) -> Workload:
     with start_scorer(batch, 1) as scorer:
         expected = _verdicts(scorer.score(completions, tasks))
 
-    def contender(row: str, workers: int, busy: int) -> Contender:
-        def run() -> dict[str, dict[str, float]]:
-            with start_scorer(batch, workers) as scorer, ExitStack() as stack:
-                for _ in range(busy):
-                    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-                    stack.callback(process.wait)
-                    stack.callback(process.kill)
-                scores, figures = clocked(lambda: scorer.score(completions, tasks))
-            differing = sum(a != b for a, b in zip(_verdicts(scores), expected, strict=True))
-            return {row: {"differing": float(differing), **figures}}
-
-        return run
-
     loads = {"idle": 0, "full load": os.cpu_count() or 1}
-    contenders = {
-        f"workers {workers}, {load}": contender(f"workers {workers}, {load}", workers, loads[load])
-        for workers, load in product((1, 2, 4), loads)
-    }
+    contenders: dict[str, Contender] = {}
+    for workers, load in product((1, 2, 4), loads):
+        row = f"workers {workers}, {load}"
+        contenders[row] = partial(_compare, row, batch, expected, workers, loads[load])
     return Workload(
         "real Spider completions and the hostile mix; full load is one busy process on each core",
         contenders,
@@ -238,6 +223,20 @@ def verdicts(settings: Settings) -> Workload:
         batch.facts(),
         repeats=1,
     )
+
+
+def _compare(
+    row: str, batch: Batch, expected: Sequence[object], workers: int, busy: int
+) -> dict[str, dict[str, float]]:
+    """Score a batch beside some busy processes, and count the verdicts that are not as expected."""
+    with start_scorer(batch, workers) as scorer, ExitStack() as stack:
+        for _ in range(busy):
+            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        scores, figures = clocked(lambda: scorer.score(batch.completions, batch.tasks))
+    differing = sum(a != b for a, b in zip(_verdicts(scores), expected, strict=True))
+    return {row: {"differing": float(differing), **figures}}
 
 
 def _verdicts(scores: Sequence[Score]) -> list[tuple[object, ...]]:
