@@ -61,8 +61,8 @@ def measure_answers(
     benchmark: Benchmark,
     predictions: Mapping[Path, Sequence[str]],
     *,
+    progress: Callable[[int], None],
     limits: Limits = CEILING,
-    progress: Callable[[int], None] | None = None,
 ) -> list[MeasuredQuery]:
     """Run a benchmark's gold queries and the predictions of some files, and score the predictions.
 
@@ -71,8 +71,8 @@ def measure_answers(
     Args:
         benchmark: The tasks.
         predictions: A prediction for each task, by file.
-        limits: The limits of each query.
         progress: Called with the number of further answers that are done, gold queries included.
+        limits: The limits of each query.
 
     Returns:
         The gold queries, and then all predictions.
@@ -88,8 +88,7 @@ def measure_answers(
     with Executor(limits) as executor:
         costs = zip(ordered, executor.measure(ordered), strict=True)
     steps = {query: inf if cost.status is Status.TIMEOUT else cost.steps for query, cost in costs}
-    if progress is not None:
-        progress(len(tasks))
+    progress(len(tasks))
 
     def measured(place: int, query: Query, correct: bool | None, file: str) -> MeasuredQuery:
         return MeasuredQuery(tasks[place].id, steps[golds[place]], steps[query], correct, file)
@@ -110,8 +109,8 @@ def measure_mix(
     *,
     size: int,
     seed: int = 0,
+    progress: Callable[[int], None],
     probe: int = PROBE,
-    progress: Callable[[int], None] | None = None,
 ) -> list[MixQuery]:
     """Draw groups of answers, add hostile queries, and run each distinct query once in this process.
 
@@ -120,8 +119,8 @@ def measure_mix(
         gold_steps: Steps of each task's gold query, by the task's id.
         size: The approximate number of answers.
         seed: Random seed of the groups and the hostile queries.
-        probe: Steps after which a query counts as a runaway.
         progress: Called with the number of further queries that are done.
+        probe: Steps after which a query counts as a runaway.
     """
     random, chosen, count = Random(seed), list[tuple[Task, Sequence[str]]](), 0
     for task, answers in cycle(random.sample(groups, len(groups))):
@@ -141,7 +140,6 @@ def measure_mix(
         seconds = (time.thread_time() - began) / max(1, steps or 0)
         taken = inf if result.status is Status.TIMEOUT else steps or 0
         found.append(MixQuery(gold_steps[task.id], taken, seconds))
-        if progress is not None:
-            progress(1)
+        progress(1)
     engine.close()
     return found

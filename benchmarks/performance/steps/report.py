@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from benchmarks.performance.steps.rules import FACTORS, FLOORS
+from benchmarks.performance.steps.rules import FLOORS
 from sql_env.errors import DataError
+
+HEADINGS = ("correct lost", "golds lost", "wrong stopped", "margin", "mix: CPU s")
 
 
 def make_tables(study: dict[str, Any]) -> list[Table | str]:
@@ -20,33 +22,18 @@ def make_tables(study: dict[str, Any]) -> list[Table | str]:
         steps = ("beyond the ceiling" if number == inf else f"{number:,.0f}" for number in dearest)
         name = f"{row['benchmark']} {row['file'] or 'gold queries'}"
         files.add_row(name, str(row["answers"]), str(row["correct"]), *steps)
-    headings = (
-        Column("limit", no_wrap=True),
-        "correct lost",
-        "golds lost",
-        "wrong stopped",
-        "margin",
-        "mix: steps",
-        "mix: CPU s",
-    )
-    absolute = Table(*headings, title="one limit for all")
-    for o in study["absolute"]:
-        counts = (len(o["lost"]), len(o["golds_lost"]), o["wrong_stopped"])
-        figures = (f"{o['margin']:.2f}", f"{o['mix_steps']:.2e}", f"{o['mix_cpu_seconds']:.1f}")
-        absolute.add_row(o["rule"], *map(str, counts), *figures)
-    title = "correct lost | margin | mix: CPU s"
-    relative = Table(Column("floor", no_wrap=True), *(f"{factor} x gold" for factor in FACTORS), title=title)
-    for floor in FLOORS:
-        outcomes = [o for o in study["relative"] if o["floor"] == floor]
-        cells = (f"{len(o['lost'])} | {o['margin']:.2f} | {o['mix_cpu_seconds']:.1f}" for o in outcomes)
-        relative.add_row(f"{floor:,}", *cells)
-    lines = []
+    tables: list[Table | str] = [files]
     for kind, best in study["cheapest"].items():
-        found = f"{best['rule']}, {best['mix_cpu_seconds']:.1f} s of CPU" if best else "none"
-        lines.append(
-            f"cheapest {kind} rule that loses nothing and leaves {study['margin']:g} times the steps: {found}"
-        )
-    return [files, absolute, relative, *lines]
+        cap = f", at most {study['relative'][0]['cap']:,}" if kind == "relative" else ""
+        table = Table(Column("limit", no_wrap=True), *HEADINGS, title=f"{kind} limits{cap}")
+        for o in study[kind]:
+            counts = (len(o["lost"]), len(o["golds_lost"]), o["wrong_stopped"])
+            figures = (f"{o['margin']:,.2f}", f"{o['mix_cpu_seconds']:.1f}")
+            table.add_row(o["rule"], *map(str, counts), *figures)
+        found = f"{best['rule']}{cap}, {best['mix_cpu_seconds']:.1f} s of CPU" if best else "none"
+        wanted = f"that loses nothing and leaves {study['margin']:g} times the steps"
+        tables += [table, f"cheapest {kind} limit {wanted}: {found}"]
+    return tables
 
 
 def save_figure(study: dict[str, Any], path: Path) -> None:
@@ -58,20 +45,20 @@ def save_figure(study: dict[str, Any], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    curves = {"one limit for all": study["absolute"]}
-    for floor in FLOORS:
-        outcomes = [outcome for outcome in study["relative"] if outcome["floor"] == floor]
-        curves[f"max({floor:,}, factor x gold)"] = outcomes
+    curves = {"one limit for all": study["absolute"]} | {
+        f"max({floor:,}, factor x gold)": [o for o in study["relative"] if o["floor"] == floor]
+        for floor in FLOORS
+    }
     with mpl.rc_context({"svg.hashsalt": "sql-env", "svg.fonttype": "none"}):
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.subplots()
         for label, outcomes in curves.items():
-            seconds, margins = ([o[key] for o in outcomes] for key in ("mix_cpu_seconds", "margin"))
-            axes.plot(seconds, margins, marker=".", linewidth=1, label=label)
+            points = [(o["mix_cpu_seconds"], o["margin"]) for o in outcomes]
+            axes.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=label)
         axes.axhline(1, color="grey", linewidth=0.8)
         axes.axhline(study["margin"], color="grey", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="hostile mix, CPU seconds")
-        axes.set_ylabel("step limit over steps, the least of all correct answers")
+        axes.set_ylabel("limit over steps, least of all correct answers")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, frameon=False)
         try:

@@ -35,7 +35,7 @@ class Rule:
         >>> Rule(9_000).limit(500), [Rule(9_000, 10, 1_000).limit(gold) for gold in (5, 500, 5_000)]
         (9000, [1000, 5000, 9000])
         >>> str(Rule(9_000, 10, 1_000))
-        'max(1,000, 10 x gold), at most 9,000'
+        'max(1,000, 10 x gold)'
     """
 
     cap: float
@@ -49,8 +49,7 @@ class Rule:
         return min(self.cap, max(self.floor, self.factor * (gold_steps or 0)))
 
     def __str__(self) -> str:
-        relative = f"max({self.floor:,}, {self.factor} x gold), at most " if self.factor else ""
-        return f"{relative}{self.cap:,}"
+        return f"max({self.floor:,}, {self.factor:,} x gold)" if self.factor else f"{self.cap:,}"
 
 
 def apply_rule(rule: Rule, queries: Sequence[MeasuredQuery], mix: Sequence[MixQuery]) -> Outcome:

@@ -72,7 +72,7 @@ def main(
         report = run_workloads(workload, Settings(repeats, seed, data_dir, scale))
         print_report(report, Console(highlight=False))
         write_json(json_file, report)
-    raise typer.Exit(1 if check and not all(bar["ok"] for bar in report["bars"]) else 0)
+    raise typer.Exit(1 if check and not all(finding["ok"] for finding in report["bars"]) else 0)
 
 
 def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, Any]:

@@ -177,12 +177,14 @@ def test_the_mix_has_its_share_of_runaways():
     benchmark = load_benchmark("demo", "test")
     steps = dict.fromkeys([task.id for task in benchmark.tasks], 100)
     groups = [(task, [task.gold_sql, task.gold_sql]) for task in benchmark.tasks]
-    found = measure_mix(groups, steps, size=500, probe=3_000_000)
+    done = []
+    found = measure_mix(groups, steps, size=500, probe=3_000_000, progress=done.append)
+    assert sum(done) == len(found)
     endless = [query for query in found if query.steps == inf]
     assert 1 <= len(endless) <= 10  # the distinct ones of 2 %
     assert all(0 < query.seconds_per_step < 1e-3 for query in endless)
     assert all(query.steps <= 3_000_000 for query in found if query not in endless)
-    assert measure_mix([], steps, size=500) == []
+    assert measure_mix([], steps, size=500, progress=done.append) == []
 
 
 @pytest.mark.slow
@@ -198,7 +200,7 @@ def test_the_command(predictions, tmp_path):
     out, figure = tmp_path / "out" / "steps.json", tmp_path / "out" / "steps.svg"
     done = run("demo:test", short, "demo:train", "--size", 100, "--json", out, "--figure", figure)
     assert done.returncode == 0, done.stderr
-    assert "cheapest absolute rule" in done.stdout
+    assert "cheapest absolute limit" in done.stdout
     written = json.loads(out.read_text())
     assert {(row["benchmark"], row["file"]) for row in written["files"]} == {
         ("demo:test", ""), ("demo:test", "short.txt"), ("demo:train", "")
