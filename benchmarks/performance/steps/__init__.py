@@ -1,1 +1,1 @@
-"""How many steps correct answers need, and what a budget of steps costs and saves."""
+"""Steps that correct answers need, and the cost and benefit of a step limit."""

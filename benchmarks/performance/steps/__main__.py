@@ -1,11 +1,8 @@
-"""How many steps correct answers need: ``python -m benchmarks.performance.steps --help``."""
+"""Measure the steps that correct answers need: ``python -m benchmarks.performance.steps --help``."""
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +12,12 @@ from rich.console import Console
 from benchmarks.diagnostics.checks.table import bar
 from benchmarks.loading.parameters import parameters
 from benchmarks.loading.predictions import read_predictions
-from benchmarks.performance.steps.figure import save
-from benchmarks.performance.steps.mix import SIZE, mix
-from benchmarks.performance.steps.report import as_dict, study, tables
-from benchmarks.performance.steps.spent import Spent, spent
-from sql_env.benchmark import load_benchmark
-from sql_env.errors import DataError, SQLEnvError
-from sql_env.types import Task
+from benchmarks.performance.settings import JsonFile, Seed, exit_on_error, write_json
+from benchmarks.performance.steps.measure import MeasuredQuery, measure_answers, measure_mix
+from benchmarks.performance.steps.report import make_tables, save_figure
+from benchmarks.performance.steps.rules import compare_rules
+from sql_env import Task, load_benchmark
+from sql_env.errors import DataError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -32,93 +28,67 @@ def main(
         list[str],
         typer.Argument(
             metavar="BENCHMARK:SPLIT [FILE...] ...",
-            help="Benchmarks, each followed by files of predictions. Gold queries are measured anyway.",
+            help="Benchmarks, each with its files of predictions. Gold queries are always measured.",
         ),
     ],
     param: Annotated[
         list[str] | None, typer.Option(help="A further argument of all loaders, NAME=VALUE.")
     ] = None,
     cap: Annotated[
-        int, typer.Option(min=1, help="What a budget relative to the gold's steps never exceeds.")
+        int, typer.Option(min=1, help="Upper bound of a step limit that is relative to the gold query.")
     ] = 200_000_000,
     margin: Annotated[
-        float, typer.Option(min=1, help="How many times its steps every correct answer should have.")
+        float, typer.Option(min=1, help="Factor by which the limit must exceed each correct answer's steps.")
     ] = 10.0,
-    size: Annotated[int, typer.Option(min=1, help="Completions of the hostile mix.")] = SIZE,
-    seed: Annotated[int, typer.Option(help="Of what is drawn for it.")] = 0,
-    out: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="File for a drawing: .svg, .png or .pdf.")] = None,
+    size: Annotated[int, typer.Option(min=1, help="Number of completions in the hostile mix.")] = 4_096,
+    seed: Seed = 0,
+    out: JsonFile = None,
+    figure: Annotated[Path | None, typer.Option(help="File for a figure: .svg, .png or .pdf.")] = None,
 ) -> None:
-    """Measure what step budgets cost and save: answers and gold queries lost, and a hostile batch's time."""
-    logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
-    console = Console(highlight=False)
-    try:
-        if figure is not None and find_spec("matplotlib") is None:
-            raise DataError("matplotlib is missing: pip install 'sql-env[bench]'")
-        golds: dict[str, list[Spent]] = {}
-        answers: dict[str, list[Spent]] = {}
-        drawn: list[tuple[Task, Sequence[str]]] = []
-        for name, files in grouped(what):
-            benchmark = load_benchmark(*split_of(name), **parameters(param))
+    """Compare step limits: the correct answers and gold queries they stop, and the time of a hostile mix."""
+    with exit_on_error(*(["matplotlib"] if figure else [])):
+        measured: dict[str, list[MeasuredQuery]] = {}
+        groups: list[tuple[Task, Sequence[str]]] = []
+        for name, files in group_arguments(what):
+            benchmark_name, _, split = name.rpartition(":")
+            benchmark = load_benchmark(benchmark_name, split or None, **parameters(param))
+            predictions = {file: read_predictions(file, benchmark) for file in files}
             with bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
-                golds[name], answers[name] = spent(benchmark, files, progress=advance)
-            texts = [read_predictions(file, benchmark) for file in files]
-            drawn += zip(benchmark.tasks, zip(*texts, strict=True), strict=False)
-        steps = {gold.task_id: gold.steps for some in golds.values() for gold in some}
+                measured[name] = measure_answers(benchmark, predictions, progress=advance)
+            groups += zip(benchmark.tasks, zip(*predictions.values(), strict=True), strict=False)
+        gold_steps = {query.task_id: query.gold_steps for queries in measured.values() for query in queries}
         with bar("hostile mix", size) as advance:
-            loads = mix(drawn, steps, size=size, seed=seed, progress=advance)
-        found = study(golds, answers, loads, cap, margin)
-        if out is not None:
-            write(out, json.dumps(as_dict(found), indent=1) + "\n")
+            mix = measure_mix(groups, gold_steps, size=size, seed=seed, progress=advance)
+        study = compare_rules(measured, mix, cap, margin)
+        write_json(out, study)
         if figure is not None:
-            save(found, figure)
-    except SQLEnvError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    for part in tables(found):
-        console.print(part, soft_wrap=isinstance(part, str))
+            save_figure(study, figure)
+    for part in make_tables(study):
+        Console(highlight=False).print(part, soft_wrap=isinstance(part, str))
 
 
-def grouped(words: Sequence[str]) -> list[tuple[str, list[Path]]]:
-    """Benchmarks as ``name:split``, each with the files that follow it.
+def group_arguments(words: Sequence[str]) -> list[tuple[str, list[Path]]]:
+    """Return each ``name:split`` with the files that follow it.
 
     Raises:
-        DataError: The first is a file, or one comes twice.
+        DataError: The first word is a file, or a benchmark occurs twice.
 
     Example:
-        >>> [(name, len(files)) for name, files in grouped(["spider:dev", "a.txt", "b.txt", "bird:dev"])]
+        >>> found = group_arguments(["spider:dev", "a.txt", "b.txt", "bird:dev"])
+        >>> [(name, len(files)) for name, files in found]
         [('spider:dev', 2), ('bird:dev', 0)]
     """
     found: dict[str, list[Path]] = {}
     for word in words:
         if ":" in word and not Path(word).exists():
             if word in found:
-                raise DataError(f"{word} comes twice: name its files after it at once")
+                raise DataError(f"{word} occurs twice: name it once, with all its files")
             found[word] = []
         elif not found:
             raise DataError(f"{word!r} comes before any benchmark: name one first, such as spider:dev")
         else:
             found[next(reversed(found))].append(Path(word))
     return list(found.items())
-
-
-def split_of(name: str) -> tuple[str, str | None]:
-    """The benchmark and the split that ``name:split`` names."""
-    benchmark, _, split = name.rpartition(":")
-    return benchmark, split or None
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot write {str(path)!r}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -1,167 +1,68 @@
-"""The curve of step budgets, as JSON and for the terminal."""
+"""A study of step limits as tables and as a figure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from math import inf
+from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
-from benchmarks.performance.steps.mix import Load
-from benchmarks.performance.steps.rule import (
-    BUDGETS,
-    FACTORS,
-    FLOORS,
-    Point,
-    Rule,
-    cheapest,
-    least_factor,
-    point,
-)
-from benchmarks.performance.steps.spent import Spent
+from benchmarks.performance.steps.rules import FLOORS
+from sql_env.errors import DataError
+
+HEADINGS = ("correct lost", "golds lost", "wrong stopped", "margin", "mix: CPU s")
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
-    """What was measured, and what comes of each rule.
-
-    Attributes:
-        golds: Gold queries by benchmark and split.
-        answers: Predictions by benchmark and split.
-        mix: The hostile mix.
-        margin: How many times its steps every correct answer should have.
-        absolute: Budgets that are the same for all.
-        relative: Budgets relative to the gold's steps.
-    """
-
-    golds: Mapping[str, Sequence[Spent]]
-    answers: Mapping[str, Sequence[Spent]]
-    mix: Sequence[Load]
-    margin: float
-    absolute: tuple[Point, ...]
-    relative: tuple[Point, ...]
-
-
-def study(
-    golds: Mapping[str, Sequence[Spent]],
-    answers: Mapping[str, Sequence[Spent]],
-    mix: Sequence[Load],
-    cap: float,
-    margin: float,
-) -> Study:
-    """Apply each rule to the measured answers; relative rules under this cap."""
-    all_golds = [gold for some in golds.values() for gold in some]
-    all_answers = [answer for some in answers.values() for answer in some]
-
-    def apply(rule: Rule) -> Point:
-        return point(rule, all_golds, all_answers, mix)
-
-    relative = (Rule(cap, factor, floor) for floor in FLOORS for factor in FACTORS)
-    absolute = (Rule(budget) for budget in BUDGETS)
-    return Study(golds, answers, mix, margin, tuple(map(apply, absolute)), tuple(map(apply, relative)))
-
-
-def as_dict(found: Study) -> dict[str, Any]:
-    """All of it in JSON: what never ends within the ceiling has the steps None."""
-    answers = [answer for some in found.answers.values() for answer in some]
-    return {
-        "files": [
-            {"benchmark": name, "file": file, **_summary([a for a in some if a.file == file])}
-            for name, some in (*found.golds.items(), *found.answers.items())
-            for file in dict.fromkeys(a.file for a in some)
-        ],
-        "mix": {"distinct": len(found.mix), "runaways": sum(load.steps == inf for load in found.mix)},
-        "absolute": [_point(p) for p in found.absolute],
-        "relative": [_point(p) for p in found.relative],
-        "least_factor": {str(floor): _finite(least_factor(answers, floor)) for floor in FLOORS},
-        "margin": found.margin,
-        "cheapest": {kind: p and _point(p) for kind, p in _chosen(found).items()},
-    }
-
-
-def _summary(answers: Sequence[Spent]) -> dict[str, Any]:
-    right, wrong = (
-        [a.steps for a in answers if a.correct is kind and a.steps is not None] for kind in (True, False)
-    )
-    return {
-        "answers": len(answers),
-        "correct": sum(bool(a.correct) for a in answers),
-        "dearest_correct": _finite(max(right, default=0)),
-        "dearest_wrong": _finite(max(wrong, default=0)),
-    }
-
-
-def _point(found: Point) -> dict[str, Any]:
-    return {
-        **asdict(found.rule),
-        "margin": _finite(found.margin),
-        "lost": [{"file": a.file, "task_id": a.task_id, "steps": _finite(a.steps or 0)} for a in found.lost],
-        "wrong_stopped": found.stopped,
-        "golds_lost": [gold.task_id for gold in found.golds_lost],
-        "mix_steps": found.mix_steps,
-        "mix_cpu_seconds": found.mix_seconds,
-    }
-
-
-def _finite(number: float) -> float | None:
-    return number if number < inf else None
-
-
-def _chosen(found: Study) -> dict[str, Point | None]:
-    return {
-        "absolute": cheapest(found.absolute, found.margin),
-        "relative": cheapest(found.relative, found.margin),
-    }
-
-
-def tables(found: Study) -> list[Table | str]:
-    """What the command prints."""
-    return [
-        _files(found),
-        _absolute(found),
-        _relative(found),
-        *(
-            f"cheapest {kind} rule that loses nothing and leaves {found.margin:g} times the steps: "
-            + (f"{_rule(p.rule)}, {p.mix_seconds:.1f} s of CPU" if p else "none")
-            for kind, p in _chosen(found).items()
-        ),
-    ]
-
-
-def _files(found: Study) -> Table:
-    table = Table("", "answers", "correct", "dearest correct", "dearest wrong", title="steps")
-    for row in as_dict(found)["files"]:
-        dearest = [row[name] for name in ("dearest_correct", "dearest_wrong")]
+def make_tables(study: dict[str, Any]) -> list[Table | str]:
+    """Return the tables and lines that the command prints."""
+    files = Table("", "answers", "correct", "most steps, correct", "most steps, wrong", title="steps")
+    for row in study["files"]:
+        dearest = (row["dearest_correct"], row["dearest_wrong"])
+        steps = ("beyond the ceiling" if number == inf else f"{number:,.0f}" for number in dearest)
         name = f"{row['benchmark']} {row['file'] or 'gold queries'}"
-        steps = ("beyond the ceiling" if number is None else f"{number:,.0f}" for number in dearest)
-        table.add_row(name, str(row["answers"]), str(row["correct"]), *steps)
-    return table
+        files.add_row(name, str(row["answers"]), str(row["correct"]), *steps)
+    tables: list[Table | str] = [files]
+    for kind, best in study["cheapest"].items():
+        cap = f", at most {study['relative'][0]['cap']:,}" if kind == "relative" else ""
+        table = Table(Column("limit", no_wrap=True), *HEADINGS, title=f"{kind} limits{cap}")
+        for o in study[kind]:
+            counts = (len(o["lost"]), len(o["golds_lost"]), o["wrong_stopped"])
+            figures = (f"{o['margin']:,.2f}", f"{o['mix_cpu_seconds']:.1f}")
+            table.add_row(o["rule"], *map(str, counts), *figures)
+        found = f"{best['rule']}{cap}, {best['mix_cpu_seconds']:.1f} s of CPU" if best else "none"
+        wanted = f"that loses nothing and leaves {study['margin']:g} times the steps"
+        tables += [table, f"cheapest {kind} limit {wanted}: {found}"]
+    return tables
 
 
-def _absolute(found: Study) -> Table:
-    names = ("budget", "correct lost", "golds lost", "wrong stopped", "margin", "mix: steps", "mix: CPU s")
-    table = Table(*names, title="one budget for all")
-    for p in found.absolute:
-        counts = (len(p.lost), len(p.golds_lost), p.stopped)
-        figures = (f"{p.margin:.2f}", f"{p.mix_steps:.2e}", f"{p.mix_seconds:.1f}")
-        table.add_row(f"{p.rule.cap:,}", *map(str, counts), *figures)
-    return table
+def save_figure(study: dict[str, Any], path: Path) -> None:
+    """Draw the margin over the CPU time of the hostile mix. The same study gives the same file.
 
+    Raises:
+        DataError: The file cannot be written, or has an unknown ending.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-def _relative(found: Study) -> Table:
-    table = Table(
-        "floor", *(f"{factor} x gold" for factor in FACTORS), title="correct lost | margin | mix: CPU s"
-    )
-    rows = {floor: [p for p in found.relative if p.rule.floor == floor] for floor in FLOORS}
-    for floor, points in rows.items():
-        cells = (f"{len(p.lost)} | {p.margin:.2f} | {p.mix_seconds:.1f}" for p in points)
-        table.add_row(f"{floor:,}", *cells)
-    return table
-
-
-def _rule(rule: Rule) -> str:
-    if not rule.factor:
-        return f"{rule.cap:,}"
-    return f"max({rule.floor:,}, {rule.factor} x gold), at most {rule.cap:,}"
+    curves = {"one limit for all": study["absolute"]} | {
+        f"max({floor:,}, factor x gold)": [o for o in study["relative"] if o["floor"] == floor]
+        for floor in FLOORS
+    }
+    with mpl.rc_context({"svg.hashsalt": "sql-env", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        axes = figure.subplots()
+        for label, outcomes in curves.items():
+            points = [(o["mix_cpu_seconds"], o["margin"]) for o in outcomes]
+            axes.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=label)
+        axes.axhline(1, color="grey", linewidth=0.8)
+        axes.axhline(study["margin"], color="grey", linewidth=0.8, linestyle=":")
+        axes.set(xscale="log", yscale="log", xlabel="hostile mix, CPU seconds")
+        axes.set_ylabel("limit over steps, least of all correct answers")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7, frameon=False)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else {})
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot write the figure to {str(path)!r}: {error}") from None

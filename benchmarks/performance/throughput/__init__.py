@@ -1,5 +1,5 @@
-"""How fast scoring is, compared with SQLite alone and with plain code.
+"""Scoring speed, compared with SQLite alone and with naive reward code.
 
-``python -m benchmarks.performance.throughput`` runs it. A workload is a set of contenders, which run in turns
-under one clock, and the findings that are read from their times, some of them with a bar.
+A workload is a set of contenders, which run in turns, and the findings from their times. Some findings
+have a bar.
 """

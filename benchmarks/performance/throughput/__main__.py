@@ -1,74 +1,147 @@
-"""Measure how fast scoring is: ``python -m benchmarks.performance.throughput --help``."""
+"""Measure scoring speed: ``python -m benchmarks.performance.throughput --help``."""
 
 from __future__ import annotations
 
-import json
-import logging
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from benchmarks.performance.throughput.settings import Settings, data_folder
-from sql_env.errors import DataError, SQLEnvError
+from benchmarks.diagnostics.checks.table import bar
+from benchmarks.performance.resources import describe_machine
+from benchmarks.performance.settings import (
+    DataDir,
+    JsonFile,
+    Repeats,
+    Seed,
+    Settings,
+    exit_on_error,
+    write_json,
+)
+from benchmarks.performance.throughput.batch_workloads import hostile, large, many, small, spider
+from benchmarks.performance.throughput.measurement import Finding, Workload, measure
+from benchmarks.performance.throughput.system_workloads import (
+    imports,
+    memory,
+    step,
+    threads,
+    vector,
+    verdicts,
+)
+from sql_env.errors import DataError
 from sql_env.plugins import suggest
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+WORKLOADS: dict[str, Callable[[Settings], Workload]] = {
+    "spider": spider,
+    "small": small,
+    "large": large,
+    "hostile": hostile,
+    "threads": threads,
+    "step": step,
+    "vector": vector,
+    "many": many,
+    "memory": memory,
+    "imports": imports,
+    "verdicts": verdicts,
+}
+"""The workloads by name, in the order in which they run."""
 
 
 @app.command()
 def main(
     workload: Annotated[
-        list[str] | None, typer.Option(help="What to measure, several times if need be; all if not told.")
+        list[str] | None, typer.Option(help="A workload to measure. Repeat it for several; all by default.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each contender runs.")] = 5,
-    seed: Annotated[int, typer.Option(help="Draws completions, databases and turns.")] = 0,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The folder of real data; else $SQL_ENV_TEST_DATA.")
-    ] = None,
+    repeats: Repeats = 5,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
     scale: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="The share of the full size, for a quick look.")
+        float, typer.Option(min=0.0, max=1.0, help="Share of the full size, for a quick look.")
     ] = 1.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
-    profile: Annotated[
-        bool, typer.Option(help="Profile the parent process on the workload spider, beside the JSON.")
-    ] = False,
-    check: Annotated[bool, typer.Option(help="End with exit code 1 where a bar is missed.")] = False,
+    json_file: JsonFile = None,
+    check: Annotated[bool, typer.Option(help="Exit with code 1 if a bar is missed.")] = False,
 ) -> None:
-    """Measure scoring against SQLite's own time and against plain code."""
-    logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what Spider leaves out is no news here
-    settings = Settings(repeats, seed, data_dir or data_folder(), scale)
-    try:
-        missed = _run(workload, settings, json_file, profile)
-    except SQLEnvError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    raise typer.Exit(1 if check and missed else 0)
+    """Measure scoring against SQLite's own time and against naive reward code."""
+    with exit_on_error("psutil"):
+        report = run_workloads(workload, Settings(repeats, seed, data_dir, scale))
+        print_report(report, Console(highlight=False))
+        write_json(json_file, report)
+    raise typer.Exit(1 if check and not all(finding["ok"] for finding in report["bars"]) else 0)
 
 
-def _run(names: list[str] | None, settings: Settings, json_file: Path | None, profile: bool) -> int:
-    """Measure, print and write; how many bars are missed."""
-    if find_spec("psutil") is None:
-        raise DataError("psutil is missing: pip install 'sql-env[bench]'")
-    from benchmarks.performance.throughput.profile import profiled
-    from benchmarks.performance.throughput.run import run
-    from benchmarks.performance.throughput.table import show
-    from benchmarks.performance.throughput.workloads import WORKLOADS
+def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, Any]:
+    """Measure workloads one after another, all of them by default, and return the report for JSON.
 
+    A workload without its data is skipped; the report has the reason.
+
+    Raises:
+        DataError: There is no workload with such a name.
+    """
     for name in names or ():
         if name not in WORKLOADS:
             raise DataError(f"no workload is called {name!r}.{suggest(name, list(WORKLOADS))}")
-    found = run(names or list(WORKLOADS), settings, Console(stderr=True))
-    show(found, Console(highlight=False))
-    if json_file is not None:
-        json_file.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
-    if profile:
-        path = (json_file or Path("throughput.json")).with_suffix(".profile.txt")
-        path.write_text(profiled(settings))
-        typer.echo(f"the profile is in {path}")
-    return sum(not bar.ok for bar in found.bars)
+    measured, skipped, findings = {}, {}, list[Finding]()
+    for name in names or WORKLOADS:
+        try:
+            workload = WORKLOADS[name](settings)
+        except DataError as error:
+            skipped[name] = str(error)
+            continue
+        repeats = workload.repeats or settings.repeats
+        with bar(name, repeats * len(workload.contenders)) as advance:
+            random = settings.random(f"order of {name}")
+            measurement = measure(workload.contenders, repeats, random, advance)
+        findings += workload.findings(measurement)
+        measured[name] = {
+            "about": workload.about,
+            "facts": dict(workload.facts),
+            "rows": measurement.summary(),
+            "repeats": [dict(repeat) for repeat in measurement.repeats],
+        }
+    return {
+        "machine": describe_machine(),
+        "settings": {"repeats": settings.repeats, "seed": settings.seed, "scale": settings.scale},
+        "bars": [{**asdict(finding), "ok": finding.ok} for finding in findings],
+        "workloads": measured,
+        "skipped": skipped,
+    }
+
+
+def print_report(report: Mapping[str, Any], console: Console) -> None:
+    """Print the rows of every workload, and then the findings with their bars."""
+    for name, measured in report["workloads"].items():
+        facts = ", ".join(f"{value:,} {fact.replace('_', ' ')}" for fact, value in measured["facts"].items())
+        console.print(f"{name}: {measured['about']}", facts, sep="\n", markup=False)
+        console.print(_rows(measured["rows"]))
+    for name, reason in report["skipped"].items():
+        console.print(f"{name} is skipped: {reason}", markup=False)
+    table = Table("what", "value", "bar", "", title="bars", title_justify="left")
+    for found in report["bars"]:
+        verdict = "[green]met[/]" if found["ok"] else "[red]missed[/]"
+        limit = f"{found['sense']} {_number(found['bar'])}"
+        table.add_row(escape(found["name"]), _number(found["value"]), limit, verdict)
+    if table.row_count:
+        console.print(table)
+
+
+def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return a table of medians with minimum and maximum."""
+    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
+    table = Table("", *figures)
+    for row, spreads in rows.items():
+        cells = ([_number(spreads[figure][name]) for name in ("median", "min", "max")] for figure in figures)
+        table.add_row(row, *(f"{middle} ({low}-{high})" for middle, low, high in cells))
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

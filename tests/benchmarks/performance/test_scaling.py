@@ -1,24 +1,25 @@
-"""The runs that show how scoring grows do what they say, and say what was measured."""
+"""The measurements of scaling: generated tasks, long runs and reward workers."""
 
 import json
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
-from benchmarks.performance.scaling.flow import SAMPLES, Flow, Watch, flow
-from benchmarks.performance.scaling.generated import Generated
-from benchmarks.performance.scaling.reward import _batch, wait
-from benchmarks.performance.throughput.settings import Settings
-from benchmarks.performance.throughput.workloads.small import small_items
+from benchmarks.performance.batches import small_batch
+from benchmarks.performance.generated import orders_database, part_databases, part_samples, part_tasks
+from benchmarks.performance.scaling import READINGS, draw_batch, long_run, memory_growth, reward_seconds
+from benchmarks.performance.settings import Settings
 from sql_env import Executor, Query
 
 
-def test_tasks_are_drawn_alike_and_run(monkeypatch, tmp_path):
+def test_generated_tasks_repeat_and_run(monkeypatch, tmp_path):
     monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path))
-    generated = Generated(60, 3)
-    tasks = list(generated)
-    assert tasks == list(generated)
+    paths = part_databases(3, seed=0)
+    assert paths == part_databases(3, seed=0)
+    tasks = list(part_tasks(paths, 60, seed=0))
+    assert tasks == list(part_tasks(paths, 60, seed=0))
     assert len({task.id for task in tasks}) == len({(t.database, t.gold_sql) for t in tasks}) == 60
     assert [task.database for task in tasks] == sorted(task.database for task in tasks)
     assert len({task.database for task in tasks}) == 3
@@ -26,60 +27,77 @@ def test_tasks_are_drawn_alike_and_run(monkeypatch, tmp_path):
         results = executor.run_many([Query(task.database, task.gold_sql) for task in tasks])
     assert all(result.ok for result in results)
     assert sum(bool(result.rows) for result in results) > 50
-    assert [task for _, task in generated.pairs()] == tasks
+    assert [task for _, task in part_samples(paths, 60, seed=0)] == tasks
 
 
-def test_a_watch_looks_after_equal_numbers():
-    watch = Watch(10)
-    for more in (3, 3, 3, 1, 25, 4):
-        watch(more)
-    assert watch.done == 39
-    assert len(watch.memory) == 2
-    assert all(5 < megabytes < 100_000 for megabytes in watch.memory)
+def test_the_generated_orders_join(monkeypatch, tmp_path):
+    monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path))
+    path = orders_database(1000, seed=0)
+    sql = """
+        SELECT COUNT(*), COUNT(DISTINCT region), COUNT(DISTINCT category), MIN(price) >= 0, MAX(price) > 900
+        FROM orders JOIN customer ON customer_id = customer.id JOIN product ON product_id = product.id
+    """
+    with Executor() as executor:
+        assert executor.run(Query(str(path), sql)).rows == ((1000, 5, 4, 1, 1),)
 
 
-def test_growth_compares_the_second_fifth_with_the_last():
-    figures = ("check", "local", 1, 100, 4.0, 1.0)
-    assert Flow(*figures, (90, 10, 12, 13, 15, 16, 18, 19, 21, 22), {}).growth == 9
-    assert Flow(*figures, (1.0,), {}).growth == 0
-    assert Flow(*figures, (1.0,), {}).rate == 25
+def test_memory_growth_compares_the_second_fifth_with_the_last():
+    assert memory_growth((90, 10, 12, 13, 15, 16, 18, 19, 21, 22)) == 9
+    assert memory_growth((1.0,)) == 0
+
+
+def test_a_batch_is_drawn_from_a_random_place():
+    data = small_batch(Settings(), 4)
+    pairs = list(zip(data.tasks, data.completions, strict=True))
+    batch = draw_batch(data, 50, Random(0))
+    drawn = list(zip(batch.tasks, batch.completions, strict=True))
+    assert len(drawn) == 50
+    assert drawn[:18] == drawn[32:]
+    assert sorted(map(str, drawn[:32])) == sorted(map(str, pairs))
 
 
 @pytest.mark.slow
-def test_a_run_gives_the_same_with_any_number_of_workers(monkeypatch, tmp_path):
+def test_a_long_run_has_the_same_outcome_with_any_number_of_workers(monkeypatch, tmp_path):
     monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path))
     for job in ("score", "check"):
-        told = []
-        one, two = (flow(job, Generated(400, 4), workers, "local", told.append) for workers in (1, 2))
-        assert one.outcome == two.outcome
-        assert sum(told) == 800
-        assert 1 < len(one.memory) <= SAMPLES
-        assert one.cpu > 0 < one.wall
-    assert sum(flow("score", Generated(100, 2), 1, "local").outcome.values()) == 100
+        done = []
+        one, two = (long_run(job, 400, 4, workers, "local", 0, done.append) for workers in (1, 2))
+        assert one["outcome"] == two["outcome"]
+        assert sum(done) == 800
+        assert 1 < len(one["memory"]) <= READINGS
+        assert all(5 < megabytes < 100_000 for megabytes in one["memory"])
+        assert one["cpu"] > 0 < one["wall"]
+        assert one["rate"] == 400 / one["wall"]
+    assert sum(long_run("score", 100, 2, 1, "local", 0, done.append)["outcome"].values()) == 100
 
 
 @pytest.mark.slow
 def test_reward_workers_share_a_batch():
-    settings = Settings(repeats=2)
-    data = small_items(settings, 20)
-    batch = _batch(data, 50, settings.draw("test"))
-    pairs = list(zip(batch.tasks, batch.completions, strict=True))
-    assert len(pairs) == 50
-    assert set(pairs) <= set(zip(data.tasks, data.completions, strict=True))
-    found = wait(data, 50, 2, settings)
-    assert (found.batch, found.workers, found.masked, len(found.seconds)) == (50, 2, 0, 2)
+    seconds, masked = reward_seconds(small_batch(Settings(), 10), 2)
+    assert seconds > 0
+    assert masked == 0
 
 
 @pytest.mark.slow
-def test_the_command(tmp_path):
+def test_the_commands(tmp_path):
+    def run(*words):
+        command = [sys.executable, "-m", "benchmarks.performance.scaling", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
     file = tmp_path / "scale.json"
-    small = ["--tasks", "200", "--databases", "2", "--backend", "local", "--json", str(file)]
-    command = [sys.executable, "-m", "benchmarks.performance.scaling.__main__", "flow", *small]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    first, second = json.loads(file.read_text())["flows"]
+    done = run("long-run", "--tasks", 200, "--databases", 2, "--backend", "local", "--json", file)
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(file.read_text())["runs"]
     assert (first["workers"], second["workers"], first["tasks"]) == (1, 2, 200)
     assert first["outcome"] == second["outcome"]
     assert f"{first['wall']:.1f}" in done.stdout
-    wrong = subprocess.run([*command, "--job", "scroe"], capture_output=True, text=True, check=False)
+    wrong = run("long-run", "--job", "scroe")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("error: no job is called 'scroe'. Did you mean 'score'?")
+    assert "'scroe' is not one of" in wrong.stderr
+    missing = ("--data-dir", tmp_path)  # so that it takes the demo benchmark
+    done = run("reward", "--batch", 20, "--workers", 1, "--repeats", 2, *missing, "--json", file)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    assert found["data"] == "demo"
+    [wait] = found["waits"]
+    assert (wait["batch"], wait["workers"], wait["masked"], len(wait["seconds"])) == (20, 1, 0, 2)

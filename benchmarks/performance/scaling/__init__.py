@@ -1,1 +1,0 @@
-"""How scoring and health checks behave as they grow: more tasks, more workers."""
