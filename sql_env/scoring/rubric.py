@@ -1,4 +1,4 @@
-"""Named, weighted rewards that add up to a score."""
+"""Named, weighted rewards whose sum is a score."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class WeightedReward:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """What a rollout is paid for, and how its completion and its result are read.
+    """The rewards of a rollout, and the rules by which its completion is parsed and its result is compared.
 
     Attributes:
-        name: What it is called in reports.
-        rewards: Its components, in the order in which they are added.
-        form: The response format that completions must follow.
-        comparison: The semantics that replace each task's own, or None to keep those.
+        name: Its name in reports.
+        rewards: Its components, in the order of summation.
+        form: The response format of completions.
+        comparison: A comparison that replaces each task's own, or None.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Rubric:
     comparison: str | None = None
 
     def __call__(self, rollout: Rollout) -> Score:
-        """Score one rollout. A masked one has no total, and its components do not apply."""
+        """Score one rollout. A masked rollout has no total and no components."""
         if rollout.masked:
             return Score(None, {reward.name: None for reward in self.rewards}, rollout)
         components: dict[str, float | None] = {}
@@ -90,21 +90,21 @@ class Rubric:
 
     @property
     def reads_rows(self) -> bool:
-        """Whether some reward may read the rows of `Rollout.result`; see `without_rows`."""
+        """True if a reward may read the rows of `Rollout.result`; see `without_rows`."""
         return any(getattr(reward.function, _READS_ROWS, True) for reward in self.rewards)
 
 
 def without_rows(reward: F) -> F:
     """Mark a reward that does not read the rows of `Rollout.result`.
 
-    Where all rewards of a rubric are marked, results stay in the process that has run the query and
-    compared it with its gold: only its status, columns and verdict come back.
+    If all rewards of a rubric are marked, rows stay in the worker process. Only the status, the columns and
+    the outcome of the comparison come back, which saves time and memory.
 
     Example:
         >>> @without_rows
-        ... def right(rollout):
+        ... def correct(rollout):
         ...     return float(bool(rollout.correct))
-        >>> rubric("result").reads_rows
+        >>> load_rubric("result").reads_rows
         False
     """
     setattr(reward, _READS_ROWS, False)
@@ -112,12 +112,12 @@ def without_rows(reward: F) -> F:
 
 
 def load_rubric(spec: RubricSpec) -> Rubric:
-    """Build a rubric from names and numbers.
+    """Build a rubric from names and numbers. Its public name is `sql_env.rubric`.
 
     Example:
-        >>> [reward.name for reward in rubric("sql-r1").rewards]
+        >>> [reward.name for reward in load_rubric("sql-r1").rewards]
         ['format', 'execution', 'result', 'length']
-        >>> rubric([{"reward": "result", "weight": 2.0}]).rewards[0].weight
+        >>> load_rubric([{"reward": "result", "weight": 2.0}]).rewards[0].weight
         2.0
 
     Raises:
@@ -145,7 +145,7 @@ def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
     rewards = tuple(map(_weighted, named))
     labels = [reward.name for reward in rewards]
     if not rewards or len(set(labels)) < len(labels):
-        raise PluginError(f"a rubric needs at least one reward, and each its own name; got {labels}")
+        raise PluginError(f"a rubric needs at least one reward, and a different name for each; got {labels}")
     if warning := preset.get("warning"):
         log.warning("%s", warning)
     semantics = preset.get("comparison")
@@ -181,7 +181,7 @@ _READS_ROWS = "reads_rows"
 
 
 def _finite(value: object) -> bool:
-    """Whether it is a number that a float can hold: neither NaN, nor infinite, nor an integer too large."""
+    """Return True for a number that a float can hold: not NaN, not infinite, no larger integer."""
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 

@@ -1,4 +1,4 @@
-"""Where the time of scoring goes, and what was saved."""
+"""Counts and times of a scorer."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from sql_env.execution.stats import FAILURES, ExecutorStats
 
 @dataclass(frozen=True, slots=True)
 class ScorerStats:
-    """What a scorer has done since it was made, at one moment; ``later - earlier`` is what it did in between.
+    """Counts and times of a scorer since it was made. ``later - earlier`` gives those in between.
 
-    Calls of several threads that were scored as one batch are one batch here, too. Times are seconds of
-    wall time, added up over the threads that did it: where several score, more than a clock shows.
+    Times are seconds of wall time, summed over the threads that score. With several threads the sum is larger
+    than the time on a clock.
 
     Attributes:
-        workers: How many processes run queries at once.
+        workers: The number of processes that run queries.
         scores: Completions that were scored.
-        without_sql: Those that do not follow their response format, so that nothing was run for them.
-        known: Distinct queries of a batch that were their task's gold query, and were not run.
-        distinct: Distinct queries of a batch that were asked of the executor, golds not included.
-        gold_hits: Distinct golds of a batch whose results were remembered.
-        gold_misses: Distinct golds of a batch whose results were not.
-        gold_stored: Those of the misses that were found on disk, so that they did not run.
-        parsing: Seconds in which completions were taken apart.
-        gathering: Seconds in which golds were looked up, distinct queries gathered, and results handed out;
-            without the time in which the executor was waited for.
-        rewarding: Seconds in which rewards were computed.
-        executor: What the executor has done, in scoring and in the queries of episodes.
+        without_sql: Completions in the wrong format. Nothing runs for them.
+        known: Distinct queries of a batch that equal the gold query of their task. They do not run.
+        distinct: Distinct queries of a batch that the executor got, without gold queries.
+        gold_hits: Distinct gold results of a batch that were in memory.
+        gold_misses: Distinct gold results of a batch that were not.
+        gold_stored: Misses that were found on disk.
+        parsing: Seconds of parsing completions.
+        gathering: Seconds of finding gold results, collecting distinct queries and assigning results, without
+            the time of waiting for the executor.
+        rewarding: Seconds of computing rewards.
+        executor: Counts and times of the executor, for scoring and for the queries of episodes.
 
     Example:
         >>> from sql_env import Scorer
@@ -59,18 +59,17 @@ class ScorerStats:
 
     @property
     def duplicates(self) -> int:
-        """Completions that asked for what another of their batch asked for, too, so that it ran once."""
+        """Completions whose query equals the query of another completion of their batch."""
         return self.scores - self.without_sql - self.known - self.distinct
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Where the time went: seconds of wall time by phase, which add up to the time of scoring.
+        """Seconds of wall time by phase. Their sum is the time of scoring.
 
-        ``execute`` and ``compare`` are the seconds of the workers over the number of workers, and ``queue``
-        is the rest of the time in which calls waited for the executor: messages, the start of workers,
-        workers that had nothing left to do while another was at it, and other calls' queries. It is below
-        0 where what a worker has just told is counted and the call that waits for it has not returned;
-        over all of them it adds up.
+        ``execute`` and ``compare`` are the seconds of the workers, divided by the number of workers. ``queue``
+        is the rest of the time in which calls waited for the executor: messages, the start of workers, idle
+        workers, and the queries of other calls. ``queue`` can be below 0 while a call runs, because the
+        seconds of a worker count before the call returns.
         """
         done = self.executor
         execute, compare = done.executing / self.workers, done.comparing / self.workers
@@ -84,22 +83,22 @@ class ScorerStats:
         }
 
     def __sub__(self, earlier: ScorerStats) -> ScorerStats:
-        """What was done since ``earlier``, of the same scorer."""
+        """Return the counts since ``earlier``, from the same scorer."""
         counts = [f.name for f in fields(self) if f.name != "workers"]
         return replace(self, **{name: getattr(self, name) - getattr(earlier, name) for name in counts})
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields in JSON, with `duplicates` and `seconds`."""
+        """Return all fields as JSON, with `duplicates` and `seconds`."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         derived = {"duplicates": self.duplicates, "seconds": self.seconds}
         return {**plain, **derived, "executor": self.executor.to_dict()}
 
     def metrics(self) -> dict[str, float]:
-        """The figures that are worth a log, under names that are always the same.
+        """Return the figures for a log. The names are always the same.
 
-        ``time/<phase>``: `seconds`. ``queries``: those that were run. ``ended/<status>``: how many of them
-        ended so. ``duplicates``, ``shared`` and ``known``: those that were saved. ``gold_hits``,
-        ``gold_misses``, ``gold_stored``; ``workers/killed``, ``workers/retired``.
+        ``time/<phase>`` is `seconds`. ``queries`` is the number of queries that ran, ``ended/<status>`` the
+        number that ended so. ``duplicates``, ``shared`` and ``known`` did not run. Further names:
+        ``gold_hits``, ``gold_misses``, ``gold_stored``, ``workers/killed``, ``workers/retired``.
         """
         done = self.executor
         return {
@@ -118,7 +117,7 @@ class ScorerStats:
 
 
 class Counters:
-    """What a scorer counts while it runs. Thread-safe; a fork counts on by itself."""
+    """The counts of a scorer while it runs. Thread-safe; a fork has counts of its own."""
 
     def __init__(self) -> None:
         names = {f.name for f in fields(ScorerStats)} - {"workers", "executor"}
@@ -127,16 +126,16 @@ class Counters:
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
-        """In a fork: another thread may have held the lock when it began."""
+        """Make a new lock: another thread may have held it at the fork."""
         self._lock = threading.Lock()
 
     def add(self, **more: float) -> None:
-        """Count, by the names of `ScorerStats`."""
+        """Add to counts, by the names of `ScorerStats`."""
         with self._lock:
             for name, value in more.items():
                 self._counts[name] += value
 
     def stats(self, executor: ExecutorStats, workers: int) -> ScorerStats:
-        """What is counted so far, beside what the executor says."""
+        """Return the counts, together with those of the executor."""
         with self._lock:
             return ScorerStats(workers, executor=executor.copy(), **self._counts)

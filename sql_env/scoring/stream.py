@@ -1,4 +1,4 @@
-"""Scoring without end: pairs in, scores out, and no more in memory than a few batches."""
+"""Score a stream of completions with bounded memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sql_env.types import Score, Task
 def score_stream(
     scorer: Scorer, pairs: Iterable[tuple[str, Task]], *, batch: int = 1024, ahead: int = 2
 ) -> Iterator[Score]:
-    """Score completions as they come, and yield their scores in the same order.
+    """Score completions one batch after another, and yield the scores in the same order.
 
-    ``pairs`` is read when scores are asked for, and never further than ``batch`` times ``ahead`` pairs
-    beyond the last score. While one batch is parsed or paid, another runs.
+    At most ``batch`` times ``ahead`` pairs are read beyond the last score. While one batch is parsed or
+    rewarded, another runs.
 
     Args:
-        scorer: What scores; on a cluster give batches of some hundred pairs a worker.
-        pairs: Completions, each with its task; maybe without end.
-        batch: Pairs that are scored at a time. Equal queries of a batch run once.
-        ahead: Batches that are under way at a time.
+        scorer: The scorer. On a cluster use batches of about a hundred pairs for each worker.
+        pairs: Completions, each with its task. The stream may be endless.
+        batch: The number of pairs in a batch. Equal queries of a batch run once.
+        ahead: The number of batches in progress.
 
     Raises:
         ValueError: ``batch`` or ``ahead`` is not positive.
@@ -34,7 +34,7 @@ def score_stream(
         >>> from benchmarks.demo import demo
         >>> tasks = demo(split="test").tasks
         >>> with Scorer("sql-r1") as scorer:
-        ...     scores = stream(scorer, ((task.gold_sql, task) for task in tasks), batch=64)
+        ...     scores = score_stream(scorer, ((task.gold_sql, task) for task in tasks), batch=64)
         ...     sum(score.components["format"] for score in islice(scores, 100))
         -100.0
     """
