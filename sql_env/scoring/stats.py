@@ -66,8 +66,8 @@ class ScorerStats:
     def seconds(self) -> dict[str, float]:
         """Seconds of wall time by phase. Their sum is the time of scoring.
 
-        ``execute`` and ``compare`` are the seconds of the workers, divided by the number of workers. ``queue``
-        is the rest of the time in which calls waited for the executor: messages, the start of workers, idle
+        ``execute`` and ``compare`` are the seconds of the workers, divided by their number. ``queue`` is the
+        rest of the time in which calls waited for the executor: messages, the start of workers, idle
         workers, and the queries of other calls. ``queue`` can be below 0 while a call runs, because the
         seconds of a worker count before the call returns.
         """
