@@ -115,8 +115,8 @@ class WorkerPool:
                 return
             self._threads.append(threading.current_thread())
         try:
-            while queries := self._wait_for_queries(number):
-                self._drive(number, queries)
+            while self._serve_once(number):
+                pass
         except Exception as error:
             # This is a defect of the pool. No caller may wait for a thread that has ended.
             self.closed = True
@@ -126,6 +126,13 @@ class WorkerPool:
             raise
         finally:
             self._end_process(number)
+
+    def _serve_once(self, number: int) -> bool:
+        """Wait for queries and run them. False if the pool is closed. No result is referenced afterwards."""
+        queries = self._wait_for_queries(number)
+        if queries:
+            self._drive(number, queries)
+        return bool(queries)
 
     def _wait_for_queries(self, number: int) -> list[PendingQuery]:
         """Take queries for a worker, as soon as there are some. Empty when the pool is closed."""
@@ -144,21 +151,24 @@ class WorkerPool:
 
     def _take(self, number: int) -> list[PendingQuery]:
         """Take queries, and wake another thread if more are left. Small and large calls take turns."""
-        small = self._small.count > 0 and not (self._small_last[number] and self._large.count)
-        self._small_last[number] = small
-        taken = (self._small if small else self._large).take(number)
-        queries = [query for query in taken if not query.abandoned]
-        if len(queries) < len(taken):
-            self._drop(query for query in taken if query.abandoned)
+        queries: list[PendingQuery] = []
+        while not queries and (self._small.count or self._large.count):
+            small = self._small.count > 0 and not (self._small_last[number] and self._large.count)
+            self._small_last[number] = small
+            taken = (self._small if small else self._large).take(number)
+            queries = [query for query in taken if not query.abandoned]
+            self._abandon(query for query in taken if query.abandoned)
+        self._wake()
+        return queries
+
+    def _wake(self) -> None:
+        """Wake or start another thread if there are queries for it. That thread does the same."""
         if self._small.count or self._large.count:
-            if not queries:
-                return self._take(number)
             if self._idle > 0:
                 self._idle -= 1
                 self._inbox.put(None)
             elif len(self._threads) < self.size:
                 self._start_thread()
-        return queries
 
     def _drive(self, number: int, queries: list[PendingQuery]) -> None:
         """Send queries to a worker and settle them, until it has none."""
@@ -184,13 +194,14 @@ class WorkerPool:
                 self._replace(number, process)
                 return
             with self._lock:
-                self._receive_calls()  # a call that waits may make a request that is answered now
+                self._receive_calls()  # a call that waits may contain a query that is answered now
+                self._wake()
                 self.stats.executing += execution
                 self.stats.comparing += comparison
                 for judgement in judgements:
                     self._settle(process.outstanding.popleft(), judgement)
                 if not judgements and all(query.abandoned for query in process.outstanding):
-                    self._drop(process.outstanding)
+                    self._abandon(process.outstanding)
                     self.stats.killed += 1
                     self._end_process(number)
                     return
@@ -266,7 +277,7 @@ class WorkerPool:
     def _settle(self, query: PendingQuery, judgement: Judgement) -> None:
         """Give a judgement to all calls that wait for it."""
         query.judgement = judgement
-        self._drop([query])
+        self._forget_key(query)
         self.stats.executed += 1
         if judgement.result.status is not Status.OK:
             self.stats.ended[judgement.result.status] += 1
@@ -277,10 +288,15 @@ class WorkerPool:
                 self._calls.discard(call)
                 call.done.release()
 
-    def _drop(self, queries: Iterable[PendingQuery]) -> None:
+    def _abandon(self, queries: Iterable[PendingQuery]) -> None:
+        """Drop queries that no caller waits for."""
         for query in queries:
-            if self._in_flight.get(query.key) is query:
-                del self._in_flight[query.key]
+            self._forget_key(query)
+            self._calls.difference_update(query.calls)
+
+    def _forget_key(self, query: PendingQuery) -> None:
+        if self._in_flight.get(query.key) is query:
+            del self._in_flight[query.key]
 
     def _fail_calls(self, kind: type[Exception], message: str) -> None:
         """End all calls, each with an exception of its own, which gets a traceback of its own."""
