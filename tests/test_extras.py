@@ -42,7 +42,7 @@ def installed_by(name: str, extras: frozenset[str], seen: set[tuple[str, frozens
     [
         ("trl", "trl.trainer.grpo_trainer"),
         ("trl", "trl.trainer.sft_trainer"),
-        ("trl", "trainers.demo"),
+        ("trl", "trainers.demo.run"),
         ("verl", "verl.trainer.main_ppo"),
     ],
 )
