@@ -8,12 +8,12 @@ from sql_env import plugins
 
 
 def environment_id(benchmark: str) -> str:
-    """The id of a benchmark's environment: ``SQLEnv-<benchmark>-v0``."""
+    """Return the id of a benchmark's environment: ``SQLEnv-<benchmark>-v0``."""
     return f"SQLEnv-{benchmark}-v0"
 
 
 def register_environments() -> None:
-    """Register the environments. gymnasium >= 1.0 does not look for entry points by itself."""
+    """Register the environments. Gymnasium 1.0 and later does not search entry points itself."""
     for name in plugins.names(plugins.BENCHMARKS):
         if environment_id(name) not in gymnasium.registry:
             gymnasium.register(

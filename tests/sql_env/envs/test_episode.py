@@ -218,7 +218,7 @@ def test_a_tool_call_costs_a_turn_and_says_the_same(episode):
         assert called.query(sql) == asked.step(look(sql)).observation
     assert "Not run" in called.query("SELECT 2"), "the last turn is for the answer"
     assert called.answer(respond(GOLD, "why")).rollout.correct
-    assert called.messages == called.opening, "nobody knows what text came with the calls"
+    assert called.messages == called.built_prompt.messages, "nobody knows what text came with the calls"
 
 
 def test_after_the_end_there_is_nothing(episode):

@@ -179,7 +179,7 @@ def test_a_prompt_is_the_same_through_every_door(tmp_path, task, database):
                 expected = build_prompt(
                     task, scorer.executor, scorer.rubric.form, name, budget=limit
                 ).messages
-                assert Episode(scorer, task, template=name, budget=limit).opening == expected
+                assert Episode(scorer, task, template=name, budget=limit).built_prompt.messages == expected
                 assert Prompter(scorer, name, chat=True, budget=limit)(task) == expected
                 assert Prompter(scorer, name, budget=limit)(task) == chat_text(expected)
                 [made] = rows([task], scorer, "jsonl", name, budget=limit)
