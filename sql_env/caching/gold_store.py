@@ -21,7 +21,7 @@ from sql_env.caching.folder import cache_root
 from sql_env.caching.gold_text import decode, encode
 from sql_env.comparison.gold import Gold
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import identify
+from sql_env.execution.engines.files import identify_file
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
@@ -155,7 +155,7 @@ class GoldStore:
 def file_state(database: str) -> FileState | None:
     """A database file's state; None where there is none, or where a log holds changes to it."""
     try:
-        identify(database, _LOGS, "")
+        identify_file(database, _LOGS, "")
         path = os.path.realpath(database)
         info = os.stat(path)
     except (DatabaseError, OSError, ValueError):

@@ -9,7 +9,7 @@ from functools import cached_property
 from sql_env.errors import EpisodeError, LimitError
 from sql_env.parser import parse
 from sql_env.prompts.observation import ResultView, wrap_observation
-from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, chat_text
+from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, join_messages
 from sql_env.prompts.template import Message, Template
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import ExecutionResult, Query, Score, Task, Turn
@@ -116,7 +116,7 @@ class Episode:
     @property
     def prompt(self) -> str:
         """The prompt as one text."""
-        return chat_text(self.built_prompt.messages)
+        return join_messages(self.built_prompt.messages)
 
     @property
     def messages(self) -> list[Message]:

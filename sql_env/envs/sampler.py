@@ -13,7 +13,7 @@ from sql_env.benchmark import load_benchmark
 from sql_env.envs.config import EnvConfig
 from sql_env.envs.episode import Episode
 from sql_env.errors import GoldError, TaskError
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 from sql_env.plugins import suggest
 from sql_env.prompts.prompt import Prompt
 from sql_env.scoring.scorer import Scorer
@@ -92,7 +92,7 @@ class Sampler:
         return self._begin(tasks)
 
     def _begin(self, tasks: Sequence[Task]) -> list[Episode]:
-        states = {database: signature(database) for database in {task.database for task in tasks}}
+        states = {database: read_signature(database) for database in {task.database for task in tasks}}
         prompts = [self._cached_prompt(task.id, states[task.database]) for task in tasks]
         return [
             Episode(self.scorer, task, **self._settings, built_prompt=prompt)

@@ -87,7 +87,7 @@ class RequestRunner:
             How many it has run now.
         """
         for engine in self._engines.values():
-            engine.begin()
+            engine.start_request()
         left, rows = len(self._jobs), 0
         began = perf_counter()
         for ask, dialect, database, sql, steps, references in self._jobs:
@@ -125,7 +125,7 @@ class RequestRunner:
                 continue
             self._progress.compare()
             _arm(engine)
-            equal.append(semantics.equal(result, gold))
+            equal.append(semantics.is_equal(result, gold))
         self._comparing += perf_counter() - began
         return equal
 

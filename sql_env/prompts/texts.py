@@ -1,4 +1,4 @@
-"""The texts that a database holds."""
+"""Read the distinct texts of a database's columns."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from sql_env.execution.backends import Backend
 from sql_env.execution.engines import load_engine
 from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
-from sql_env.schema.quoting import identifier
+from sql_env.schema.quoting import quote_identifier
 from sql_env.types import ExecutionResult, Query
 
-LONGEST = 100
-"""Characters of a text, at most: nobody looks a longer one up, and it would fill a prompt."""
+MAX_CHARACTERS = 100
+"""The maximum length of a text. Questions do not ask for longer ones, and they would fill a prompt."""
 
-MOST = 50_000
-"""Distinct texts of a column, at most: those that are met first."""
+MAX_TEXTS = 50_000
+"""The maximum number of distinct texts of a column: the first ones."""
 
-SCANNED = 1_000_000
-"""Rows of a table that are searched for them, at most: the first."""
+MAX_ROWS = 1_000_000
+"""The number of rows of a table, from its first row, that are searched."""
 
 
 def read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
-    """The distinct texts of each column: its table's `path`, its name, and a result with a text a row.
+    """Yield for each column its table's `path`, its name, and a result with one distinct text per row.
 
-    The default limits hold, whatever the executor's are, so that the texts are the same for all callers.
+    The queries run under the default limits, not the executor's: so all callers get the same texts.
 
     Raises:
-        DatabaseError: The database is missing or is none, or the dialect has no engine.
+        DatabaseError: The database is missing or invalid, or the dialect has no engine.
     """
     schema, engine = executor.schema(database, dialect), load_engine(dialect, Limits())
     with ExitStack() as stack:
-        default = executor.limits == Limits()
-        ours = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
-        runner: Backend = executor if default else stack.enter_context(Executor(workers=ours))
+        runner: Backend = executor
+        if executor.limits != Limits():
+            workers = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
+            runner = stack.enter_context(Executor(workers=workers))
         for table in schema.tables:
-            parts = (table.space, table.name)
-            own = ".".join(identifier(part, schema.keywords) for part in parts if part)
+            parts = (table.schema_name, table.name)
+            path = ".".join(quote_identifier(part, schema.keywords) for part in parts if part)
             queries = [
-                engine.texts.format(
-                    table=own,
-                    column=identifier(column.name, schema.keywords),
-                    scanned=SCANNED,
-                    longest=LONGEST,
-                    most=MOST,
+                engine.distinct_texts.format(
+                    table=path,
+                    column=quote_identifier(column.name, schema.keywords),
+                    max_rows=MAX_ROWS,
+                    max_characters=MAX_CHARACTERS,
+                    max_texts=MAX_TEXTS,
                 )
                 for column in table.columns
             ]

@@ -27,7 +27,7 @@ class GoldTarget:
 
     def __init__(self, query: Query, semantics: Comparison, gold: Gold, limits: Limits) -> None:
         self.query, self.semantics, self.gold = query, semantics, gold
-        self.steps = limits.budget(gold.steps)
+        self.steps = limits.step_limit(gold.steps)
         self.database, self.sql, self.dialect = query.database, query.sql, query.dialect
         self.prepare = semantics.prepare
         self.references = (Reference(semantics.name, gold),) if gold.result.ok else ()

@@ -14,7 +14,7 @@ from sql_env.caching.gold_cache import GoldCache, GoldKey
 from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold, Order, get_comparison, make_gold
 from sql_env.execution.backends import load_executor
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 from sql_env.execution.messages import Judgement, JudgeRequest
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
@@ -196,7 +196,9 @@ class Scorer:
         """What each task's completions are judged by, under the task's `id`."""
         began = perf_counter()
         distinct = {id(task): task for task in tasks}
-        files = {database: signature(database) for database in {task.database for task in distinct.values()}}
+        files = {
+            database: read_signature(database) for database in {task.database for task in distinct.values()}
+        }
         keys = {place: self._gold_key(task, files[task.database]) for place, task in distinct.items()}
         golds = self._golds.recall(dict.fromkeys(keys.values()))
         unknown = [key for key in dict.fromkeys(keys.values()) if key not in golds]
@@ -262,7 +264,7 @@ def _order(key: GoldKey, result: ExecutionResult) -> Order | None:
     """How a gold's rows are ordered; not looked into where there is but one row, as that takes a parser."""
     if not result.ok or len(result.rows) < 2:
         return None
-    return get_comparison(key.comparison).order(key.query.sql, key.query.dialect)
+    return get_comparison(key.comparison).find_order(key.query.sql, key.query.dialect)
 
 
 def _rollout(item: Item, action: Action, outcome: QueryOutcome | None, known: Gold) -> Rollout:

@@ -38,13 +38,13 @@ def scores(items: Items, engine: Engine, known: dict[tuple[str, Query], Gold]) -
     """
     actions, golds = items.actions(), items.golds()
     asked = items.predictions(actions)
-    engine.begin()
+    engine.start_request()
     budgets: dict[Query, int] = {}
     for task, query, wanted in zip(items.tasks, golds, asked, strict=True):
         if (task.comparison, query) not in known:
             known[task.comparison, query] = _gold(task, query, engine)
         if wanted is not None:
-            steps = engine.limits.budget(known[task.comparison, query].steps)
+            steps = engine.limits.step_limit(known[task.comparison, query].steps)
             budgets[wanted] = max(budgets.get(wanted, 0), steps)
     results = {
         query: engine.run(query.database, query.sql, budgets[query]) for query in by_database(list(budgets))
@@ -59,7 +59,7 @@ def scores(items: Items, engine: Engine, known: dict[tuple[str, Query], Gold]) -
 
 
 def _gold(task: Task, query: Query, engine: Engine) -> Gold:
-    order = get_comparison(task.comparison).order(query.sql, query.dialect)
+    order = get_comparison(task.comparison).find_order(query.sql, query.dialect)
     probe = order.probe if order is not None else None
     probed = engine.run(query.database, probe) if probe is not None else None
     result, steps = engine.measure(query.database, query.sql)
@@ -72,5 +72,5 @@ def _rollout(
     blank = Rollout(task, completion, action, result, known.result, None)
     if blank.masked:
         return blank
-    right = result is not None and result.ok and get_comparison(task.comparison).equal(result, known)
+    right = result is not None and result.ok and get_comparison(task.comparison).is_equal(result, known)
     return replace(blank, correct=right)

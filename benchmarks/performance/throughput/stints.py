@@ -80,7 +80,7 @@ def _budgets(asked: Iterable[Query | None], golds: Sequence[Query], scorer: Scor
     budgets = {gold: int(limits.max_steps) for gold in distinct}
     for query, gold in zip(asked, golds, strict=True):
         if query is not None:
-            budgets[query] = max(budgets.get(query, 0), limits.budget(taken[gold].steps))
+            budgets[query] = max(budgets.get(query, 0), limits.step_limit(taken[gold].steps))
     return budgets
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import sql_env
 from sql_env import plugins, respond
-from sql_env.envs.registration import environment_id
+from sql_env.envs.registration import get_environment_id
 from sql_env.envs.space import TextSpace
 from sql_env.errors import DatabaseError, GoldError, LimitError, PluginError, TaskError
 
@@ -78,9 +78,9 @@ def synsql(concerts, tmp_path):
     return tmp_path / "synsql"
 
 
-@pytest.mark.parametrize("name", plugins.names(plugins.BENCHMARKS))
+@pytest.mark.parametrize("name", plugins.list_names(plugins.BENCHMARKS))
 def test_every_id_passes_gymnasiums_checker(name, arguments):
-    env = gymnasium.make(environment_id(name), **arguments[name]())
+    env = gymnasium.make(get_environment_id(name), **arguments[name]())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(env.unwrapped)

@@ -14,7 +14,7 @@ from benchmarks.performance.throughput.scorers import started
 from benchmarks.performance.throughput.settings import Settings
 from benchmarks.performance.throughput.workload import Finding, Workload
 from sql_env.benchmark import load_benchmark
-from sql_env.envs.registration import environment_id
+from sql_env.envs.registration import get_environment_id
 from sql_env.errors import DataError
 
 ENVIRONMENTS, WORKERS = 1024, 2
@@ -22,7 +22,7 @@ ENVIRONMENTS, WORKERS = 1024, 2
 
 def vector(settings: Settings) -> Workload:
     """One step of many environments, and one batch of the same completions; golds are known to both."""
-    name = environment_id("demo")
+    name = get_environment_id("demo")
     if gymnasium.spec(name).vector_entry_point is None:
         raise DataError(f"{name} has no vector_entry_point in this version")
     count = settings.scaled(ENVIRONMENTS)
@@ -53,7 +53,7 @@ def vector(settings: Settings) -> Workload:
 def _made(settings: Settings, count: int, autoreset: str) -> tuple[Any, list[str]]:
     """The environments, and the ids of the tasks that they begin with."""
     environments = gymnasium.make_vec(
-        environment_id("demo"),
+        get_environment_id("demo"),
         num_envs=count,
         vectorization_mode="vector_entry_point",
         split="train",
