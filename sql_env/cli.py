@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -144,13 +144,11 @@ def check_reward_(
 
 
 def _parse_object(text: str) -> dict[str, Any]:
-    try:
+    with suppress(ValueError, RecursionError):
         parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise typer.BadParameter(f"{text!r} is not a JSON object, such as '{{\"max_length\": 9}}'")
-    return parsed
+        if isinstance(parsed, dict):
+            return parsed
+    raise typer.BadParameter(f"{text!r} is not a JSON object, such as '{{\"max_length\": 9}}'")
 
 
 def _read_completions(path: Path, known: dict[str, Task]) -> tuple[list[str], list[Task]]:
@@ -163,16 +161,15 @@ def _read_completions(path: Path, known: dict[str, Task]) -> tuple[list[str], li
 
 
 def _parse_row(line: str, place: str, known: dict[str, Task]) -> tuple[str, Task]:
-    try:
+    row = None
+    with suppress(ValueError, RecursionError):
         row = json.loads(line)
-        task_id, text = row["task_id"], row["completion"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        task_id = text = None
-    if not (isinstance(task_id, str) and isinstance(text, str)):
-        raise DataError(f'{place}: expected {{"task_id": "...", "completion": "..."}}')
-    if task_id not in known:
-        raise TaskError(f"{place}: no task has the id {task_id!r}")
-    return text, known[task_id]
+    match row:
+        case {"task_id": str(task_id), "completion": str(text)} if task_id in known:
+            return text, known[task_id]
+        case {"task_id": str(task_id), "completion": str()}:
+            raise TaskError(f"{place}: no task has the id {task_id!r}")
+    raise DataError(f'{place}: expected {{"task_id": "...", "completion": "..."}}')
 
 
 def _to_record(scored: Score) -> dict[str, object]:

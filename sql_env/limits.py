@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from math import isfinite
 
 from sql_env.errors import LimitError
@@ -47,13 +47,12 @@ class Limits:
     max_sql_bytes: int = 100_000
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
+        for name, value in asdict(self).items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and isfinite(value) and value > 0):
-                raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")
-            if not f.name.endswith("_seconds") and value != int(value):
-                raise LimitError(f"limit {f.name!r} must be a whole number, not {value!r}")
+                raise LimitError(f"limit {name!r} must be positive and finite, not {value!r}")
+            if not name.endswith("_seconds") and value != int(value):
+                raise LimitError(f"limit {name!r} must be a whole number, not {value!r}")
         if self.max_steps >= 2**31:
             raise LimitError(f"limit 'max_steps' must be below {2**31}, SQLite's own maximum")
 
@@ -75,3 +74,13 @@ class Limits:
         while limit < wanted:
             limit *= 2
         return int(min(limit, self.max_steps))
+
+
+def check_integer(name: str, value: object, minimum: int = 1) -> None:
+    """Check that a number is an integer and not too small.
+
+    Raises:
+        LimitError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise LimitError(f"{name} must be an integer of at least {minimum}, not {value!r}")

@@ -30,12 +30,11 @@ _SIBLINGS = ("rewards", "trainers", "benchmarks")
 
 
 @cache
-def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
-    found: dict[str, tuple[EntryPoint, ...]] = {}
+def _installed(group: str) -> dict[str, dict[str, EntryPoint]]:
+    """Return the entry points of a group by name and by path. Equal entry points count once."""
+    found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
-        same = found.get(point.name, ())
-        if all(point.value != other.value for other in same):
-            found[point.name] = (*same, point)
+        found.setdefault(point.name, {}).setdefault(point.value, point)
     return found
 
 
@@ -79,7 +78,7 @@ def _locate(group: str, spec: str) -> str:
     """Return the path of a plug-in: ``package.module:attribute``."""
     if ":" in spec:
         return spec
-    points = _installed(group).get(spec, ())
+    points = list(_installed(group).get(spec, {}).values())
     if not points:
         kind = group.rpartition(".")[2].removesuffix("s")
         raise PluginError(

@@ -81,10 +81,10 @@ def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) 
 
 
 def _sort_values(row: Row) -> Row:
-    return row if len(row) == 1 else tuple(sorted(row, key=_to_sort_key))
+    return row if len(row) == 1 else tuple(sorted(row, key=_make_sort_key))
 
 
-def _to_sort_key(value: object) -> str:
+def _make_sort_key(value: object) -> str:
     return f"{value}{type(value)}"
 
 

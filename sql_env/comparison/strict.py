@@ -62,11 +62,8 @@ def is_same_multiset(left: Sequence[Row], right: Sequence[Row]) -> bool:
     places = sorted(range(len(floats)), key=lambda c: floats[c])
     rest.sort(key=lambda row: [_make_sort_key(row[c]) for c in places])
     wanted.sort(key=lambda row: [_make_sort_key(row[c]) for c in places])
-    return all(_is_same_row(a, b) for a, b in zip(rest, wanted, strict=True))
-
-
-def _is_same_row(left: Row, right: Row) -> bool:
-    return all(map(_is_same_value, left, right))
+    pairs = zip(rest, wanted, strict=True)
+    return all(_is_same_value(*values) for rows in pairs for values in zip(*rows, strict=True))
 
 
 def _is_same_value(left: Value, right: Value) -> bool:
@@ -74,13 +71,9 @@ def _is_same_value(left: Value, right: Value) -> bool:
         return left == right
     if not (isinstance(left, int | float) and isinstance(right, int | float)):
         return False
-    if _is_whole(left) and _is_whole(right):  # for example telephone numbers in a column of doubles
-        return left == right
+    if all(abs(number) < _MAX_EXACT and number == int(number) for number in (left, right)):
+        return left == right  # whole numbers, for example telephone numbers in a column of doubles
     return isclose(left, right, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-
-
-def _is_whole(number: float) -> bool:
-    return abs(number) < _MAX_EXACT and number == int(number)
 
 
 def _make_sort_key(value: Value) -> tuple[int, float | int | str | bytes]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sql_env.errors import EpisodeError, LimitError
+from sql_env.errors import EpisodeError
+from sql_env.limits import check_integer
 from sql_env.parser import parse
 from sql_env.prompts.observation import ResultView, wrap_observation
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, join_messages
@@ -263,8 +264,6 @@ def check_turns(max_turns: int, max_queries: int | None) -> None:
     Raises:
         LimitError: One of them is out of range.
     """
-    for name, value, minimum in (("max_turns", max_turns, 1), ("max_queries", max_queries, 0)):
-        if name == "max_queries" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise LimitError(f"{name} must be an integer of at least {minimum}, not {value!r}")
+    check_integer("max_turns", max_turns)
+    if max_queries is not None:
+        check_integer("max_queries", max_queries, minimum=0)

@@ -85,7 +85,11 @@ class Sampler:
             TaskError: No task has this id.
             GoldError: The gold query of the task fails.
         """
-        tasks = [self._find_task(task_id) for task_id in task_ids]
+        for task_id in task_ids:
+            if not isinstance(task_id, str) or task_id not in self._tasks_by_id:
+                known = suggest(str(task_id), sorted(self._tasks_by_id)[:20])
+                raise TaskError(f"no task has the id {task_id!r}.{known}")
+        tasks = [self._tasks_by_id[task_id] for task_id in task_ids]
         for task, gold in zip(tasks, self.scorer.golds(tasks), strict=True):
             if not gold.ok:
                 raise GoldError(f"the gold query of task {task.id!r} fails ({gold.status}): {gold.error}")
@@ -102,12 +106,6 @@ class Sampler:
     def _build_prompt(self, task_id: str, _state: object) -> Prompt:
         """Build the prompt of a task. The state of its database is a part of the cache's key."""
         return Episode(self.scorer, self._tasks_by_id[task_id], **self._settings).built_prompt
-
-    def _find_task(self, task_id: str) -> Task:
-        if not isinstance(task_id, str) or task_id not in self._tasks_by_id:
-            known = suggest(str(task_id), sorted(self._tasks_by_id)[:20])
-            raise TaskError(f"no task has the id {task_id!r}.{known}")
-        return self._tasks_by_id[task_id]
 
 
 def check_options(options: Mapping[str, Any] | None, known: Sequence[str]) -> Mapping[str, Any]:

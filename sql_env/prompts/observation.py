@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
-from sql_env.errors import LimitError
+from sql_env.limits import check_integer
 from sql_env.types import ExecutionResult, Status, Value
 
 TAG = "observation"
@@ -58,10 +58,8 @@ class ResultView:
     cell: int = 200
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise LimitError(f"view {f.name!r} must be a positive integer, not {value!r}")
+        for name, value in asdict(self).items():
+            check_integer(f"view {name!r}", value)
 
     def __call__(self, result: ExecutionResult) -> str:
         """Write a result as a table, or the engine's message if there is no result."""

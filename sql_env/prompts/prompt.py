@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from sql_env.errors import LimitError
 from sql_env.execution.backends import Backend
+from sql_env.limits import check_integer
 from sql_env.parser import ResponseFormat
 from sql_env.prompts.pruning import LeftOut, prune_to_fit
 from sql_env.prompts.relevance import rate_relevance
@@ -46,8 +46,7 @@ class PromptBudget:
     measure: Callable[[list[Message]], int] = count_characters
 
     def __post_init__(self) -> None:
-        if isinstance(self.max_size, bool) or not isinstance(self.max_size, int) or self.max_size < 1:
-            raise LimitError(f"a prompt's budget must be a positive integer, not {self.max_size!r}")
+        check_integer("a prompt's budget", self.max_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,11 +142,9 @@ def apply_prunings(schema: Schema, prunings: Sequence[Pruning]) -> Schema:
 
 def _find_keys(schema: Schema) -> set[tuple[str, str]]:
     """Return the tables and columns of all primary and foreign keys, in lower case."""
-    keys = {(table.name.lower(), name) for table in schema.tables for name in table.keys}
-    for table in schema.tables:
-        for key in table.foreign_keys:
-            keys |= {(key.table.lower(), target.lower()) for target in key.targets}
-    return keys
+    own = {(table.name.lower(), name) for table in schema.tables for name in table.keys}
+    foreign = (key for table in schema.tables for key in table.foreign_keys)
+    return own | {(key.table.lower(), target.lower()) for key in foreign for target in key.targets}
 
 
 def _report(schema: Schema, prunings: Sequence[Pruning]) -> LeftOut:

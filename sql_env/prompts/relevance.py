@@ -92,10 +92,9 @@ def _find_neighbours(schema: Schema) -> list[set[int]]:
     """Return for each table the places of the tables that it refers to or that refer to it."""
     neighbours: list[set[int]] = [set() for _ in schema.tables]
     places = {table.name.lower(): i for i, table in enumerate(schema.tables)}
-    for i, table in enumerate(schema.tables):
-        for key in table.foreign_keys:
-            other = places.get(key.table.lower(), i)
-            if other != i:
-                neighbours[i].add(other)
-                neighbours[other].add(i)
+    keys = ((i, key) for i, table in enumerate(schema.tables) for key in table.foreign_keys)
+    for i, key in keys:
+        other = places.get(key.table.lower(), i)  # a table that is its own neighbour changes no score
+        neighbours[i].add(other)
+        neighbours[other].add(i)
     return neighbours

@@ -9,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -18,14 +18,26 @@ import apsw
 
 from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
+from sql_env.execution.engines import load_engine
 from sql_env.execution.engines.files import read_signature
-from sql_env.prompts.texts import read_texts
-from sql_env.types import Status
+from sql_env.execution.executor import Executor
+from sql_env.limits import Limits
+from sql_env.schema.quoting import quote_identifier
+from sql_env.types import ExecutionResult, Query, Status
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 """The version of the files' layout and contents. A file of another version is built again."""
+
+MAX_CHARACTERS = 100
+"""The maximum length of a text. Questions do not ask for longer ones, and they would fill a prompt."""
+
+MAX_TEXTS = 50_000
+"""The maximum number of distinct texts of a column: the first ones."""
+
+MAX_ROWS = 1_000_000
+"""The number of rows of a table, from its first row, that are searched."""
 
 MAX_OPEN = 256
 """The maximum number of indexes that a process keeps open."""
@@ -131,7 +143,8 @@ def _load(executor: Backend, database: str, dialect: str) -> apsw.Connection:
         return connection
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(file.with_suffix(".lock")):
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process or thread builds; the others wait, then open it
             return _open(file, stamp) or _write(file, stamp, executor, database, dialect)
     except OSError as error:
         log.warning("the value index of %s is kept in memory: %s", database, error)
@@ -162,12 +175,9 @@ def _write(file: Path, stamp: str, executor: Backend, database: str, dialect: st
     """
     temporary = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        connection = apsw.Connection(str(temporary))
-        try:
+        with closing(apsw.Connection(str(temporary))) as connection:
             connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").fetchall()
             keep = _build(connection, stamp, executor, database, dialect)
-        finally:
-            connection.close()
         if keep:
             temporary.replace(file)
         written = _open(file if keep else temporary, stamp)
@@ -185,7 +195,7 @@ def _build(connection: apsw.Connection, stamp: str, executor: Backend, database:
     keep, places = True, 0
     with connection:
         connection.execute(_TABLES)
-        for table, column, result in read_texts(executor, database, dialect):
+        for table, column, result in _read_texts(executor, database, dialect):
             places += 1
             connection.execute("INSERT INTO place VALUES (?, ?, ?)", (places, table, column))
             found = [str(text) for (text,) in result.rows]
@@ -200,9 +210,33 @@ def _build(connection: apsw.Connection, stamp: str, executor: Backend, database:
     return keep
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Lock a file. One process or thread builds the index; the others wait and then open it."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
+    """Yield for each column its table's `path`, its name, and a result with one distinct text per row.
+
+    The queries run under the default limits, not the executor's: so all callers get the same texts.
+
+    Raises:
+        DatabaseError: The database is missing or invalid, or the dialect has no engine.
+    """
+    schema, engine = executor.schema(database, dialect), load_engine(dialect, Limits())
+    with ExitStack() as stack:
+        runner: Backend = executor
+        if executor.limits != Limits():
+            workers = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
+            runner = stack.enter_context(Executor(workers=workers))
+        for table in schema.tables:
+            parts = (table.schema_name, table.name)
+            path = ".".join(quote_identifier(part, schema.keywords) for part in parts if part)
+            queries = [
+                engine.distinct_texts.format(
+                    table=path,
+                    column=quote_identifier(column.name, schema.keywords),
+                    max_rows=MAX_ROWS,
+                    max_characters=MAX_CHARACTERS,
+                    max_texts=MAX_TEXTS,
+                )
+                for column in table.columns
+            ]
+            results = runner.run_many([Query(database, sql, dialect) for sql in queries])
+            for column, result in zip(table.columns, results, strict=True):
+                yield table.path, column.name, result

@@ -49,7 +49,7 @@ def test_a_config_is_frozen_and_can_be_pickled():
         ({"view": {"row": 1}}, LimitError, "Did you mean 'rows'"),
         ({"limits": {"max_row": 1}}, LimitError, "Did you mean 'max_rows'"),
         ({"prompt": "ful"}, FormatError, "Did you mean 'full'"),
-        ({"prompt_budget": 0}, LimitError, "must be a positive integer, not 0"),
+        ({"prompt_budget": 0}, LimitError, "must be an integer of at least 1, not 0"),
         ({"render_mode": "ansy"}, gymnasium.error.UnsupportedMode, "Did you mean 'ansi'"),
     ],
 )

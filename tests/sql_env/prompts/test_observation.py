@@ -188,5 +188,5 @@ def test_every_status_has_words(status):
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, True, "9"])
 def test_bad_views(wrong):
-    with pytest.raises(LimitError, match="view 'rows' must be a positive integer"):
+    with pytest.raises(LimitError, match="view 'rows' must be an integer of at least 1"):
         ResultView(rows=wrong)

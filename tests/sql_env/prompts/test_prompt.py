@@ -222,7 +222,7 @@ def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task,
 
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, "9"])
 def test_a_budget_must_be_a_positive_integer(most):
-    with pytest.raises(LimitError, match="positive integer"):
+    with pytest.raises(LimitError, match="integer of at least 1"):
         PromptBudget(most)
 
 

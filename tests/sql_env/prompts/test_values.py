@@ -15,8 +15,7 @@ from sql_env import Limits, Query, load_benchmark
 from sql_env.caching.folder import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
-from sql_env.prompts.texts import MAX_CHARACTERS, MAX_TEXTS
-from sql_env.prompts.value_index import load_value_index
+from sql_env.prompts.value_index import MAX_CHARACTERS, MAX_TEXTS, load_value_index
 from sql_env.prompts.values import Match, add_matches, find_matches, measure_overlap, normalize
 from sql_env.schema.model import Column, Schema, Table
 
