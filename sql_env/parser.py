@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from sql_env.errors import FormatError
-from sql_env.plugins import suggest
+from sql_env.plugins import find_named
 from sql_env.types import Action
 
 
@@ -59,9 +59,7 @@ def get_format(name: str) -> ResponseFormat:
     Raises:
         FormatError: No response format has this name.
     """
-    if name not in FORMATS:
-        raise FormatError(f"no response format is called {name!r}.{suggest(name, list(FORMATS))}")
-    return FORMATS[name]
+    return find_named(FORMATS, name, "response format", FormatError)
 
 
 def parse(completion: str, form: ResponseFormat = FORMATS["think-answer"], *, tools: bool = False) -> Action:

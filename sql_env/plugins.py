@@ -9,14 +9,17 @@ import ast
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sql_env.errors import PluginError
+
+T = TypeVar("T")
 
 REWARDS = "sql_env.rewards"
 PRESETS = "sql_env.presets"
@@ -98,6 +101,20 @@ def suggest(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{hint} Known: {', '.join(known) or 'none'}."
+
+
+def find_named(known: Mapping[str, T], name: object, noun: str, error: type[Exception]) -> T:
+    """Return the object of a name.
+
+    Args:
+        known: The objects by name.
+        name: The name that was given.
+        noun: The kind of object, for the message.
+        error: The error to raise if the name is unknown.
+    """
+    if isinstance(name, str) and name in known:
+        return known[name]
+    raise error(f"no {noun} is called {name!r}.{suggest(str(name), list(known))}")
 
 
 def load_object(spec: str) -> Any:

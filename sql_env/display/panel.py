@@ -95,10 +95,9 @@ def draw_result(title: str, result: ExecutionResult, count: int | None = None) -
     for row in result.rows[:ROWS]:
         table.add_row(*map(_draw_value, row))
     count = len(result.rows) if count is None else count
-    rows = f"{count} row{'' if count == 1 else 's'}"
     drawn = min(ROWS, len(result.rows))
-    shown = f", the first {drawn}" if count > drawn else ""
-    return Group(Text(f"{title}: {rows}{shown}", style="bold"), table)
+    note = f"{count} row{'' if count == 1 else 's'}" + (f", the first {drawn}" if count > drawn else "")
+    return Group(Text(f"{title}: {note}", style="bold"), table)
 
 
 def _draw_value(value: Value) -> Text:

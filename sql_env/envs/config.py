@@ -12,7 +12,7 @@ from gymnasium.error import UnsupportedMode
 from sql_env.envs.episode import check_turns
 from sql_env.errors import LimitError
 from sql_env.limits import Limits
-from sql_env.plugins import suggest
+from sql_env.plugins import find_named, suggest
 from sql_env.prompts.observation import ResultView
 from sql_env.prompts.prompt import PromptBudget
 from sql_env.prompts.template import get_template
@@ -71,9 +71,8 @@ class EnvConfig:
     RENDER_MODES: ClassVar = ("ansi", "human")
 
     def __post_init__(self) -> None:
-        if self.render_mode is not None and self.render_mode not in self.RENDER_MODES:
-            known = suggest(self.render_mode, list(self.RENDER_MODES))
-            raise UnsupportedMode(f"no render mode is called {self.render_mode!r}.{known}")
+        if self.render_mode is not None:
+            find_named(dict.fromkeys(self.RENDER_MODES), self.render_mode, "render mode", UnsupportedMode)
         check_turns(self.max_turns, self.max_queries)
         self.make_limits()
         self.make_episode_settings()
@@ -105,15 +104,12 @@ ENVIRONMENT_ARGUMENTS = tuple(f.name for f in fields(EnvConfig) if f.name != "lo
 
 def show_arguments(environment: Class) -> Class:
     """Show the arguments of `EnvConfig` in the signature of a class that takes them as ``**arguments``."""
-    own = inspect.signature(environment).parameters.values()
-    declared = inspect.signature(EnvConfig).parameters
-    shared = [
-        declared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name in ENVIRONMENT_ARGUMENTS
-        if name not in {parameter.name for parameter in own}
-    ]
-    *named, rest = own
-    environment.__signature__ = inspect.Signature([*named, *shared, rest])  # type: ignore[attr-defined]
+    own, declared = (inspect.signature(kind).parameters for kind in (environment, EnvConfig))
+    shared = [declared[name] for name in ENVIRONMENT_ARGUMENTS if name not in own]
+    *named, rest = own.values()
+    environment.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [*named, *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in shared), rest]
+    )
     return environment
 
 

@@ -71,13 +71,11 @@ def batch_infos(infos: Sequence[tuple[int, Mapping[str, Any]]], num_envs: int) -
 
 
 def _make_array(places: npt.NDArray[np.intp], values: Sequence[Any], num_envs: int) -> npt.NDArray[Any]:
-    kind = type(values[0])
-    if kind in (int, float, bool):
-        array = np.zeros(num_envs, kind)
-        array[places] = values
-    else:
-        array = np.full(num_envs, None, object)
-        array[places] = np.fromiter(values, object, len(values))  # a list stays one value
+    kind = type(values[0]) if type(values[0]) in (int, float, bool) else object
+    array = np.full(num_envs, None if kind is object else 0, kind)
+    array[places] = np.fromiter(
+        values, kind, len(values)
+    )  # unlike an assignment, it keeps a list as one value
     return array
 
 

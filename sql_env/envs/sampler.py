@@ -85,10 +85,9 @@ class Sampler:
             TaskError: No task has this id.
             GoldError: The gold query of the task fails.
         """
-        for task_id in task_ids:
-            if not isinstance(task_id, str) or task_id not in self._tasks_by_id:
-                known = suggest(str(task_id), sorted(self._tasks_by_id)[:20])
-                raise TaskError(f"no task has the id {task_id!r}.{known}")
+        if unknown := [i for i in task_ids if not isinstance(i, str) or i not in self._tasks_by_id]:
+            known = suggest(str(unknown[0]), sorted(self._tasks_by_id)[:20])
+            raise TaskError(f"no task has the id {unknown[0]!r}.{known}")
         tasks = [self._tasks_by_id[task_id] for task_id in task_ids]
         for task, gold in zip(tasks, self.scorer.golds(tasks), strict=True):
             if not gold.ok:

@@ -19,7 +19,7 @@ from sql_env.envs.info import Info, batch_infos, reset_info, step_info
 from sql_env.envs.sampler import Sampler, check_options
 from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
-from sql_env.plugins import suggest
+from sql_env.plugins import find_named
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +60,10 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
         config = EnvConfig.from_arguments(**arguments)
         self.num_envs = num_envs
         self.render_mode = config.render_mode
-        self._mode = _get_autoreset_mode(autoreset_mode)
+        name = autoreset_mode.value if isinstance(autoreset_mode, AutoresetMode) else autoreset_mode
+        self._mode = find_named(
+            {mode.value: mode for mode in AutoresetMode}, name, "autoreset mode", ArgumentError
+        )
         self.metadata = {**SQLEnv.metadata, "autoreset_mode": self._mode}
         self.single_observation_space = TextSpace()
         self.single_action_space = TextSpace()
@@ -213,10 +216,3 @@ class SQLVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Array]):
         if not countable or len(given) != self.num_envs:
             count = str(len(given)) if isinstance(given, Sequence | np.ndarray) else repr(given)
             raise ArgumentError(f"give {self.num_envs} {noun}, one for each environment, not {count}")
-
-
-def _get_autoreset_mode(name: str | AutoresetMode) -> AutoresetMode:
-    known = [mode.value for mode in AutoresetMode]
-    if not isinstance(name, AutoresetMode) and name not in known:
-        raise ArgumentError(f"no autoreset mode is called {name!r}.{suggest(str(name), known)}")
-    return AutoresetMode(name)

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
-from sql_env.plugins import load_object, suggest
+from sql_env.plugins import find_named, load_object
 from sql_env.prompts.ddl import format_description_and_values, format_text, schema_to_ddl
 from sql_env.schema.model import Schema, cache_on_schema
 from sql_env.types import Task
@@ -67,13 +67,12 @@ def get_template(name: str | Template) -> Template:
     """
     if isinstance(name, Template):
         return name
-    found = load_object(name) if ":" in name else TEMPLATES.get(name) or _BY_ID.get(name)
-    if isinstance(found, Template):
-        return found
-    if found is not None:
+    if ":" not in name:
+        return find_named({**TEMPLATES, **_BY_ID}, name, "prompt template", FormatError)
+    found = load_object(name)
+    if not isinstance(found, Template):
         raise FormatError(f"{name!r} is a {type(found).__name__}, not a sql_env.prompts.template.Template")
-    known = sorted({*TEMPLATES, *_BY_ID})
-    raise FormatError(f"no prompt template is called {name!r}.{suggest(name, known)}")
+    return found
 
 
 def record_template(folder: Path, chosen: Template, budget: int | None) -> None:

@@ -43,11 +43,10 @@ def add_descriptions(schema: Schema, database: str) -> Schema:
         if table.name.lower() in files
     }
 
-    def describe(table: Table, column: Column) -> Column:
-        found = described.get(table.name, {}).get(column.name.strip().lower(), "")
-        return replace(column, description=column.description or found)
+    def find(table: Table, column: Column) -> str:
+        return described.get(table.name, {}).get(column.name.strip().lower(), "")
 
-    return schema.map_columns(describe)
+    return schema.map_columns(lambda t, c: replace(c, description=c.description or find(t, c)))
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
