@@ -62,7 +62,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 @app.command("list")
-def list_() -> None:
+def list_installed() -> None:
     """Show what is installed: environments, rewards, presets, formats and more."""
     benchmarks = plugins.list_names(plugins.BENCHMARKS)
     table = Table(show_header=False, box=None)
@@ -134,7 +134,7 @@ def score(
 
 
 @app.command("check-reward")
-def check_reward_(
+def check_reward_command(
     reward: Annotated[str, typer.Argument(help="A reward by name, or package.module:function.")],
     params: Annotated[str, typer.Option(help="The reward's parameters, as a JSON object.")] = "{}",
 ) -> None:

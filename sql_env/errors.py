@@ -1,6 +1,6 @@
 """The errors that this library raises on purpose.
 
-Each error is a mistake in the code, the configuration or the data, and its message tells how to fix it.
+Each error is a mistake in the code, the configuration or the data, and its message explains how to fix it.
 The text of a model never raises an error: it gets a `sql_env.types.Status` and a low reward.
 """
 

@@ -221,7 +221,7 @@ class Rollout:
     @property
     def masked(self) -> str:
         """The reason why this rollout is left out of training and averages; empty if it counts."""
-        if not self.gold.ok:
+        if self.gold.status is not Status.OK:
             return f"the gold query fails ({self.gold.status}): {self.gold.error}"
         results = (*(turn.result for turn in self.turns), self.result) if self.turns else (self.result,)
         for result in results:

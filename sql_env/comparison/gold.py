@@ -41,7 +41,7 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How to find the runs of ties in a gold result.
+    """The order of a gold result, from which the runs of ties are found.
 
     Attributes:
         keys: The columns of the sort keys, counted from 0, or from the end if negative. None if they are

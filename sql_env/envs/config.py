@@ -12,7 +12,7 @@ from gymnasium.error import UnsupportedMode
 from sql_env.envs.episode import check_turns
 from sql_env.errors import LimitError
 from sql_env.limits import Limits
-from sql_env.plugins import find_named, suggest
+from sql_env.plugins import find_named
 from sql_env.prompts.observation import ResultView
 from sql_env.prompts.prompt import PromptBudget
 from sql_env.prompts.template import get_template
@@ -92,7 +92,7 @@ class EnvConfig:
         return {
             "max_turns": self.max_turns,
             "max_queries": self.max_queries,
-            "view": _from_fields(ResultView, "view", self.view),
+            "view": _from_fields(ResultView, "view field", self.view),
             "template": get_template(self.prompt),
             "budget": None if self.prompt_budget is None else PromptBudget(self.prompt_budget),
         }
@@ -115,7 +115,6 @@ def show_arguments(environment: Class) -> Class:
 
 def _from_fields(kind: type[T], noun: str, given: Mapping[str, Any] | None) -> T:
     """Build limits or a view from some of its fields by name."""
-    known = sorted(kind.__dataclass_fields__)
-    if unknown := sorted(set(given or {}) - set(known)):
-        raise LimitError(f"unknown {noun}(s) {unknown}.{suggest(unknown[0], known)}")
+    for name in given or {}:
+        find_named(kind.__dataclass_fields__, name, noun, LimitError)
     return kind(**(given or {}))

@@ -75,7 +75,7 @@ class SQLEnv(gymnasium.Env[str, str]):
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take a completion. If it ends the episode, score it; else run its query.
 
-        An episode whose last completion is no answer is scored as malformed. It is ``terminated`` and
+        An episode whose last completion is not an answer is scored as malformed. It is ``terminated`` and
         never ``truncated``.
 
         Returns:

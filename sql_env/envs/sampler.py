@@ -14,7 +14,7 @@ from sql_env.envs.config import EnvConfig
 from sql_env.envs.episode import Episode
 from sql_env.errors import GoldError, TaskError
 from sql_env.execution.engines.files import read_signature
-from sql_env.plugins import suggest
+from sql_env.plugins import find_named, suggest
 from sql_env.prompts.prompt import Prompt
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
@@ -113,7 +113,6 @@ def check_options(options: Mapping[str, Any] | None, known: Sequence[str]) -> Ma
     Raises:
         TaskError: An option is unknown.
     """
-    options = options or {}
-    if unknown := sorted(set(options) - set(known)):
-        raise TaskError(f"unknown reset option(s) {unknown}; known: {sorted(known)}")
-    return options
+    for name in options or {}:
+        find_named(dict.fromkeys(known), name, "reset option", TaskError)
+    return options or {}

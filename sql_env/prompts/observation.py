@@ -31,7 +31,7 @@ _FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """How much of a result a model sees.
+    """The part of a result that a model sees.
 
     Values are SQL literals: they tell text from numbers and ``'NULL'`` from ``NULL``, and the model can
     copy them. A note after the table counts what is left out.
