@@ -6,7 +6,7 @@ Each task names its comparison, so that benchmarks differ by data and not by cod
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sql_env.comparison import bird, spider, strict
 from sql_env.comparison.gold import Gold, Order, make_gold, unpack_gold
@@ -16,14 +16,6 @@ from sql_env.types import ExecutionResult
 __all__ = ["COMPARISONS", "Comparison", "Gold", "Order", "get_comparison", "make_gold", "unpack_gold"]
 
 
-def _keep(sql: str) -> str:
-    return sql
-
-
-def _ignore_order(sql: str, dialect: str) -> Order | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A rule that decides if a prediction is correct.
@@ -31,16 +23,16 @@ class Comparison:
     Attributes:
         name: The name that tasks use.
         is_equal: (result, gold) -> True if they are equal. Both results are ``ok``.
-        prepare: The SQL of a prediction -> the SQL that runs.
+        prepare: The SQL of a prediction -> the SQL that runs. By default it is unchanged.
         prepare_gold: The SQL of a gold query -> the SQL that runs.
         find_order: (prepared gold SQL, dialect) -> how it orders its rows; None if it does not.
     """
 
     name: str
     is_equal: Callable[[ExecutionResult, Gold], bool]
-    prepare: Callable[[str], str] = _keep
-    prepare_gold: Callable[[str], str] = _keep
-    find_order: Callable[[str, str], Order | None] = _ignore_order
+    prepare: Callable[[str], str] = str
+    prepare_gold: Callable[[str], str] = str
+    find_order: Callable[[str, str], Order | None] = field(default=lambda sql, dialect: None)
 
 
 _SPIDER = (spider.is_equal, spider.remove_distinct, spider.remove_distinct, spider.find_order)

@@ -31,7 +31,10 @@ _CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECA
 
 
 def remove_distinct(sql: str) -> str:
-    """Rewrite a query like the official evaluator: join split operators and remove each DISTINCT."""
+    """Rewrite a query like the official evaluator.
+
+    Split operators such as ``> =`` are joined, the current year becomes 2020, and each DISTINCT is removed.
+    """
     for split, whole in (("> =", ">="), ("< =", "<="), ("! =", "!=")):
         if split in sql:
             sql = sql.replace(split, whole)

@@ -20,9 +20,6 @@ class TextSpace(Space[str]):
     random letters.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(shape=None, dtype=None, seed=seed)
-
     @property
     def is_np_flattenable(self) -> bool:
         return False

@@ -218,5 +218,5 @@ def test_the_contract_catches_a_broken_reward(reward, message):
 
 
 def test_the_contract_catches_a_rubric_that_pays_wrong_answers():
-    with pytest.raises(RewardError, match=r"pays 1\.0 for a wrong"):
+    with pytest.raises(RewardError, match=r"gives 1\.0 for a wrong"):
         check_rubric(["format"])
