@@ -43,13 +43,13 @@ class Engine(Protocol):
         """Start a request of several queries. The engine may check each database file once per request."""
         ...
 
-    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
+    def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query. The content of the query or of the database file never raises an error.
 
         Args:
             database: The file's path.
             sql: The query.
-            steps: The step limit, if the engine counts steps; None for ``limits.max_steps``.
+            step_limit: The step limit, if the engine counts steps; None for ``limits.max_steps``.
         """
         ...
 

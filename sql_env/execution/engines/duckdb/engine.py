@@ -70,7 +70,7 @@ class DuckDBEngine:
     def start_request(self) -> None:
         """Do nothing: this engine checks the file before each query."""
 
-    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
+    def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.execution.engines.Engine.run`."""
         try:
             check_sql_text(sql, self.limits.max_sql_bytes)

@@ -96,9 +96,9 @@ class SQLiteEngine:
         """Check each file once in this request; see `sql_env.execution.engines.Engine.start_request`."""
         self._identities = {}
 
-    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
+    def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.execution.engines.Engine.run`."""
-        self._step_limit = int(self.limits.max_steps if steps is None else steps)
+        self._step_limit = int(self.limits.max_steps if step_limit is None else step_limit)
         previous = apsw.hard_heap_limit(int(self.limits.memory_bytes))
         try:
             return self._run(database, sql)
