@@ -77,7 +77,7 @@ def check_dialect(dialect: str) -> None:
         DatabaseError: No engine has this dialect.
     """
     if dialect not in ENGINES:
-        raise DatabaseError(f"no engine has the dialect {dialect!r}; known: {', '.join(sorted(ENGINES))}")
+        raise DatabaseError(f"no engine for the dialect {dialect!r}; known: {', '.join(sorted(ENGINES))}")
 
 
 def load_engine(dialect: str, limits: Limits) -> Engine:
