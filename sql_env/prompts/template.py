@@ -18,7 +18,7 @@ from sql_env.types import Task
 RECORD = "prompt.json"
 """The file in a model's folder that records the prompt template of its training."""
 
-ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
+DIALECT_NAMES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
 
 
 class Message(TypedDict):
@@ -113,7 +113,7 @@ def format_outline(schema: Schema) -> str:
 
 
 def _render_full(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
-    engine = ENGINES.get(task.dialect, task.dialect)
+    engine = DIALECT_NAMES.get(task.dialect, task.dialect)
     return _make_chat(
         f"You turn questions about a {engine} database into one SQL query. {_explain_format(form, turns)}",
         f"Schema:\n{schema_to_ddl(schema)}",
@@ -128,7 +128,7 @@ def _render_compact(task: Task, schema: Schema, form: ResponseFormat, turns: int
 
 
 def _render_rich(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
-    engine = ENGINES.get(task.dialect, task.dialect)
+    engine = DIALECT_NAMES.get(task.dialect, task.dialect)
     return _make_chat(
         f"You are given a {engine} database and a question. Write the one {engine} query whose result "
         f"answers the question.\n\nRules:\n"

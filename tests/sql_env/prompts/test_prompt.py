@@ -67,14 +67,14 @@ def task(database):
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_question_the_schema_and_the_evidence_are_shown_and_the_gold_is_not(executor, task, name, form):
-    asked = build_prompt(replace(task, reasoning="a hint"), executor, get_format(form), name)
-    shown = join_messages(asked.messages)
+    prompt = build_prompt(replace(task, reasoning="a hint"), executor, get_format(form), name)
+    shown = join_messages(prompt.messages)
     for word in ("Who sings in France?", "Singing is a job.", "singer", "concert", "fee"):
         assert word in shown
     assert "secret" not in shown
     assert "a hint" not in shown
-    assert asked.template == get_template(name).id
-    assert not asked.left_out
+    assert prompt.template == get_template(name).id
+    assert not prompt.left_out
 
 
 @pytest.mark.parametrize("name", ["full", "rich"])
@@ -159,7 +159,7 @@ Who sings in France?
     ("name", "shown"), {"full@1": FULL_1, "rich@1": RICH_1, "compact@1": COMPACT_1}.items()
 )
 def test_the_text_of_a_version_never_changes(executor, task, name, shown):
-    """A model that was trained with it must be asked so for ever: what differs is a further version."""
+    """A trained model needs the same text for ever: a changed text is a template of the next version."""
     assert join_messages(build_prompt(task, executor, THINK, name).messages) == shown
 
 
@@ -201,9 +201,9 @@ def test_the_text_of_a_prompt_ends_its_line(executor, task, name):
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("most", [1, 300, 700, 900, 1_500, 10_000])
 def test_a_budget_is_kept_unless_nothing_is_left_to_leave_out(executor, task, name, most):
-    asked = build_prompt(task, executor, THINK, name, budget=PromptBudget(most))
-    assert count_characters(asked.messages) <= most or len(asked.left_out.tables) == 2
-    assert "Who sings in France?" in join_messages(asked.messages)
+    prompt = build_prompt(task, executor, THINK, name, budget=PromptBudget(most))
+    assert count_characters(prompt.messages) <= most or len(prompt.left_out.tables) == 2
+    assert "Who sings in France?" in join_messages(prompt.messages)
 
 
 def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task, caplog):
@@ -211,12 +211,12 @@ def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task,
     about_singers = replace(task, gold_sql="SELECT concert FROM (SELECT * FROM main.Singer)")
     unread = replace(task, gold_sql="SELECT 1")
     broken = replace(task, gold_sql="SELECT ( FROM singer")
-    asked = [
+    prompt = [
         build_prompt(t, executor, THINK, budget=PromptBudget(1)) for t in (about_singers, unread, broken)
     ]
-    assert [one.left_out.tables for one in asked] == [("singer", "concert")] * 3
-    assert asked[0].messages == asked[1].messages == asked[2].messages
-    assert [one.dropped_gold_tables for one in asked] == [("singer",), (), ("singer",)]
+    assert [one.left_out.tables for one in prompt] == [("singer", "concert")] * 3
+    assert prompt[0].messages == prompt[1].messages == prompt[2].messages
+    assert [one.dropped_gold_tables for one in prompt] == [("singer",), (), ("singer",)]
     assert "task t: the prompt's budget leaves out gold table(s) singer" in caplog.text
 
 

@@ -47,10 +47,10 @@ def make(tmp_path):
     return run
 
 
-def found(executor, database, text, **how):
+def found(executor, database, text, **settings):
     return {
         (match.table, match.column, match.value)
-        for match in find_matches(executor, database, "sqlite", text, **how)
+        for match in find_matches(executor, database, "sqlite", text, **settings)
     }
 
 
