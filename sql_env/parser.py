@@ -132,10 +132,6 @@ def _make_tags(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def _find_last_fence(text: str, language: str) -> str:
     """Return the content of the last code block of a language, or an empty text."""
-    opening = "```" + language
-    start = text.rfind(opening)
-    body = start + len(opening)
-    if start < 0 or not text[body : body + 1].isspace():
-        return ""
-    end = text.find("```", body)
-    return text[body:end].strip() if end >= 0 else ""
+    _, opening, rest = text.rpartition("```" + language)
+    content, closing, _ = rest.partition("```")
+    return content.strip() if opening and closing and rest[0].isspace() else ""

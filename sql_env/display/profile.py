@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.table import Table
 
 from sql_env.execution.stats import FAILURES
@@ -43,34 +41,31 @@ def draw_profile(stats: ScorerStats) -> Table:
         "duplicates": stats.duplicates,
         "queries to run": stats.distinct,
     }
-    _section(table, _count_rows("completions", completions, stats.scores))
+    _add_section(table, "completions: ", completions, stats.scores)
     golds = {
         "in memory": stats.gold_hits,
         "on disk": stats.gold_stored,
         "to run": stats.gold_misses - stats.gold_stored,
     }
-    _section(table, _count_rows("gold results", golds, stats.gold_hits + stats.gold_misses))
+    _add_section(table, "gold results: ", golds, stats.gold_hits + stats.gold_misses)
     ends = {str(status): executor.ended[status] for status in FAILURES}
     queries = {"ok": executor.executed - sum(ends.values()), **ends}
-    _section(table, _count_rows("queries run", queries, executor.executed))
+    _add_section(table, "queries run: ", queries, executor.executed)
     others = {
         "queries shared in flight": executor.shared,
         "workers: started": executor.started,
         "workers: killed": executor.killed,
         "workers: retired": executor.retired,
     }
-    _section(table, [(name, f"{count:,}", "") for name, count in others.items() if count])
+    _add_section(table, "", others)
     return table
 
 
-def _section(table: Table, rows: Iterable[tuple[str, str, str]]) -> None:
+def _add_section(table: Table, prefix: str, counts: dict[str, int], whole: int = 0) -> None:
     table.add_section()
-    for row in rows:
-        table.add_row(*row)
-
-
-def _count_rows(kind: str, counts: dict[str, int], whole: int) -> list[tuple[str, str, str]]:
-    return [(f"{kind}: {name}", f"{n:,}", _share(n, whole)) for name, n in counts.items() if n]
+    for name, count in counts.items():
+        if count:
+            table.add_row(prefix + name, f"{count:,}", _share(count, whole))
 
 
 def _share(part: float, whole: float) -> str:

@@ -118,7 +118,6 @@ def render_episode(episode: Episode | None, render_mode: str | None) -> str | No
     from sql_env.display.panel import draw_panel  # slow to import, and rarely needed
 
     drawn = draw_panel(episode.task, episode.score, turns=episode.turns, color=render_mode == "human")
-    if render_mode == "ansi":
-        return drawn
-    print(drawn)
-    return None
+    if render_mode == "human":
+        print(drawn)
+    return drawn if render_mode == "ansi" else None
