@@ -20,7 +20,7 @@ from benchmarks.evaluation.summary import show
 from benchmarks.loading.parameters import parameters
 from sql_env.benchmark import load_benchmark
 from sql_env.errors import SQLEnvError
-from sql_env.prompts.template import recorded_template
+from sql_env.prompts.template import read_recorded_template
 from sql_env.types import Benchmark
 
 __all__ = ["evaluate"]
@@ -96,7 +96,7 @@ def main(
             found = evaluate_file(evaluation, predictions, out)
         else:
             asking = Asking(
-                template or recorded_template(model) or "full",
+                template or read_recorded_template(model) or "full",
                 prompt_budget,
                 reward,
                 response_format,

@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 def load_benchmark(
     name: str, split: str | None = None, data_dir: str | None = None, **params: Any
 ) -> Benchmark:
-    """The tasks of an installed benchmark.
+    """Load one split of an installed benchmark.
 
     Args:
         name: The name of an entry point of ``sql_env.benchmarks``, or ``package.module:loader``.
-        split: The split to load; the benchmark's own default where None.
-        data_dir: The folder that holds the benchmark's files, where it needs one.
+        split: The split; None for the benchmark's default.
+        data_dir: The folder of the benchmark's files, if it needs one.
         params: Further arguments of the loader, such as ``path`` of ``jsonl``.
 
     Raises:
-        PluginError: There is no such benchmark, or it takes no such argument.
-        DataError: Its data is missing, or has no task.
+        PluginError: No benchmark has this name, or its loader does not take these arguments.
+        DataError: Its data is missing or has no task.
     """
     loader = plugins.load(plugins.BENCHMARKS, name)
     arguments = {"split": split, "data_dir": data_dir, **params}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from rich.table import Table
 from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
-from sql_env.envs.registration import environment_id
+from sql_env.envs.registration import get_environment_id
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
@@ -30,28 +30,28 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Reward = Annotated[str, typer.Option(help="A preset or reward by name, or package.module:function.")]
 BenchmarkName = Annotated[str, typer.Option(help="An installed benchmark.")]
-Split = Annotated[str | None, typer.Option(help="Its split; the benchmark's default if not given.")]
-DataDir = Annotated[str | None, typer.Option(help="The folder of its files, where it needs one.")]
+Split = Annotated[str | None, typer.Option(help="The split of the benchmark. Default: the benchmark's own.")]
+DataDir = Annotated[str | None, typer.Option(help="The folder of the benchmark's files, if it needs one.")]
 
 
 def main() -> None:
-    """Run the command; a mistake ends in one clear line and exit code 2."""
+    """Run the command. An error of this library prints one line and exits with code 2."""
     with one_line_errors():
-        for name in plugins.names(plugins.COMMANDS):
+        for name in plugins.list_names(plugins.COMMANDS):
             if name in sys.argv[1:2]:
                 app.command(name)(plugins.load(plugins.COMMANDS, name))
             else:
-                app.command(name, help=plugins.docstring(plugins.COMMANDS, name))(_listed)
+                app.command(name, help=plugins.read_docstring(plugins.COMMANDS, name))(_show_only)
         app()
 
 
-def _listed() -> None:
-    """Stand in for a command that is shown in a list and not run."""
+def _show_only() -> None:
+    """Stand for a command that the help lists and that does not run: it need not be imported."""
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn an error of this library into a line on stderr and exit code 2."""
+    """Print an error of this library as one line on stderr and exit with code 2."""
     try:
         yield
     except SQLEnvError as error:
@@ -62,16 +62,16 @@ def one_line_errors() -> Iterator[None]:
 
 
 @app.command("list")
-def list_() -> None:
+def list_installed() -> None:
     """Show what is installed: environments, rewards, presets, formats and more."""
-    benchmarks = plugins.names(plugins.BENCHMARKS)
+    benchmarks = plugins.list_names(plugins.BENCHMARKS)
     table = Table(show_header=False, box=None)
     for kind, found in {
-        "environments": [environment_id(name) for name in benchmarks],
+        "environments": [get_environment_id(name) for name in benchmarks],
         "benchmarks": benchmarks,
-        "rewards": plugins.names(plugins.REWARDS),
-        "presets": plugins.names(plugins.PRESETS),
-        "generators": plugins.names(plugins.GENERATORS),
+        "rewards": plugins.list_names(plugins.REWARDS),
+        "presets": plugins.list_names(plugins.PRESETS),
+        "generators": plugins.list_names(plugins.GENERATORS),
         "comparisons": sorted(COMPARISONS),
         "response formats": sorted(FORMATS),
         "prompt templates": sorted(template.id for template in TEMPLATES.values()),
@@ -83,15 +83,15 @@ def list_() -> None:
 @app.command()
 def run(
     database: Annotated[Path, typer.Argument(help="A SQLite or DuckDB file.")],
-    sql: Annotated[str, typer.Argument(help="One query.")],
+    sql: Annotated[str, typer.Argument(help="The query.")],
     dialect: Annotated[str, typer.Option(help="The engine that runs it.")] = "sqlite",
 ) -> None:
-    """Run one query as a model's would be run: read-only and under the default limits."""
-    from sql_env.display.panel import result_table  # what draws takes long to import, and few commands do
+    """Run one query like a model's query: read-only and under the default limits."""
+    from sql_env.display.panel import draw_result  # slow to import
 
     with Executor() as executor:
         result = executor.run(Query(str(database), sql, dialect))
-    Console().print(result_table("result", result))
+    Console().print(draw_result("result", result))
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -100,7 +100,7 @@ def schema(
     database: Annotated[Path, typer.Argument(help="A SQLite or DuckDB file.")],
     dialect: Annotated[str, typer.Option(help="The engine that reads it.")] = "sqlite",
 ) -> None:
-    """Print a database's schema as a model sees it."""
+    """Print a database's schema in the form of the prompts."""
     with Executor() as executor:
         typer.echo(schema_to_ddl(executor.schema(str(database), dialect)))
 
@@ -112,68 +112,67 @@ def score(
     split: Split = None,
     data_dir: DataDir = None,
     reward: Reward = "sql-r1",
-    workers: Annotated[int, typer.Option(help="Processes that run queries.")] = 1,
-    show: Annotated[bool, typer.Option(help="Draw each one, too.")] = False,
-    profile: Annotated[bool, typer.Option(help="Say where the time went, on standard error.")] = False,
+    workers: Annotated[int, typer.Option(help="The number of processes that run queries.")] = 1,
+    show: Annotated[bool, typer.Option(help="Also draw each score, on standard error.")] = False,
+    profile: Annotated[
+        bool, typer.Option(help="Also print the time of each phase, on standard error.")
+    ] = False,
 ) -> None:
-    """Score completions: a JSON line each with its total, components, status and correctness."""
+    """Score completions. Print a JSON line for each: total, components, status and correctness."""
     from sql_env.display.panel import draw_panel
-    from sql_env.display.profile import draw_profile as drawn
+    from sql_env.display.profile import draw_profile
 
-    tasks = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
-    texts, asked = _read(completions, tasks)
+    known = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
+    texts, tasks = _read_completions(completions, known)
     with Scorer(reward, workers=workers, rows=True if show else None) as scorer:
-        for scored in scorer.score(texts, asked):
-            typer.echo(json.dumps(_line(scored)))
+        for scored in scorer.score(texts, tasks):
+            typer.echo(json.dumps(_to_record(scored)))
             if show:
                 typer.echo(draw_panel(scored.rollout.task, scored), err=True)
         if profile:
-            Console(stderr=True).print(drawn(scorer.stats))
+            Console(stderr=True).print(draw_profile(scorer.stats))
 
 
 @app.command("check-reward")
-def check_reward_(
+def check_reward_command(
     reward: Annotated[str, typer.Argument(help="A reward by name, or package.module:function.")],
-    params: Annotated[str, typer.Option(help="Its parameters, as a JSON object.")] = "{}",
+    params: Annotated[str, typer.Option(help="The reward's parameters, as a JSON object.")] = "{}",
 ) -> None:
     """Check that a reward keeps its contract on every kind of rollout."""
-    check_reward(reward, **_object(params))
+    check_reward(reward, **_parse_object(params))
     typer.echo(f"{reward} keeps the contract of a reward")
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise typer.BadParameter(f"{text!r} is no JSON object, such as '{{\"max_length\": 9}}'")
-    return found
+def _parse_object(text: str) -> dict[str, Any]:
+    with suppress(ValueError, RecursionError):
+        parsed = json.loads(text)
+        if isinstance(parsed, dict):
+            return parsed
+    raise typer.BadParameter(f"{text!r} is not a JSON object, such as '{{\"max_length\": 9}}'")
 
 
-def _read(path: Path, tasks: dict[str, Task]) -> tuple[list[str], list[Task]]:
+def _read_completions(path: Path, known: dict[str, Task]) -> tuple[list[str], list[Task]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
-    rows = [_row(line, f"{path}, line {n}", tasks) for n, line in enumerate(lines, 1) if line.strip()]
+    rows = [_parse_row(line, f"{path}, line {n}", known) for n, line in enumerate(lines, 1) if line.strip()]
     return [text for text, _ in rows], [task for _, task in rows]
 
 
-def _row(line: str, where: str, tasks: dict[str, Task]) -> tuple[str, Task]:
-    try:
+def _parse_row(line: str, place: str, known: dict[str, Task]) -> tuple[str, Task]:
+    row = None
+    with suppress(ValueError, RecursionError):
         row = json.loads(line)
-        task_id, text = row["task_id"], row["completion"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        task_id = text = None
-    if not (isinstance(task_id, str) and isinstance(text, str)):
-        raise DataError(f'{where}: not of the form {{"task_id": "...", "completion": "..."}}')
-    if task_id not in tasks:
-        raise TaskError(f"{where}: no task has the id {task_id!r}")
-    return text, tasks[task_id]
+    match row:
+        case {"task_id": str(task_id), "completion": str(text)} if task_id in known:
+            return text, known[task_id]
+        case {"task_id": str(task_id), "completion": str()}:
+            raise TaskError(f"{place}: no task has the id {task_id!r}")
+    raise DataError(f'{place}: expected {{"task_id": "...", "completion": "..."}}')
 
 
-def _line(scored: Score) -> dict[str, object]:
+def _to_record(scored: Score) -> dict[str, object]:
     rollout = scored.rollout
     return {
         "task_id": rollout.task.id,

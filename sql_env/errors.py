@@ -1,11 +1,12 @@
-"""Every error that this library raises on purpose, each a mistake that its message helps to mend.
+"""The errors that this library raises on purpose.
 
-What a model writes never raises: it becomes a `sql_env.types.Status` and a low reward.
+Each error is a mistake in the code, the configuration or the data, and its message explains how to fix it.
+The text of a model never raises an error: it gets a `sql_env.types.Status` and a low reward.
 """
 
 
 class SQLEnvError(Exception):
-    """The parent of all of them."""
+    """The base class of all errors of this library."""
 
 
 class PluginError(SQLEnvError):
@@ -13,15 +14,15 @@ class PluginError(SQLEnvError):
 
 
 class RewardError(SQLEnvError):
-    """A reward raised, or returned something that is neither a finite number nor None."""
+    """A reward raised an error, or its value is neither a finite number nor None."""
 
 
 class TaskError(SQLEnvError):
-    """A task is malformed, or no task has the id that was asked for."""
+    """A task is malformed, or no task has the given id."""
 
 
 class DataError(SQLEnvError):
-    """A benchmark's folder, file or split is missing or malformed."""
+    """The folder, a file or the split of a benchmark is missing or malformed."""
 
 
 class DatabaseError(SQLEnvError):
@@ -29,15 +30,15 @@ class DatabaseError(SQLEnvError):
 
 
 class GoldError(SQLEnvError):
-    """The gold query of the task that was asked for does not run."""
+    """The gold query of a task fails, so the task cannot be used."""
 
 
 class ComparisonError(SQLEnvError):
-    """No comparison semantics has this name."""
+    """No comparison has the given name."""
 
 
 class FormatError(SQLEnvError):
-    """No response format or prompt template has this name."""
+    """No response format or prompt template has the given name."""
 
 
 class LimitError(SQLEnvError):
@@ -45,11 +46,11 @@ class LimitError(SQLEnvError):
 
 
 class MetricError(SQLEnvError):
-    """A metric cannot be measured in the way that was asked for."""
+    """A metric cannot be computed with the given arguments."""
 
 
 class GenerationError(SQLEnvError):
-    """A model cannot be asked in this way, or has not answered."""
+    """A model cannot generate with the given arguments, or did not answer."""
 
 
 class EpisodeError(SQLEnvError):
@@ -57,11 +58,11 @@ class EpisodeError(SQLEnvError):
 
 
 class RowsError(SQLEnvError):
-    """The rows of a result were read, but have stayed where the query ran."""
+    """The rows of a result were read, but they were not sent from the worker process."""
 
 
 class ArgumentError(SQLEnvError):
-    """An environment was made, reset or stepped with what it cannot take, such as too few actions."""
+    """An environment got an invalid argument when it was made, reset or stepped, such as too few actions."""
 
 
 class ClosedError(SQLEnvError):

@@ -1,8 +1,8 @@
-"""What one query may cost."""
+"""The limits of one query."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from math import isfinite
 
 from sql_env.errors import LimitError
@@ -10,30 +10,30 @@ from sql_env.errors import LimitError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may cost. Every field is a positive number.
+    """The limits of one query. Each field is a positive number.
 
-    The first limit decides in practice: it counts work, not time, so its verdict is the same on
-    every machine and under any load. The others stand behind it.
+    In practice the step limit decides. It counts work, not time: the verdict is the same on every machine
+    and under any load. The other limits stop what it cannot stop.
 
-    A query that is judged may take `budget` steps, which go by what its gold query has taken; any other
-    may take ``max_steps``. The defaults were chosen by counting: see docs/safety and
-    ``python -m benchmarks.performance.steps``. Of Spider's 9,594 gold queries that can run the dearest takes
-    16 million steps, of 432 of BIRD's 13 million; of 6,971 correct answers the dearest takes 3 million.
-    100 million steps are 0.3 to 0.7 seconds of CPU. BIRD's other databases are larger and were not
-    measured.
+    The step limit of a query that is compared with a gold result depends on the steps of the gold query; see
+    `step_limit`. It is ``max_steps`` for all other queries. The defaults come from measurements: see
+    docs/safety and ``python -m benchmarks.performance.steps``. Of Spider's 9,594 gold queries that can run,
+    the most expensive takes 16 million steps; of 432 gold queries of BIRD, 13 million; of 6,971 correct
+    answers, 3 million. 100 million steps take 0.3 to 0.7 seconds of CPU. BIRD's other databases are larger
+    and were not measured.
 
     Attributes:
-        max_steps: SQLite virtual-machine instructions; beyond it the query is a ``timeout``.
-        min_steps: What a query that is judged may take at least, unless ``max_steps`` is less.
-        gold_factor: How many times its gold's steps such a query may take.
-        cpu_seconds: CPU time of the worker, which the kernel enforces; ``timeout``. It stops what
-            never returns to the step counter. For DuckDB, which has no step counter, it decides.
-        wall_seconds: Elapsed time, after which the worker is killed; ``unavailable``, because a
-            clock says more about the machine than about the query.
+        max_steps: SQLite virtual-machine instructions. A query that takes more is a ``timeout``.
+        min_steps: The smallest step limit of a compared query, unless ``max_steps`` is smaller.
+        gold_factor: The ratio of the step limit of a compared query to the steps of its gold query.
+        cpu_seconds: CPU time of the worker; ``timeout``. The kernel enforces it. It stops code that never
+            returns to the step counter. DuckDB has no step counter, so there this limit decides.
+        wall_seconds: Elapsed time. Then the worker is killed and the query is ``unavailable``: elapsed time
+            depends more on the machine than on the query.
         max_rows: Rows of a result; beyond it ``too_large``.
-        max_bytes: Bytes of a result, and of any single value; beyond it ``too_large``.
-        memory_bytes: Heap of the engine inside one worker; beyond it ``too_large``.
-        max_sql_bytes: UTF-8 length of the SQL text; beyond it ``too_large``.
+        max_bytes: Bytes of a result and of any single value; beyond it ``too_large``.
+        memory_bytes: Heap of the engine in one worker; beyond it ``too_large``.
+        max_sql_bytes: Bytes of the SQL text in UTF-8; beyond it ``too_large``.
     """
 
     max_steps: int = 200_000_000
@@ -47,29 +47,40 @@ class Limits:
     max_sql_bytes: int = 100_000
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
+        for name, value in asdict(self).items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and isfinite(value) and value > 0):
-                raise LimitError(f"limit {f.name!r} must be positive and finite, not {value!r}")
-            if not f.name.endswith("_seconds") and value != int(value):
-                raise LimitError(f"limit {f.name!r} must be a whole number, not {value!r}")
+                raise LimitError(f"limit {name!r} must be positive and finite, not {value!r}")
+            if not name.endswith("_seconds") and value != int(value):
+                raise LimitError(f"limit {name!r} must be a whole number, not {value!r}")
         if self.max_steps >= 2**31:
-            raise LimitError(f"limit 'max_steps' must be below {2**31}, which is SQLite's own bound")
+            raise LimitError(f"limit 'max_steps' must be below {2**31}, SQLite's own maximum")
 
-    def budget(self, gold_steps: int | None) -> int:
-        """The steps that a query may take whose gold has taken so many; None where they are not known.
+    def step_limit(self, gold_steps: int | None) -> int:
+        """Return the step limit of a query whose gold query took ``gold_steps`` steps.
 
-        ``gold_factor`` times as many, rounded up to ``min_steps`` times a power of two so that equal queries
-        of different tasks mostly share their budget, and at most ``max_steps``.
+        It is ``gold_factor`` times the gold query's steps, rounded up to ``min_steps`` times a power of two,
+        and at most ``max_steps``. Because of the rounding, equal queries of different tasks mostly have the
+        same step limit and can share one run. If the gold query's steps are unknown (None), it is
+        ``max_steps``.
 
         Example:
-            >>> [Limits().budget(steps) for steps in (300, 30_000, 10_000_000)]
+            >>> [Limits().step_limit(steps) for steps in (300, 30_000, 10_000_000)]
             [10000000, 20000000, 200000000]
         """
         if gold_steps is None:
             return int(self.max_steps)
-        most, budget = self.gold_factor * gold_steps, self.min_steps
-        while budget < min(most, self.max_steps):
-            budget *= 2
-        return int(min(budget, self.max_steps))
+        wanted, limit = min(self.gold_factor * gold_steps, self.max_steps), self.min_steps
+        while limit < wanted:
+            limit *= 2
+        return int(min(limit, self.max_steps))
+
+
+def check_integer(name: str, value: object, minimum: int = 1) -> None:
+    """Check that a number is an integer and not too small.
+
+    Raises:
+        LimitError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise LimitError(f"{name} must be an integer of at least {minimum}, not {value!r}")

@@ -1,6 +1,6 @@
-"""Find a plug-in by name among installed entry points, or by ``pkg.module:attribute``.
+"""Find plug-ins by the name of an installed entry point, or by ``package.module:attribute``.
 
-The entry points that are installed are the registry: there is nothing to register by hand.
+The installed entry points are the registry. Nothing needs to be registered in code.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ import ast
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sql_env.errors import PluginError
+
+T = TypeVar("T")
 
 REWARDS = "sql_env.rewards"
 PRESETS = "sql_env.presets"
@@ -26,44 +29,43 @@ COMMANDS = "sql_env.commands"
 GENERATORS = "sql_env.generators"
 
 _SIBLINGS = ("rewards", "trainers", "benchmarks")
-"""Packages of this distribution whose generic names a user's own file can shadow."""
+"""Packages of this distribution. Their names are common, so a file of the user can shadow them."""
 
 
 @cache
-def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
-    found: dict[str, tuple[EntryPoint, ...]] = {}
+def _installed(group: str) -> dict[str, dict[str, EntryPoint]]:
+    """Return the entry points of a group by name and by path. Equal entry points count once."""
+    found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
-        same = found.get(point.name, ())
-        if all(point.value != other.value for other in same):
-            found[point.name] = (*same, point)
+        found.setdefault(point.name, {}).setdefault(point.value, point)
     return found
 
 
-def names(group: str) -> list[str]:
-    """The names that are installed under an entry-point group, sorted."""
+def list_names(group: str) -> list[str]:
+    """Return the names of an entry-point group, sorted."""
     return sorted(_installed(group))
 
 
 def load(group: str, spec: str) -> Any:
-    """The object that a plug-in's name, or its ``pkg.module:attribute``, stands for.
+    """Return the object of a plug-in, by its name or by ``package.module:attribute``.
 
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
-    return load_object(_place(group, spec))
+    return load_object(_locate(group, spec))
 
 
-def docstring(group: str, spec: str) -> str:
-    """What the function that a plug-in's name stands for says of itself.
+def read_docstring(group: str, spec: str) -> str:
+    """Return the docstring of a plug-in that is a function.
 
-    It is read from the source, since a list of all commands is no reason to import what they need.
-    Where the source does not have it, the function is imported after all.
+    It is read from the source code, so that a list of all commands does not import all their dependencies.
+    If the source has no such function, the plug-in is imported.
 
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
-    place = _place(group, spec)
-    module, _, attribute = place.partition(":")
+    path = _locate(group, spec)
+    module, _, attribute = path.partition(":")
     try:
         found = find_spec(module)
         tree = ast.parse(Path(found.origin).read_bytes()) if found and found.origin else ast.parse("")
@@ -72,64 +74,74 @@ def docstring(group: str, spec: str) -> str:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == attribute:
             return ast.get_docstring(node) or ""
-    return inspect.getdoc(load_object(place)) or ""
+    return inspect.getdoc(load_object(path)) or ""
 
 
-def _place(group: str, spec: str) -> str:
-    """Where a plug-in is, ``pkg.module:attribute``."""
+def _locate(group: str, spec: str) -> str:
+    """Return the path of a plug-in: ``package.module:attribute``."""
     if ":" in spec:
         return spec
-    points = _installed(group).get(spec, ())
+    points = list(_installed(group).get(spec, {}).values())
     if not points:
-        raise PluginError(_unknown(group, spec))
+        kind = group.rpartition(".")[2].removesuffix("s")
+        raise PluginError(
+            f"no {kind} is called {spec!r}.{suggest(spec, list_names(group))} "
+            f"Name your own as 'package.module:name', or by an entry point of the group {group!r}."
+        )
     if len(points) > 1:
         owners = " and ".join(f"{p.dist.name if p.dist else '?'} ({p.value})" for p in points)
         raise PluginError(
-            f"{spec!r} is claimed twice in {group}: by {owners}; uninstall one, or name the object itself"
+            f"{spec!r} is claimed twice in {group}, by {owners}: uninstall one, or use 'package.module:name'"
         )
     return points[0].value
 
 
 def suggest(word: str, known: list[str]) -> str:
-    """`` Did you mean 'x'?`` and all that is known, to end an error message with."""
+    """Return `` Did you mean 'x'?`` and all known names, as the end of an error message."""
     close = get_close_matches(word, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{hint} Known: {', '.join(known) or 'none'}."
 
 
-def _unknown(group: str, spec: str) -> str:
-    kind = group.rpartition(".")[2].removesuffix("s")
-    return (
-        f"no {kind} is called {spec!r}.{suggest(spec, names(group))} "
-        f"One of your own is 'package.module:name', or an entry point of the group {group!r}."
-    )
+def find_named(known: Mapping[str, T], name: object, noun: str, error: type[Exception]) -> T:
+    """Return the object of a name.
+
+    Args:
+        known: The objects by name.
+        name: The name that was given.
+        noun: The kind of object, for the message.
+        error: The error to raise if the name is unknown.
+    """
+    if isinstance(name, str) and name in known:
+        return known[name]
+    raise error(f"no {noun} is called {name!r}.{suggest(str(name), list(known))}")
 
 
 def load_object(spec: str) -> Any:
-    """Import ``package.module:attribute``.
+    """Import the object ``package.module:attribute``.
 
     Raises:
-        PluginError: It is not of that form, or cannot be imported.
+        PluginError: The text does not have this form, or the object cannot be imported.
     """
     module, _, attribute = spec.partition(":")
     if not module or not attribute:
-        raise PluginError(f"{spec!r} is not of the form 'package.module:name'")
+        raise PluginError(f"{spec!r} does not have the form 'package.module:name'")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module may do anything when it is imported
-        raise PluginError(f"cannot load {spec!r}: {error}.{_shadowed(module)}") from error
-    if shadow := _shadowed(module):
-        raise PluginError(f"{spec!r} is not what this library installed.{shadow}")
+    except Exception as error:  # an import runs any code and can raise any error
+        raise PluginError(f"cannot load {spec!r}: {error}.{_explain_shadow(module)}") from error
+    if shadow := _explain_shadow(module):
+        raise PluginError(f"{spec!r} is not the object that this library installed.{shadow}")
     return found
 
 
-def _shadowed(module: str) -> str:
-    """Say so where one of our packages was found somewhere else than beside `sql_env`."""
+def _explain_shadow(module: str) -> str:
+    """Return an explanation if a package of ours was imported from another folder than `sql_env`'s."""
     top = module.partition(".")[0]
     origin = getattr(sys.modules.get(top), "__file__", None)
     home = Path(__file__).resolve().parent.parent
     if top not in _SIBLINGS or origin is None or home in Path(origin).resolve().parents:
         return ""
-    return f" {origin} shadows the package {top!r} of sql-env: rename it, or run from another folder."
+    return f" {origin} shadows the package {top!r} of sql-env: rename it or run from another folder."

@@ -1,6 +1,6 @@
-"""What every reward must satisfy, for the authors of reward plug-ins.
+"""Checks for the authors of reward plug-ins.
 
-Call `check_reward` in a test of yours, or ``sql-env check-reward NAME`` in a shell.
+Call `check_reward` in a test, or run ``sql-env check-reward NAME`` in a shell.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TURNS = (
 _REASONING = ("", "Count the rows.", "step " * 2_000)
 
 
-def rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[Rollout]:
-    """Rollouts of every kind that a reward can meet: right, wrong, malformed, failing, odd."""
-    golds = [_result(rows) for rows in _GOLDS]
+def sample_rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[Rollout]:
+    """Yield rollouts of every kind that a reward can get: right, wrong, malformed, failed and unusual."""
+    golds = [_make_result(rows) for rows in _GOLDS]
     for gold, completion in product(golds, ("", "no tags", "\ud800\0", "<think>" * 3, "x" * 50_000)):
         yield Rollout(_TASK, completion, Action(None), None, gold, correct=False)
     for gold, sql, reasoning in product(golds, _SQL, _REASONING):
@@ -42,7 +42,7 @@ def rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[Rollout
             continue
         yield Rollout(_TASK, text, action, gold, gold, correct=True)
         yield Rollout(_TASK, text, action, gold, gold, correct=True, turns=_TURNS)
-        yield Rollout(_TASK, text, action, _result(((0, 0, 0),)), gold, correct=False)
+        yield Rollout(_TASK, text, action, _make_result(((0, 0, 0),)), gold, correct=False)
         for status in (Status.ERROR, Status.TIMEOUT, Status.TOO_LARGE, Status.DENIED):
             failed = ExecutionResult(status, error="it failed")
             yield Rollout(_TASK, text, action, failed, gold, correct=False)
@@ -51,78 +51,77 @@ def rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[Rollout
 def check_reward(reward: str | RewardFunc, **params: Any) -> None:
     """Check that a reward keeps its contract.
 
-    It returns a finite number or None for every kind of rollout, never raises, gives the same
-    value for the same rollout, alone and in eight threads at once, and does not depend on the
-    order of calls. One that is marked with `sql_env.without_rows` gives it also where the rows of
-    `Rollout.result` are withheld.
+    For each kind of rollout it returns a finite number or None and raises nothing. For the same rollout it
+    returns the same value: alone, in eight threads at once, and in any order of calls. If it is marked with
+    `sql_env.without_rows`, it also returns the same value without the rows of `Rollout.result`.
 
     Args:
         reward: A name, ``package.module:function``, or the function itself.
-        params: The keyword arguments that it is called with.
+        params: The keyword arguments of the reward.
 
     Raises:
         RewardError: It does not keep the contract; the message shows the rollout.
     """
     if isinstance(reward, str):
-        [judge] = load_rubric([{"reward": reward, "params": params}]).rewards
+        [weighted] = load_rubric([{"reward": reward, "params": params}]).rewards
     else:
-        judge = WeightedReward(getattr(reward, "__name__", "reward"), reward, 1.0, params)
-    seen = list(rollouts())
-    first = [_value(judge, rollout) for rollout in seen]
-    again = [_value(judge, rollout) for rollout in reversed(seen)][::-1]
+        weighted = WeightedReward(getattr(reward, "__name__", "reward"), reward, 1.0, params)
+    rollouts = list(sample_rollouts())
+    first = [_compute(weighted, rollout) for rollout in rollouts]
+    second = [_compute(weighted, rollout) for rollout in reversed(rollouts)][::-1]
     with ThreadPoolExecutor(8) as threads:
-        threaded = list(threads.map(lambda rollout: _value(judge, rollout), seen))
-    for rollout, *values in zip(seen, first, again, threaded, strict=True):
+        threaded = list(threads.map(lambda rollout: _compute(weighted, rollout), rollouts))
+    for rollout, *values in zip(rollouts, first, second, threaded, strict=True):
         if len(set(values)) > 1:
-            raise RewardError(f"reward {judge.name!r} gives {values} for the same {_show(rollout)}")
-    if not Rubric("", (judge,)).reads_rows:
-        _check_without_rows(judge, seen, first)
+            raise RewardError(f"reward {weighted.name!r} gives {values} for the same {_describe(rollout)}")
+    if not Rubric("", (weighted,)).reads_rows:
+        _check_without_rows(weighted, rollouts, first)
 
 
 def check_rubric(spec: RubricSpec | Rubric) -> None:
-    """Check that under a rubric no wrong answer is paid as much as a right one.
+    """Check that a rubric gives every right answer a higher total than every wrong answer.
 
     Raises:
-        RewardError: Some wrong answer's total reaches some right answer's; both are shown.
+        RewardError: A wrong answer's total is not lower than a right answer's; the message shows both.
     """
-    judge = spec if isinstance(spec, Rubric) else load_rubric(spec)
-    scores = [judge(rollout) for rollout in rollouts(judge.form)]
+    rubric = spec if isinstance(spec, Rubric) else load_rubric(spec)
+    scores = [rubric(rollout) for rollout in sample_rollouts(rubric.form)]
     right = min((s for s in scores if s.rollout.correct), key=lambda s: s.total or 0.0)
     wrong = max((s for s in scores if not s.rollout.correct), key=lambda s: s.total or 0.0)
     if (wrong.total or 0.0) >= (right.total or 0.0):
         raise RewardError(
-            f"rubric {judge.name!r} pays {wrong.total} for a wrong {_show(wrong.rollout)}, "
-            f"and only {right.total} for a right {_show(right.rollout)}"
+            f"rubric {rubric.name!r} gives {wrong.total} for a wrong {_describe(wrong.rollout)}, "
+            f"but {right.total} for a right {_describe(right.rollout)}"
         )
 
 
 def _check_without_rows(
-    judge: WeightedReward, seen: Sequence[Rollout], known: Sequence[float | None]
+    reward: WeightedReward, rollouts: Sequence[Rollout], values: Sequence[float | None]
 ) -> None:
-    for rollout, value in zip(seen, known, strict=True):
+    for rollout, value in zip(rollouts, values, strict=True):
         if rollout.result is None or not rollout.result.ok:
             continue
-        blind = replace(rollout, result=replace(rollout.result, rows=ROWS_NOT_FETCHED))
-        without = _value(judge, blind)
+        result = replace(rollout.result, rows=ROWS_NOT_FETCHED)
+        without = _compute(reward, replace(rollout, result=result))
         if without != value:
             raise RewardError(
-                f"reward {judge.name!r} is marked with sql_env.without_rows, and yet gives {value} with rows "
-                f"and {without} without, for the same {_show(rollout)}: take the mark away"
+                f"reward {reward.name!r} is marked with sql_env.without_rows, but gives {value} with rows "
+                f"and {without} without, for the same {_describe(rollout)}: remove the mark"
             )
 
 
-def _value(judge: WeightedReward, rollout: Rollout) -> float | None:
+def _compute(reward: WeightedReward, rollout: Rollout) -> float | None:
     try:
-        return judge(replace(rollout))
+        return reward(replace(rollout))
     except RewardError as error:
-        raise RewardError(f"{error}, on a {_show(rollout)}") from error
+        raise RewardError(f"{error}, on a {_describe(rollout)}") from error
 
 
-def _show(rollout: Rollout) -> str:
+def _describe(rollout: Rollout) -> str:
     status = "no SQL" if rollout.result is None else str(rollout.result.status)
     return f"rollout ({status}, correct={rollout.correct}, completion {rollout.completion[:80]!r})"
 
 
-def _result(rows: tuple[Row, ...]) -> ExecutionResult:
+def _make_result(rows: tuple[Row, ...]) -> ExecutionResult:
     width = len(rows[0]) if rows else 1
     return ExecutionResult(Status.OK, tuple(f"c{i}" for i in range(width)), rows)

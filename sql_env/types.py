@@ -1,4 +1,4 @@
-"""The nouns that everything else is made of: plain, frozen, and free of behaviour."""
+"""The data types of this library: plain frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any, Protocol, TypeAlias
 from sql_env.errors import TaskError
 
 Value: TypeAlias = int | float | str | bytes | None
-"""One cell. Engines map every richer type (dates, decimals, lists) onto these five."""
+"""The value of one cell. Engines convert all other types (dates, decimals, lists) to these."""
 
 Row: TypeAlias = tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One question over one database, with the query that answers it.
+    """One question over one database, with its gold query.
 
     Attributes:
-        id: Unique within its benchmark and split.
-        question: The natural-language question.
-        gold_sql: The reference query.
-        database: Path of the database file.
-        db_id: The database's short name, as the benchmark spells it.
+        id: Unique in its benchmark and split.
+        question: The question in natural language.
+        gold_sql: The gold query: a correct answer to the question.
+        database: The path of the database file.
+        db_id: The short name of the database in the benchmark.
         dialect: The engine that runs the SQL: ``sqlite`` or ``duckdb``.
-        evidence: External knowledge that comes with the question (BIRD's term), or empty.
-        difficulty: The benchmark's own level, or empty.
-        comparison: The semantics under which two results are equal; see `sql_env.comparison`.
-        reasoning: A worked-out chain of thought, where the benchmark has one.
+        evidence: External knowledge for the question (BIRD's term); may be empty.
+        difficulty: The benchmark's difficulty level; may be empty.
+        comparison: The name of the comparison that decides if two results are equal; see
+            `sql_env.comparison`.
+        reasoning: A chain of thought that leads to the gold query; may be empty.
     """
 
     id: str
@@ -44,7 +45,7 @@ class Task:
     reasoning: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """The task as a JSON-able dict; `from_dict` is its inverse."""
+        """Return the task as a dict for JSON. `from_dict` reads it."""
         return asdict(self)
 
     @classmethod
@@ -52,7 +53,7 @@ class Task:
         """Build a task from a JSON object.
 
         Raises:
-            TaskError: A field is missing, unknown, or no string.
+            TaskError: A field is missing, unknown, or not a string.
         """
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(row) - known):
@@ -66,13 +67,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One split of a benchmark, loaded.
+    """One loaded split of a benchmark.
 
     Attributes:
-        name: The name under which it is installed.
-        split: The split that was loaded.
-        tasks: Its tasks, in the benchmark's own order.
-        left_out: One line for each thing that could not be loaded (a missing database, say).
+        name: The name of the benchmark.
+        split: The name of the split.
+        tasks: The tasks in the benchmark's order.
+        left_out: One line for each part that could not be loaded, such as a missing database.
     """
 
     name: str
@@ -83,14 +84,14 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a completion says, taken apart by `sql_env.parser.parse`.
+    """The parts of a completion, from `sql_env.parser.parse`.
 
     Attributes:
-        sql: The query that answers, or None where the completion does not follow its response format.
+        sql: The query that answers; None if the completion does not follow its response format.
         reasoning: The text of the reasoning block.
-        answer: The text of the answer block, fences included.
-        query: The query that only explores, which an episode of several turns runs for the model
-            to read; None where the completion explores nothing. Never beside ``sql``.
+        answer: The text of the answer block, with its code fences.
+        query: The query that explores the database in an episode of several turns; None if the completion
+            does not explore. If it has a value, ``sql`` is None.
     """
 
     sql: str | None
@@ -100,29 +101,29 @@ class Action:
 
     @property
     def well_formed(self) -> bool:
-        """Whether the completion answers in its response format."""
+        """True if the completion answers in its response format."""
         return self.sql is not None
 
 
 class Status(StrEnum):
-    """How running a query ended. All but the last are verdicts on the query."""
+    """The outcome of a query. All except the last are verdicts on the query."""
 
     OK = "ok"
     ERROR = "error"
-    """The engine refused or failed the query: syntax, an unknown column, an overflow."""
+    """The query is invalid or failed: a syntax error, an unknown column, an overflow."""
     TIMEOUT = "timeout"
-    """The query used up its step or CPU budget."""
+    """The query exceeded its step limit or its CPU time."""
     TOO_LARGE = "too_large"
-    """The query, a value, its memory or its result exceeded a cap."""
+    """The query's text, a value, its memory or its result exceeded a limit."""
     DENIED = "denied"
-    """The query tried to do something other than read, or was several statements."""
+    """The query tried to do more than read, or has several statements."""
     UNAVAILABLE = "unavailable"
-    """No verdict: the database or a worker failed. Never the query's fault, never paid."""
+    """No verdict: the database or a worker failed, not the query. The rollout is masked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query on one database: the key under which execution is shared."""
+    """One query on one database. Equal queries share one run."""
 
     database: str
     sql: str
@@ -131,14 +132,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What came of running one query.
+    """The result of a query.
 
     Attributes:
-        status: How it ended.
-        columns: Column names, as the engine words them; duplicates are kept.
-        rows: All rows, in the engine's order. Empty unless ``status`` is ``ok``. Where a scorer keeps no
+        status: The outcome.
+        columns: The column names in the engine's spelling, including duplicates.
+        rows: All rows in the engine's order. Empty unless ``status`` is ``ok``. If a scorer does not fetch
             rows, reading them raises `sql_env.errors.RowsError`.
-        error: The engine's message, or why there is no result. Empty when ``ok``.
+        error: The engine's message, or the reason why there is no result. Empty if ``status`` is ``ok``.
     """
 
     status: Status
@@ -153,15 +154,15 @@ class ExecutionResult:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What running one query took.
+    """The cost of a query.
 
     Attributes:
-        status: How it ended. Unless ``ok``, it has no figures.
-        steps: SQLite virtual-machine instructions, which are the same each time, without those inside
-            virtual tables (FTS5, R-trees); None where the engine counts none.
-        cpu_seconds: CPU time of the thread that ran it, from its text to its last row. The first query
-            on a database includes the opening of the file.
-        error: The engine's message, or why there are no figures. Empty when ``ok``.
+        status: The outcome. Unless it is ``ok``, there are no numbers.
+        steps: SQLite virtual-machine instructions, the same in each run, without those inside virtual tables
+            (FTS5, R-trees). None if the engine does not count steps.
+        cpu_seconds: CPU time of the thread, from the query's text to its last row. The first query on a
+            database includes the time to open the file.
+        error: The engine's message, or the reason why there are no numbers. Empty if ``status`` is ``ok``.
     """
 
     status: Status
@@ -176,15 +177,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One step of an episode before its answer: a query that the model ran to look around.
+    """One step of an episode before its answer: a query that explored the database.
 
     Attributes:
-        completion: The model's text, unchanged; empty where the query came as a tool call.
+        completion: The model's text, unchanged; empty if the query was a tool call.
         query: The SQL.
-        result: What it returned, with no more rows than the model was shown; None where it was not
-            run, because no queries were left.
-        observation: What the model was told.
-        row_count: How many rows there were.
+        result: The query's result, with only the rows that the model saw. None if the query did not run,
+            because no queries were left.
+        observation: The text that the model read.
+        row_count: The number of rows before they were cut.
     """
 
     completion: str
@@ -196,17 +197,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A completion, what it did, and what it should have done: all that a reward may look at.
+    """A completion with all that came of it. Rewards read nothing else.
 
     Attributes:
-        task: The task that was asked.
+        task: The task.
         completion: The model's text, unchanged.
-        action: The completion, taken apart.
-        result: What the SQL returned; None where there was no SQL to run.
-        gold: What the gold SQL returned.
-        correct: Whether ``result`` equals ``gold`` under the task's comparison. None where
-            nobody can tell, because the gold query or the machinery failed.
-        turns: What the model looked at before this completion, where it could.
+        action: The parts of the completion.
+        result: The result of the SQL; None if there was no SQL to run.
+        gold: The result of the gold query.
+        correct: True if ``result`` equals ``gold`` under the task's comparison. None if this is unknown,
+            because the gold query, the database or a worker failed.
+        turns: The turns before this completion; empty in an episode of one turn.
     """
 
     task: Task
@@ -219,17 +220,11 @@ class Rollout:
 
     @property
     def masked(self) -> str:
-        """Why this rollout must neither be paid nor punished; empty where it counts."""
-        result = self.result
-        if (
-            self.gold.status is Status.OK
-            and (result is None or result.status is not Status.UNAVAILABLE)
-            and not self.turns
-        ):
-            return ""
-        if not self.gold.ok:
+        """The reason why this rollout is left out of training and averages; empty if it counts."""
+        if self.gold.status is not Status.OK:
             return f"the gold query fails ({self.gold.status}): {self.gold.error}"
-        for result in (*(turn.result for turn in self.turns), self.result):
+        results = (*(turn.result for turn in self.turns), self.result) if self.turns else (self.result,)
+        for result in results:
             if result is not None and result.status is Status.UNAVAILABLE:
                 return f"the query could not be run: {result.error}"
         return ""
@@ -237,12 +232,12 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one rollout is paid.
+    """The reward of one rollout.
 
     Attributes:
-        total: The weighted sum of the components that apply; None where the rollout is masked.
-        components: Each reward's own value before its weight; None where it does not apply.
-        rollout: What was judged.
+        total: The weighted sum of the components that apply; None if the rollout is masked.
+        components: The value of each reward without its weight; None if it does not apply.
+        rollout: The rollout.
     """
 
     total: float | None
@@ -251,21 +246,21 @@ class Score:
 
     @property
     def masked(self) -> bool:
-        """Whether this sample must be left out of training and of every average."""
+        """True if this rollout must be left out of training and averages."""
         return self.total is None
 
 
 class RewardFunc(Protocol):
-    """A reward: any callable of this shape, plus keyword parameters of its own.
+    """A reward: a function of a rollout, with keyword parameters of its own.
 
     Returns:
-        The reward, a finite number, or None where it does not apply to this rollout.
+        The reward, a finite number, or None if it does not apply to this rollout.
     """
 
     def __call__(self, rollout: Rollout, /, **params: Any) -> float | None: ...
 
 
 class BenchmarkLoader(Protocol):
-    """What an entry point of the group ``sql_env.benchmarks`` names."""
+    """A function that loads a benchmark. Entry points of the group ``sql_env.benchmarks`` name it."""
 
     def __call__(self, *, split: str = ..., data_dir: str | None = ..., **params: Any) -> Benchmark: ...

@@ -18,7 +18,7 @@ import rewards
 import sql_env
 from sql_env import errors, plugins
 from sql_env.comparison import COMPARISONS
-from sql_env.envs.registration import environment_id
+from sql_env.envs.registration import get_environment_id
 from sql_env.limits import Limits
 from sql_env.parser import FORMATS
 from sql_env.prompts.template import TEMPLATES
@@ -72,11 +72,11 @@ def test_public_names_have_docstrings(module):
 @pytest.mark.parametrize(
     "name",
     [
-        *plugins.names(plugins.REWARDS),
-        *plugins.names(plugins.PRESETS),
-        *plugins.names(plugins.ALGORITHMS),
-        *plugins.names(plugins.GENERATORS),
-        *(environment_id(name) for name in plugins.names(plugins.BENCHMARKS)),
+        *plugins.list_names(plugins.REWARDS),
+        *plugins.list_names(plugins.PRESETS),
+        *plugins.list_names(plugins.ALGORITHMS),
+        *plugins.list_names(plugins.GENERATORS),
+        *(get_environment_id(name) for name in plugins.list_names(plugins.BENCHMARKS)),
         *COMPARISONS,
         *FORMATS,
         *TEMPLATES,
@@ -97,7 +97,7 @@ def commands():
 
     for command in app.registered_commands:
         yield f"sql-env {command.name or command.callback.__name__}"
-    yield from (f"sql-env {name}" for name in plugins.names(plugins.COMMANDS))
+    yield from (f"sql-env {name}" for name in plugins.list_names(plugins.COMMANDS))
     for package in ("trainers", "benchmarks"):
         for file in sorted((ROOT / package).rglob("*.py")):
             if file.name == "__main__.py":

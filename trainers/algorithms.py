@@ -90,7 +90,7 @@ def algorithm(name: str, backend: str) -> Any:
 
 def algorithms(backend: str) -> list[str]:
     """The names of the installed algorithms that a back end runs, sorted."""
-    names = plugins.names(plugins.ALGORITHMS)
+    names = plugins.list_names(plugins.ALGORITHMS)
     return [name for name in names if getattr(plugins.load(plugins.ALGORITHMS, name), backend) is not None]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
 from sql_env.errors import TaskError
-from sql_env.prompts.prompt import PromptBudget, build_prompt, chat_text
+from sql_env.prompts.prompt import PromptBudget, build_prompt, join_messages
 from sql_env.prompts.template import Message
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Prompter:
         """The prompt of one task."""
         form = self.scorer.rubric.form
         asked = build_prompt(task, self.scorer.executor, form, self.template, budget=self.budget)
-        return asked.messages if self.chat else chat_text(asked.messages)
+        return asked.messages if self.chat else join_messages(asked.messages)
 
     def answer(self, task: Task, strategy: str) -> str:
         """The completion that is taught: the gold SQL, with its reasoning or without.
@@ -94,7 +94,7 @@ def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget 
     chat = tokenizer.chat_template is not None
 
     def size(messages: list[Message]) -> int:
-        return prompt_tokens(messages if chat else chat_text(messages), tokenizer)
+        return prompt_tokens(messages if chat else join_messages(messages), tokenizer)
 
     return PromptBudget(most, size) if most else None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
-from sql_env.prompts.template import get_template, record_template, recorded_template
+from sql_env.prompts.template import get_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, short, token_budget, usable
 from trainers.generation.measure import greedy
@@ -49,7 +49,7 @@ def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setu
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     budget = token_budget(args.prompt_budget, tokenizer)
-    chosen = get_template(args.prompt or recorded_template(model.model_name_or_path) or "full")
+    chosen = get_template(args.prompt or read_recorded_template(model.model_name_or_path) or "full")
     prompter = Prompter(scorer, chosen.id, tokenizer.chat_template is not None, budget)
     named = {"dtype": model.dtype, "revision": model.model_revision}
     named["attn_implementation"] = model.attn_implementation
@@ -93,7 +93,7 @@ def fit(trainer: Any, setup: Setup, max_new_tokens: int) -> dict[str, float]:
     if trainer.accelerator.is_main_process:
         budget = setup.prompter.budget
         record_template(
-            Path(trainer.args.output_dir), get_template(setup.prompter.template), budget and budget.most
+            Path(trainer.args.output_dir), get_template(setup.prompter.template), budget and budget.max_size
         )
     held_out["after"] = score(trainer, setup, max_new_tokens)
     if setup.held_out and trainer.accelerator.is_main_process:

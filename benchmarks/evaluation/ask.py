@@ -15,12 +15,12 @@ from benchmarks.evaluation import options
 from benchmarks.evaluation.config import Asking
 from benchmarks.generation.generator import Generator, Sampling
 from benchmarks.metrics.accuracy import votes
-from sql_env.display.panel import escape_control, result_table, sql_block
+from sql_env.display.panel import draw_result, draw_sql, escape_control
 from sql_env.execution.executor import Executor
 from sql_env.parser import parse
 from sql_env.prompts.prompt import PromptBudget
 from sql_env.prompts.prompt import build_prompt as asked
-from sql_env.prompts.template import recorded_template
+from sql_env.prompts.template import read_recorded_template
 from sql_env.types import Action, ExecutionResult, Query, Task
 
 
@@ -52,7 +52,7 @@ def ask(
     """Ask a model one question about a database, and run its SQL, read-only."""
     decoding = options.decoding(candidates, temperature, top_p, max_tokens, seed)
     how = Asking(
-        template or recorded_template(model) or "full", prompt_budget, reward, response_format, decoding
+        template or read_recorded_template(model) or "full", prompt_budget, reward, response_format, decoding
     )
     sampling = list(decoding.passes().values())[-1]
     dialect = "duckdb" if db.suffix == ".duckdb" else "sqlite"
@@ -102,8 +102,8 @@ def show(completion: str, action: Action, result: ExecutionResult | None) -> Non
         return
     if action.reasoning:
         console.print(Text(escape_control(action.reasoning, keep="\n"), style="dim"), "")
-    console.print(sql_block(action.sql), "")
-    console.print(result_table("result", result))
+    console.print(draw_sql(action.sql), "")
+    console.print(draw_result("result", result))
 
 
 def agreement(results: Sequence[ExecutionResult | None]) -> str:

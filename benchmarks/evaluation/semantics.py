@@ -22,7 +22,7 @@ from benchmarks.loading.predictions import digest, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.records.item import shown
 from sql_env.benchmark import load_benchmark
-from sql_env.display.panel import escape_control, result_table, side_by_side, sql_block
+from sql_env.display.panel import draw_result, draw_side_by_side, draw_sql, escape_control
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.types import Benchmark, ExecutionResult
 
@@ -105,15 +105,15 @@ def drawn(verdicts: Verdicts) -> RenderableType:
         Text(f"right under {right}, wrong under {wrong}", style="yellow"),
         Text(escape_control(verdicts.task.question), style="bold"),
         Text("\nprediction", style="dim"),
-        sql_block(verdicts.sql),
+        draw_sql(verdicts.sql),
         Text("\ngold", style="dim"),
-        sql_block(verdicts.task.gold_sql),
+        draw_sql(verdicts.task.gold_sql),
     ]
     compared = list(tables(verdicts))
     for names, result, gold in compared:
         parts.append(Text(f"\nas run for {_names(names)}" if len(compared) > 1 else "", style="dim"))
-        ours = result_table("prediction", result) if result is not None else Text("no SQL was run")
-        parts.append(side_by_side(ours, result_table("gold", gold)))
+        ours = draw_result("prediction", result) if result is not None else Text("no SQL was run")
+        parts.append(draw_side_by_side(ours, draw_result("gold", gold)))
     return Panel(Group(*parts), title=escape_control(verdicts.task.id), title_align="left")
 
 

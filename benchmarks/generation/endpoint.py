@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
-from sql_env.prompts.prompt import chat_text
+from sql_env.prompts.prompt import join_messages
 
 try:
     import httpx2 as httpx
@@ -95,7 +95,7 @@ class Endpoint:
 
     def size(self, chat: Chat) -> int:
         """The characters of a prompt: what its tokens are only the server knows."""
-        return len(chat_text(chat))
+        return len(join_messages(chat))
 
     def complete(
         self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()

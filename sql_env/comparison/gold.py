@@ -1,4 +1,4 @@
-"""What a prediction is compared with: the gold query's result, and how far its order binds."""
+"""Gold results, and the order of their rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sql_env.types import ExecutionResult, Row, Status
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A gold result, ready to be compared with.
+    """A gold result, ready for comparisons.
 
     Attributes:
-        result: What the gold query returned.
-        blocks: None where the order of rows does not count. Else the lengths of the runs of rows
-            that tie under the gold's ORDER BY, first to last: rows may change places inside a
-            run, but not leave it. All ones where every row has its place.
-        steps: How many steps the gold query took; None where nobody has counted.
+        result: The result of the gold query.
+        blocks: None if the order of rows does not count. Otherwise the lengths of the runs of rows that tie
+            under the gold query's ORDER BY, from first to last: rows may change places only inside their run.
+            All ones if each row has a fixed place.
+        steps: The steps of the gold query; None if they were not counted.
     """
 
     result: ExecutionResult
@@ -33,7 +33,7 @@ class Gold:
 
     @property
     def packed(self) -> bytes:
-        """What workers compare with, as one message for this machine; `unpacked` reads it. Made once."""
+        """The columns, rows and blocks as bytes for a worker on this machine; see `unpack_gold`."""
         if not self._packed:
             object.__setattr__(self, "_packed", dumps((self.result.columns, self.result.rows, self.blocks)))
         return self._packed
@@ -41,13 +41,13 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How to find the runs of ties in a gold result.
+    """The order of a gold result, from which the runs of ties are found.
 
     Attributes:
-        keys: Columns that hold the sort keys, counted from 0, or from the end where negative;
-            None where they are not known, so that every row has its place.
-        probe: A query that returns the gold's columns and then the sort keys that are not among
-            them; None where all are.
+        keys: The columns of the sort keys, counted from 0, or from the end if negative. None if they are
+            unknown: then each row has a fixed place.
+        probe: A query that returns the gold query's columns and then the sort keys that are not among them.
+            None if all are among them.
     """
 
     keys: tuple[int, ...] | None = None
@@ -55,7 +55,7 @@ class Order:
 
 
 def unpack_gold(packed: bytes) -> Gold:
-    """What `Gold.packed` has packed. Its result is ``ok``: no other is compared with."""
+    """Read the bytes of `Gold.packed`. The result is always ``ok``: others are not compared."""
     columns, rows, blocks = loads(packed)
     return Gold(ExecutionResult(Status.OK, columns, rows), blocks)
 
@@ -66,15 +66,15 @@ def make_gold(
     probed: ExecutionResult | None = None,
     steps: int | None = None,
 ) -> Gold:
-    """Put a gold result together with what is known of its order.
+    """Combine a gold result with what is known about its order.
 
     Args:
-        result: What the gold query returned.
-        order: None where the order of rows does not count.
-        probed: What ``order.probe`` returned. Its rows are the gold's with the sort keys added;
-            where they are not (the probe failed, or broke a tie at a LIMIT in another way), no
-            ties are known and every row keeps its place.
-        steps: How many steps the gold query took.
+        result: The result of the gold query.
+        order: How the gold query orders its rows; None if their order does not count.
+        probed: The result of ``order.probe``. Its rows are the gold query's rows with the sort keys. If they
+            are not (the probe failed, or resolved a tie at a LIMIT in another way), the ties are unknown and
+            each row keeps its place.
+        steps: The steps of the gold query.
     """
     if order is None or not result.ok:
         return Gold(result, steps=steps)
@@ -82,13 +82,13 @@ def make_gold(
     if order.probe is not None and probed is not None and probed.ok:
         rows = tuple(row[:width] for row in probed.rows)
         if rows == result.rows or sorted(rows, key=repr) == sorted(result.rows, key=repr):
-            seen = ExecutionResult(result.status, result.columns, rows)
-            return Gold(seen, _runs(probed.rows, order.keys), steps)
+            probed_result = ExecutionResult(result.status, result.columns, rows)
+            return Gold(probed_result, _measure_runs(probed.rows, order.keys), steps)
     keys = order.keys if order.probe is None else None
-    return Gold(result, _runs(result.rows, keys), steps)
+    return Gold(result, _measure_runs(result.rows, keys), steps)
 
 
-def _runs(rows: Iterable[Row], keys: tuple[int, ...] | None) -> tuple[int, ...]:
+def _measure_runs(rows: Iterable[Row], keys: tuple[int, ...] | None) -> tuple[int, ...]:
     if keys is None:
         return tuple(1 for _ in rows)
     ties = groupby(rows, lambda row: tuple(row[k] for k in keys))

@@ -1,4 +1,4 @@
-"""Read from a query's text how it orders its rows."""
+"""Find out from the text of a query how it orders its rows."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from sql_env.comparison.gold import Order
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
-def order_of(sql: str, dialect: str) -> Order | None:
-    """How a query's outermost ORDER BY binds its rows; None where it has none.
+def parse_order(sql: str, dialect: str) -> Order | None:
+    """Return how the outermost ORDER BY of a query orders its rows; None if there is none.
 
-    ORDER BY in a subquery, a window or a string does not order the result, so the text is parsed.
-    A sort key that is not among the output columns is added to them in ``Order.probe``. A query
-    that cannot be parsed, or to which no column can be added (DISTINCT, UNION), keeps each row in
-    its place.
+    An ORDER BY in a subquery, a window or a string does not order the result, so the text is parsed. A sort
+    key that is not an output column is added as a column in ``Order.probe``. If the query cannot be parsed,
+    or no column can be added to it (DISTINCT, UNION), each row has a fixed place.
     """
     try:
-        trees = sqlglot.parse(sql, dialect=dialect)
-    except (SqlglotError, RecursionError, ValueError):  # ValueError: a dialect that it does not know
+        tree = sqlglot.parse(sql, dialect=dialect)[0]  # then only an empty statement or a comment follows
+    except (SqlglotError, RecursionError, ValueError):  # ValueError: sqlglot does not know the dialect
         return Order()
-    tree = trees[0]  # what follows is an empty statement, or a comment after the semicolon
     if tree is None or (order := tree.args.get("order")) is None:
         return None
-    return _keys(tree, [term.this for term in order.expressions], dialect)
+    return _find_keys(tree, [term.this for term in order.expressions], dialect)
 
 
-def _keys(tree: exp.Expr, terms: list[exp.Expr], dialect: str) -> Order:
+def _find_keys(tree: exp.Expr, terms: list[exp.Expr], dialect: str) -> Order:
     columns = tree.selects if isinstance(tree, exp.Query) else []
-    terms = [_meant(term, columns) for term in terms]
-    places = [_position(term, columns) for term in terms]
+    terms = [_resolve_alias(term, columns) for term in terms]
+    places = [_find_column(term, columns) for term in terms]
     hidden = [term for term, place in zip(terms, places, strict=True) if place is None]
     if not hidden:
         return Order(tuple(place for place in places if place is not None))
@@ -47,8 +45,8 @@ def _keys(tree: exp.Expr, terms: list[exp.Expr], dialect: str) -> Order:
     return Order(keys, probe.sql(dialect=dialect))
 
 
-def _meant(term: exp.Expr, columns: list[exp.Expr]) -> exp.Expr:
-    """What a sort key stands for: a bare name is an alias first, and only then a table's column."""
+def _resolve_alias(term: exp.Expr, columns: list[exp.Expr]) -> exp.Expr:
+    """Return the expression of a sort key. SQL reads a bare name as an alias first, then as a column."""
     while isinstance(term, exp.Paren | exp.Collate):
         term = term.this
     if isinstance(term, exp.Column) and not term.table:
@@ -57,8 +55,8 @@ def _meant(term: exp.Expr, columns: list[exp.Expr]) -> exp.Expr:
     return term
 
 
-def _position(term: exp.Expr, columns: list[exp.Expr]) -> int | None:
-    """The output column that a sort key names: by number, by being the same text, or by name."""
+def _find_column(term: exp.Expr, columns: list[exp.Expr]) -> int | None:
+    """Return the output column of a sort key: by its number, by the same expression, or by its name."""
     if isinstance(term, exp.Literal) and term.is_int:
         return int(term.this) - 1
     if any(column.is_star for column in columns):

@@ -1,9 +1,9 @@
 """Spider's execution accuracy, by the rules of the official evaluator.
 
-Rules of taoyds/test-suite-sql-eval e97acc5 with its default flags. Both queries lose every DISTINCT
-before they run. Then columns may come in any order, rows in any order unless the letters ``order
-by`` occur anywhere in the gold query, duplicates count, values are equal as Python has it, and any
-two empty results are equal. SQL-R1's reward (arXiv 2504.08600) compares in the same way.
+These are the rules of taoyds/test-suite-sql-eval e97acc5 with its default flags. Every DISTINCT is removed
+from both queries before they run. Columns may have any order. Rows may have any order unless the letters
+``order by`` occur anywhere in the gold query. Duplicates count, values are compared by Python's ``==``, and
+any two empty results are equal. SQL-R1's reward (arXiv 2504.08600) compares in the same way.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from sql_env.comparison.gold import Gold, Order
 from sql_env.types import ExecutionResult, Row
 
 SEARCH_BUDGET = 10_000_000
-"""Rows that are looked at, over all assignments of columns that are tried, before two results count as
-different. An assignment that needs no second thought is always found."""
+"""The maximum number of rows to compare in all tried assignments of columns. Beyond it, two results count
+as different. An assignment that needs no backtracking is always found."""
 
-_PIECES = re.compile(
+_TOKENS = re.compile(
     r"""'(?:[^']|'')*+(?:'|\Z) | "(?:[^"]|"")*+(?:"|\Z) | `[^`]*+(?:`|\Z) | \[[^\]]*+(?:\]|\Z)
       | --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z) | (?<![\w$])distinct(?![\w$])""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Quoted text and comments, so as to step over them, and DISTINCT. Never backtracks."""
+"""DISTINCT, and the quoted texts and comments in which it must stay. The possessive quantifiers (``*+``)
+never backtrack."""
 
 _CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 
 
-def without_distinct(sql: str) -> str:
-    """The query as both sides of an official comparison run it: operators joined, DISTINCT gone."""
+def remove_distinct(sql: str) -> str:
+    """Rewrite a query like the official evaluator.
+
+    Split operators such as ``> =`` are joined, the current year becomes 2020, and each DISTINCT is removed.
+    """
     for split, whole in (("> =", ">="), ("< =", "<="), ("! =", "!=")):
         if split in sql:
             sql = sql.replace(split, whole)
@@ -39,16 +43,16 @@ def without_distinct(sql: str) -> str:
         sql = _CURRENT_YEAR.sub("2020", sql)
     if "distinct" not in lowered:
         return sql
-    return _PIECES.sub(lambda piece: "" if piece[0].lower() == "distinct" else piece[0], sql)
+    return _TOKENS.sub(lambda token: "" if token[0].lower() == "distinct" else token[0], sql)
 
 
-def order_of(gold_sql: str, dialect: str) -> Order | None:
-    """Order counts if the letters ``order by`` occur anywhere; ties are not known."""
+def find_order(gold_sql: str, dialect: str) -> Order | None:
+    """Return an order if the letters ``order by`` occur anywhere. Its ties are unknown."""
     return Order() if "order by" in gold_sql.lower() else None
 
 
-def equal(result: ExecutionResult, gold: Gold) -> bool:
-    """Whether two results are equal under Spider's semantics."""
+def is_equal(result: ExecutionResult, gold: Gold) -> bool:
+    """Return True if two results are equal under Spider's rules."""
     ours, theirs = result.rows, gold.result.rows
     if ours == theirs:
         return True
@@ -57,43 +61,45 @@ def equal(result: ExecutionResult, gold: Gold) -> bool:
     left, right = list(zip(*ours, strict=True)), list(zip(*theirs, strict=True))
     same = Counter(left) == Counter(right) if gold.ordered else Counter(ours) == Counter(theirs)
     if same and not any(type(value) is float for row in (*ours, *theirs) for value in row):
-        return True  # equal values have the same type and so the same text: the filter lets them pass
+        return True  # then equal values also have the same text, and pass the official filter
     if gold.ordered and not same:
         return False
-    return _same_values(ours, theirs, gold.ordered) and (same or _permutes(left, right))
+    return _has_same_values(ours, theirs, gold.ordered) and (same or _is_column_permutation(left, right))
 
 
-def _same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) -> bool:
-    """The official filter: rows with their values sorted by text and type must already agree."""
+def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) -> bool:
+    """Apply the official filter: after each row's values are sorted by text and type, the rows must agree."""
     if ordered:
-        return all(_sorted(left) == _sorted(right) for left, right in zip(ours, theirs, strict=True))
-    right = set(map(_sorted, theirs))
+        return all(
+            _sort_values(left) == _sort_values(right) for left, right in zip(ours, theirs, strict=True)
+        )
+    right = set(map(_sort_values, theirs))
     left = set()
     for row in ours:
-        values = _sorted(row)
+        values = _sort_values(row)
         if values not in right:
             return False
         left.add(values)
     return len(left) == len(right)
 
 
-def _sorted(row: Row) -> Row:
-    return row if len(row) == 1 else tuple(sorted(row, key=_text))
+def _sort_values(row: Row) -> Row:
+    return row if len(row) == 1 else tuple(sorted(row, key=_make_sort_key))
 
 
-def _text(value: object) -> str:
+def _make_sort_key(value: object) -> str:
     return f"{value}{type(value)}"
 
 
-def _permutes(left: list[tuple[object, ...]], right: list[tuple[object, ...]]) -> bool:
-    """Whether some order of the columns on the left gives the rows on the right, as bags.
+def _is_column_permutation(left: list[tuple[object, ...]], right: list[tuple[object, ...]]) -> bool:
+    """Return True if some order of the left columns gives the right rows as a multiset.
 
-    Columns are assigned one by one; an assignment is dropped as soon as the rows so far differ as
-    bags. Identical columns are tried once, so that they do not multiply the search.
+    The search assigns one column after the other. It drops an assignment as soon as the rows of the columns
+    so far differ as multisets. Identical columns are tried once, so that they do not multiply the search.
     """
     budget = max(len(right) ** 2, SEARCH_BUDGET // (len(right) * len(right[0])))
 
-    def assign(chosen: list[tuple[object, ...]], spare: Counter[tuple[object, ...]]) -> bool:
+    def search(chosen: list[tuple[object, ...]], spare: Counter[tuple[object, ...]]) -> bool:
         nonlocal budget
         if len(chosen) == len(right):
             return True
@@ -103,10 +109,8 @@ def _permutes(left: list[tuple[object, ...]], right: list[tuple[object, ...]]) -
             if budget < 0:
                 return False
             trial = [*chosen, column]
-            if Counter(zip(*trial, strict=True)) == wanted:
-                rest = spare - Counter([column])
-                if assign(trial, rest):
-                    return True
+            if Counter(zip(*trial, strict=True)) == wanted and search(trial, spare - Counter([column])):
+                return True
         return False
 
-    return assign([], Counter(left))
+    return search([], Counter(left))

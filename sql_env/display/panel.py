@@ -1,4 +1,4 @@
-"""A task and its score, drawn for a terminal."""
+"""Draw a task and its score for a terminal."""
 
 from __future__ import annotations
 
@@ -18,71 +18,73 @@ from sql_env.types import ExecutionResult, Score, Task, Turn, Value
 
 ROWS = 8
 WIDTH = 100
-_FORMATTED = 5_000
-_CELL = 100  # characters of a value, more than are shown: one may have millions
+_MAX_SQL = 5_000  # characters of a query
+_MAX_VALUE = 100  # characters of a value before the table cuts it: some have millions
 
 
 def draw_panel(
     task: Task, score: Score | None = None, *, turns: Sequence[Turn] = (), color: bool = False
 ) -> str:
-    """The question, the turns and, once there is a score, the SQL, both results and each reward.
+    """Draw the question, the turns and, if there is a score, the SQL, both results and each reward.
 
     Args:
-        task: What was asked.
-        score: What the completion was paid; None before it is there.
-        turns: What the model looked at before.
-        color: Whether to use terminal colours.
+        task: The task.
+        score: The score of the completion; None before the episode's end.
+        turns: The turns before the completion.
+        color: True for terminal colors.
     """
     parts: list[RenderableType] = [Text(escape_control(task.question), style="bold")]
     for number, turn in enumerate(turns, 1):
-        parts += _explored(f"turn {number}", turn)
+        parts += _draw_turn(f"turn {number}", turn)
     if score is not None:
-        parts += _judged(score)
-    out = Console(
-        file=StringIO(), width=WIDTH, force_terminal=color, color_system="standard" if color else None
-    )
-    out.print(Panel(Group(*parts), title=escape_control(f"{task.id} · {task.db_id}"), title_align="left"))
-    written = out.file
-    assert isinstance(written, StringIO)
-    return written.getvalue().rstrip("\n")
+        parts += _draw_score(score)
+    out = StringIO()
+    console = Console(file=out, width=WIDTH, force_terminal=color, color_system="standard" if color else None)
+    console.print(Panel(Group(*parts), title=escape_control(f"{task.id} · {task.db_id}"), title_align="left"))
+    return out.getvalue().rstrip("\n")
 
 
-def _explored(title: str, turn: Turn) -> list[RenderableType]:
-    if turn.result is None:
-        return [Text(""), sql_block(turn.query), Text(f"{title}: not run, because no queries were left")]
-    return [Text(""), sql_block(turn.query), result_table(title, turn.result, turn.row_count)]
+def _draw_turn(title: str, turn: Turn) -> list[RenderableType]:
+    result: RenderableType = Text(f"{title}: not run, because no queries were left")
+    if turn.result is not None:
+        result = draw_result(title, turn.result, turn.row_count)
+    return [Text(""), draw_sql(turn.query), result]
 
 
-def _judged(score: Score) -> list[RenderableType]:
+def _draw_score(score: Score) -> list[RenderableType]:
     rollout = score.rollout
     sql = rollout.action.sql
-    ours = result_table("result", rollout.result) if rollout.result else Text("no SQL was run")
+    ours = draw_result("result", rollout.result) if rollout.result else Text("no SQL was run")
     return [
         Text(""),
-        sql_block(sql)
-        if sql
-        else Text("The completion does not follow its response format.", style="italic"),
+        draw_sql(sql) if sql else Text("The completion does not follow its response format.", style="italic"),
         Text(""),
-        side_by_side(ours, result_table("gold", rollout.gold)),
+        draw_side_by_side(ours, draw_result("gold", rollout.gold)),
         Text(""),
-        _rewards(score),
+        _draw_rewards(score),
     ]
 
 
-def sql_block(sql: str) -> RenderableType:
-    """A query laid out for reading."""
-    return Syntax(_pretty(sql), "sql", background_color="default", word_wrap=True)
+def draw_sql(sql: str) -> RenderableType:
+    """Draw a query, formatted and highlighted."""
+    return Syntax(_format_sql(sql), "sql", background_color="default", word_wrap=True)
 
 
-def side_by_side(left: RenderableType, right: RenderableType) -> RenderableType:
-    """Two things next to each other."""
+def draw_side_by_side(left: RenderableType, right: RenderableType) -> RenderableType:
+    """Draw two things next to each other."""
     grid = Table.grid(padding=(0, 4))
     grid.add_row(left, right)
     return grid
 
 
-def result_table(title: str, result: ExecutionResult, count: int | None = None) -> RenderableType:
-    """A result's first rows as a table, or why there are none; ``count`` where it holds not all rows."""
+def draw_result(title: str, result: ExecutionResult, count: int | None = None) -> RenderableType:
+    """Draw the first rows of a result as a table, or its error.
+
+    Args:
+        title: The title.
+        result: The result.
+        count: The number of rows, if the result does not have all of them.
+    """
     if not result.ok:
         return Group(
             Text(title, style="bold"), Text(escape_control(f"{result.status}: {result.error}"), style="red")
@@ -91,21 +93,20 @@ def result_table(title: str, result: ExecutionResult, count: int | None = None) 
     for name in result.columns:
         table.add_column(Text(escape_control(name)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result.rows[:ROWS]:
-        table.add_row(*map(_cell, row))
+        table.add_row(*map(_draw_value, row))
     count = len(result.rows) if count is None else count
-    rows = f"{count} row{'' if count == 1 else 's'}"
     drawn = min(ROWS, len(result.rows))
-    shown = f", the first {drawn}" if count > drawn else ""
-    return Group(Text(f"{title}: {rows}{shown}", style="bold"), table)
+    note = f"{count} row{'' if count == 1 else 's'}" + (f", the first {drawn}" if count > drawn else "")
+    return Group(Text(f"{title}: {note}", style="bold"), table)
 
 
-def _cell(value: Value) -> Text:
+def _draw_value(value: Value) -> Text:
     if value is None:
         return Text("NULL", style="dim")
-    return Text(escape_control(str(value[:_CELL] if isinstance(value, str | bytes) else value)))
+    return Text(escape_control(str(value[:_MAX_VALUE] if isinstance(value, str | bytes) else value)))
 
 
-def _rewards(score: Score) -> RenderableType:
+def _draw_rewards(score: Score) -> RenderableType:
     if score.total is None:
         return Text(escape_control(f"masked: {score.rollout.masked}"), style="yellow")
     table = Table(box=None, padding=(0, 2))
@@ -117,14 +118,14 @@ def _rewards(score: Score) -> RenderableType:
     return table
 
 
-def _pretty(sql: str) -> str:
-    """SQL laid out for reading. Long or odd text, on which the formatter may choke, stays as it is."""
-    if len(sql) <= _FORMATTED:
+def _format_sql(sql: str) -> str:
+    """Format SQL. Text that is long or that the formatter cannot parse stays as it is."""
+    if len(sql) <= _MAX_SQL:
         with suppress(SQLParseError, RecursionError):
             sql = sqlparse.format(sql, reindent=True, keyword_case="upper")
-    return escape_control(sql[:_FORMATTED], keep="\n")
+    return escape_control(sql[:_MAX_SQL], keep="\n")
 
 
 def escape_control(text: str, keep: str = "") -> str:
-    """Text that cannot steer the terminal: control and bidirectional characters are replaced."""
+    """Replace the characters that could control the terminal or change the direction of the text."""
     return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)

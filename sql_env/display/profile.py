@@ -1,8 +1,6 @@
-"""What a scorer has done, drawn for a terminal."""
+"""Draw the statistics of a scorer for a terminal."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from rich.table import Table
 
@@ -10,67 +8,64 @@ from sql_env.execution.stats import FAILURES
 from sql_env.scoring.stats import ScorerStats
 
 PHASES = {
-    "parse": "take completions apart",
-    "gather": "look up golds, gather distinct queries",
+    "parse": "parse completions",
+    "gather": "look up gold results, collect distinct queries",
     "queue": "wait for workers",
     "execute": "run queries",
-    "compare": "compare with golds",
+    "compare": "compare with gold results",
     "reward": "compute rewards",
 }
-"""What is done in each of `ScorerStats.seconds`."""
+"""The work in each phase of `ScorerStats.seconds`."""
 
 
 def draw_profile(stats: ScorerStats) -> Table:
-    """Where the time went, what was saved, and how queries ended, as a table.
+    """Draw a table: the time of each phase, the saved work, and the outcomes of queries.
 
-    Seconds are wall time; shares are of all seconds, of all completions, of all golds, and of all queries
-    that were run. What did not happen is left out.
+    Seconds are wall time. Shares are of all seconds, completions, gold results and executed queries. Rows
+    with the count 0 are left out.
 
     Args:
-        stats: What is shown, from the beginning or between two moments.
+        stats: The statistics of a scorer, or the difference of two of them.
     """
-    seconds, done = stats.seconds, stats.executor
+    seconds, executor = stats.seconds, stats.executor
     total = sum(seconds.values())
-    shown = Table(title=f"{stats.scores:,} scores in {1000 * total:,.1f} ms, {stats.workers} worker(s)")
+    table = Table(title=f"{stats.scores:,} scores in {1000 * total:,.1f} ms, {stats.workers} worker(s)")
     for name, justify in (("", "left"), ("", "right"), ("share", "right")):
-        shown.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for phase, each in seconds.items():
-        spent = max(0.0, each)  # the queue's may be less
-        shown.add_row(f"{phase}: {PHASES[phase]}", f"{1000 * spent:,.1f} ms", _share(spent, total))
+        spent = max(0.0, each)  # the queue's time is a difference and can be negative
+        table.add_row(f"{phase}: {PHASES[phase]}", f"{1000 * spent:,.1f} ms", _share(spent, total))
     completions = {
         "without SQL": stats.without_sql,
         "the gold query": stats.known,
         "duplicates": stats.duplicates,
         "queries to run": stats.distinct,
     }
-    _section(shown, _shares("completions", completions, stats.scores))
+    _add_section(table, "completions: ", completions, stats.scores)
     golds = {
         "in memory": stats.gold_hits,
         "on disk": stats.gold_stored,
         "to run": stats.gold_misses - stats.gold_stored,
     }
-    _section(shown, _shares("golds", golds, stats.gold_hits + stats.gold_misses))
-    ends = {str(status): done.ended[status] for status in FAILURES}
-    queries = {"ok": done.executed - sum(ends.values()), **ends}
-    _section(shown, _shares("queries run", queries, done.executed))
+    _add_section(table, "gold results: ", golds, stats.gold_hits + stats.gold_misses)
+    ends = {str(status): executor.ended[status] for status in FAILURES}
+    queries = {"ok": executor.executed - sum(ends.values()), **ends}
+    _add_section(table, "queries run: ", queries, executor.executed)
     others = {
-        "queries shared in flight": done.shared,
-        "workers: started": done.started,
-        "workers: killed": done.killed,
-        "workers: retired": done.retired,
+        "queries shared in flight": executor.shared,
+        "workers: started": executor.started,
+        "workers: killed": executor.killed,
+        "workers: retired": executor.retired,
     }
-    _section(shown, [(name, f"{count:,}", "") for name, count in others.items() if count])
-    return shown
+    _add_section(table, "", others)
+    return table
 
 
-def _section(table: Table, rows: Iterable[tuple[str, str, str]]) -> None:
+def _add_section(table: Table, prefix: str, counts: dict[str, int], whole: int = 0) -> None:
     table.add_section()
-    for row in rows:
-        table.add_row(*row)
-
-
-def _shares(kind: str, counts: dict[str, int], whole: int) -> list[tuple[str, str, str]]:
-    return [(f"{kind}: {name}", f"{n:,}", _share(n, whole)) for name, n in counts.items() if n]
+    for name, count in counts.items():
+        if count:
+            table.add_row(prefix + name, f"{count:,}", _share(count, whole))
 
 
 def _share(part: float, whole: float) -> str:

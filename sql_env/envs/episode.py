@@ -1,4 +1,4 @@
-"""One task asked and answered: the same for gymnasium, TRL and verl, which are thin around it."""
+"""The episode of one task. Gymnasium, TRL and verl are thin adapters around it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sql_env.errors import EpisodeError, LimitError
+from sql_env.errors import EpisodeError
+from sql_env.limits import check_integer
 from sql_env.parser import parse
-from sql_env.prompts import prompt
 from sql_env.prompts.observation import ResultView, wrap_observation
-from sql_env.prompts.prompt import Prompt, PromptBudget
+from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, join_messages
 from sql_env.prompts.template import Message, Template
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import ExecutionResult, Query, Score, Task, Turn
@@ -18,11 +18,11 @@ from sql_env.types import ExecutionResult, Query, Score, Task, Turn
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one completion.
+    """The outcome of one completion.
 
     Attributes:
-        observation: What the model is told; empty at the end.
-        score: What the episode is paid; None before its end.
+        observation: The text that the model reads next; empty at the end of the episode.
+        score: The score of the episode; None before its end.
     """
 
     observation: str
@@ -30,30 +30,30 @@ class Step:
 
     @property
     def done(self) -> bool:
-        """Whether the episode is over."""
+        """True if the episode is over."""
         return self.score is not None
 
 
 class Episode:
-    """One task, a few queries to look around, and the answer.
+    """One task, the queries that explore its database, and the answer.
 
-    A completion that explores (see `sql_env.parser.parse`) is run, and its result told. Any other
-    completion is the answer, and ends the episode; so does whatever is said in the last turn, and a
-    query there is no answer: it is scored as malformed, and not run.
+    If a completion explores (see `sql_env.parser.parse`), its query runs and the model reads the result.
+    Any other completion is the answer and ends the episode. The completion of the last turn always ends
+    it: a query there does not run and is scored as malformed.
 
-    Queries run under the scorer's limits. One that fails, is denied or takes too long is told to the
-    model and costs a turn. Where the database or a worker fails, the score is masked.
+    Queries run under the scorer's limits. If a query fails, is denied or takes too long, the model reads
+    that, and a turn is used. If the database or a worker fails, the score is masked.
 
     Args:
         scorer: Runs the queries and scores the answer.
-        task: What is asked.
-        max_turns: Completions at most, the answer among them; 1 leaves nothing to explore.
-        max_queries: Queries at most; those beyond cost a turn too, and are not run. No limit of
-            its own where None.
+        task: The task.
+        max_turns: The maximum number of completions, including the answer. With 1 the model cannot explore.
+        max_queries: The maximum number of queries. Each further query uses a turn and does not run. None
+            means that only ``max_turns`` limits them.
         template: The prompt template; see `sql_env.prompts.template.get_template`.
-        budget: How large the prompt may be; None for as large as it gets.
-        view: How much of a result is told.
-        asked: The task as it is asked, where that has been made before.
+        budget: The maximum size of the prompt; None for no limit.
+        view: How much of a result the model sees.
+        built_prompt: The prompt of this task, if it was built before.
 
     Raises:
         LimitError: ``max_turns`` or ``max_queries`` is out of range.
@@ -83,11 +83,11 @@ class Episode:
         template: str | Template = "full",
         budget: PromptBudget | None = None,
         view: ResultView = ResultView(),  # noqa: B008 - frozen
-        asked: Prompt | None = None,
+        built_prompt: Prompt | None = None,
     ) -> None:
+        check_turns(max_turns, max_queries)
         self.scorer = scorer
         self.task = task
-        check_turns(max_turns, max_queries)
         self.max_turns = max_turns
         self.max_queries = max_turns - 1 if max_queries is None else max_queries
         self.view = view
@@ -95,37 +95,34 @@ class Episode:
         self.score: Score | None = None
         self._template = template
         self._budget = budget
-        self._asked = asked
+        self._given_prompt = built_prompt
 
     @cached_property
-    def asked(self) -> Prompt:
-        """The task as it is asked, and what its budget has left out.
+    def built_prompt(self) -> Prompt:
+        """The prompt, and what its budget has left out.
 
         Raises:
             DatabaseError: The database cannot be read.
-            FormatError: No template has the name that was given.
+            FormatError: No template has this name.
         """
-        if self._asked is not None:
-            return self._asked
-        form = self.scorer.rubric.form
-        return prompt.build_prompt(
-            self.task, self.scorer.executor, form, self._template, self.max_turns, self._budget
+        return self._given_prompt or build_prompt(
+            self.task,
+            self.scorer.executor,
+            self.scorer.rubric.form,
+            self._template,
+            self.max_turns,
+            self._budget,
         )
 
     @property
-    def opening(self) -> list[Message]:
-        """The chat messages that ask the task; see `asked`."""
-        return self.asked.messages
-
-    @property
     def prompt(self) -> str:
-        """`opening` as one text."""
-        return prompt.chat_text(self.opening)
+        """The prompt as one text."""
+        return join_messages(self.built_prompt.messages)
 
     @property
     def messages(self) -> list[Message]:
-        """The chat so far: `opening`, and what was said and told in each turn that had a text."""
-        chat = [message.copy() for message in self.opening]
+        """The chat so far: the prompt, then the completion and observation of each turn that has a text."""
+        chat = [message.copy() for message in self.built_prompt.messages]
         for turn in self.turns:
             if turn.completion:
                 chat.append(Message(role="assistant", content=turn.completion))
@@ -134,22 +131,22 @@ class Episode:
 
     @property
     def done(self) -> bool:
-        """Whether the episode is over."""
+        """True if the episode is over."""
         return self.score is not None
 
     @property
     def turns_left(self) -> int:
-        """How many completions are left, the answer among them."""
+        """The number of completions that are left, including the answer."""
         return 0 if self.done else max(1, self.max_turns - len(self.turns))
 
     @property
     def queries_left(self) -> int:
-        """How many queries will still be run."""
+        """The number of queries that can still run."""
         ran = sum(turn.result is not None for turn in self.turns)
         return max(0, min(self.max_queries - ran, self.turns_left - 1))
 
     def step(self, completion: str) -> Step:
-        """Take what the model says, whatever it says.
+        """Take a completion: run its query, or score it as the answer.
 
         Raises:
             EpisodeError: The episode is over.
@@ -158,9 +155,9 @@ class Episode:
         return step([self], [completion])[0]
 
     def query(self, sql: str) -> str:
-        """Run a query that came as a tool call, and tell its result. It costs a turn.
+        """Run the query of a tool call and return the observation. It uses a turn.
 
-        It never ends the episode: once no turn is left for it, nothing runs.
+        A tool call never ends the episode. If no turn is left for it, its query does not run.
 
         Raises:
             EpisodeError: The episode is over.
@@ -169,7 +166,7 @@ class Episode:
         return _explore([(self, "", sql)])[0]
 
     def answer(self, completion: str) -> Score:
-        """End the episode with this completion, however many turns are left.
+        """End the episode with this completion, even if turns are left.
 
         Raises:
             EpisodeError: The episode is over.
@@ -177,24 +174,24 @@ class Episode:
         """
         return answer([self], [completion])[0]
 
-    def _query(self, completion: str) -> str | None:
-        """The query that a completion explores with; None where it ends the episode."""
+    def _parse_query(self, completion: str) -> str | None:
+        """Return the query with which a completion explores; None if the completion ends the episode."""
         self._check_open()
         if self.turns_left == 1:
             return None
         return parse(completion, self.scorer.rubric.form, tools=True).query
 
-    def _tell(self, sql: str, completion: str, result: ExecutionResult | None) -> str:
-        """Add a turn: a query and what it returned, or None where it was not run."""
+    def _add_turn(self, completion: str, sql: str, result: ExecutionResult | None) -> str:
+        """Add a turn and return its observation. The result is None if the query did not run."""
         turns_left, queries_left = max(1, self.turns_left - 1), max(0, self.queries_left - 1)
-        if result is None:
-            told = wrap_observation("Not run: no queries are left.", turns_left, queries_left)
-            self.turns += (Turn(completion, sql, None, told),)
-            return told
-        told = wrap_observation(self.view(result), turns_left, queries_left)
-        kept = replace(result, rows=result.rows[: self.view.rows])  # all rows would pile up in memory
-        self.turns += (Turn(completion, sql, kept, told, len(result.rows)),)
-        return told
+        text = "Not run: no queries are left." if result is None else self.view(result)
+        observation = wrap_observation(text, turns_left, queries_left)
+        row_count = 0
+        if result is not None:
+            row_count = len(result.rows)
+            result = replace(result, rows=result.rows[: self.view.rows])  # all rows would fill the memory
+        self.turns += (Turn(completion, sql, result, observation, row_count),)
+        return observation
 
     def _check_open(self) -> None:
         if self.done:
@@ -202,30 +199,30 @@ class Episode:
 
 
 def step(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Step]:
-    """Go one step on with episodes that share a scorer, each with its completion.
+    """Step episodes that share a scorer, each with its completion.
 
-    All queries that explore run in one batch, and all answers are scored in one.
+    All queries that explore run in one batch. All answers are scored in one batch.
 
     Raises:
-        EpisodeError: One of them is over.
+        EpisodeError: An episode is over.
         RewardError: A reward is broken.
     """
-    queries = [episode._query(completion) for episode, completion in zip(episodes, completions, strict=True)]
+    pairs = list(zip(episodes, completions, strict=True))
+    queries = [episode._parse_query(completion) for episode, completion in pairs]
     if not any(queries):
         return [Step("", score) for score in answer(episodes, completions)]
-    said = list(zip(episodes, completions, strict=True))
-    answers = [one for one, sql in zip(said, queries, strict=True) if sql is None]
-    looks = [(*one, sql) for one, sql in zip(said, queries, strict=True) if sql is not None]
+    answers = [pair for pair, sql in zip(pairs, queries, strict=True) if sql is None]
+    explorations = [(*pair, sql) for pair, sql in zip(pairs, queries, strict=True) if sql is not None]
     scores = iter(answer([episode for episode, _ in answers], [completion for _, completion in answers]))
-    told = iter(_explore(looks))
-    return [Step("", next(scores)) if sql is None else Step(next(told)) for sql in queries]
+    observations = iter(_explore(explorations))
+    return [Step("", next(scores)) if sql is None else Step(next(observations)) for sql in queries]
 
 
 def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Score]:
     """End episodes that share a scorer, each with its completion, in one batch.
 
     Raises:
-        EpisodeError: One of them is over.
+        EpisodeError: An episode is over.
         RewardError: A reward is broken.
     """
     for episode in episodes:
@@ -242,32 +239,31 @@ def answer(episodes: Sequence[Episode], completions: Sequence[str]) -> list[Scor
     return scores
 
 
-def _explore(looks: Sequence[tuple[Episode, str, str]]) -> list[str]:
-    """Run the query of each episode, as far as it may still run any, and tell what it returned.
+def _explore(explorations: Sequence[tuple[Episode, str, str]]) -> list[str]:
+    """Run the query of each episode that has queries left, and return the observations.
 
     Args:
-        looks: Episodes that share a scorer, each with its completion and the query.
+        explorations: Episodes that share a scorer, each with its completion and the query.
     """
-    asked = [
+    queries = [
         Query(episode.task.database, sql, episode.task.dialect) if episode.queries_left else None
-        for episode, _, sql in looks
+        for episode, _, sql in explorations
     ]
-    distinct = [query for query in dict.fromkeys(asked) if query is not None]
-    found = looks[0][0].scorer.executor.run_many(distinct) if distinct else []
+    distinct = [query for query in dict.fromkeys(queries) if query is not None]
+    found = explorations[0][0].scorer.executor.run_many(distinct) if distinct else []
     results = dict(zip(distinct, found, strict=True))
     return [
-        episode._tell(sql, completion, results[query] if query else None)
-        for (episode, completion, sql), query in zip(looks, asked, strict=True)
+        episode._add_turn(completion, sql, results[query] if query else None)
+        for (episode, completion, sql), query in zip(explorations, queries, strict=True)
     ]
 
 
 def check_turns(max_turns: int, max_queries: int | None) -> None:
-    """Check the two before an episode needs them.
+    """Check the maximum numbers of turns and of queries.
 
     Raises:
         LimitError: One of them is out of range.
     """
-    least = {"max_turns": (max_turns, 1)} | ({} if max_queries is None else {"max_queries": (max_queries, 0)})
-    for name, (value, minimum) in least.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise LimitError(f"{name} must be an integer of at least {minimum}, not {value!r}")
+    check_integer("max_turns", max_turns)
+    if max_queries is not None:
+        check_integer("max_queries", max_queries, minimum=0)

@@ -1,4 +1,4 @@
-"""What gymnasium's ``info`` says of an episode, for one environment and for a vector of them."""
+"""Build gymnasium's ``info`` of an episode, for one environment and for a vector of environments."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ Info = dict[str, Any]
 
 
 def reset_info(episode: Episode) -> Info:
-    """The info of a reset; see `sql_env.SQLEnv.reset`."""
+    """Return the info of a reset; see `sql_env.SQLEnv.reset`."""
     return {
         "task_id": episode.task.id,
         "db_id": episode.task.db_id,
         "messages": episode.messages,
-        "template": episode.asked.template,
+        "template": episode.built_prompt.template,
         "turns_left": episode.turns_left,
     }
 
 
 def step_info(episode: Episode) -> Info:
-    """The info of an episode's last step; see `sql_env.SQLEnv.step`."""
-    place = {"task_id": episode.task.id, "turns_left": episode.turns_left}
+    """Return the info of an episode's last step; see `sql_env.SQLEnv.step`."""
+    info: Info = {"task_id": episode.task.id, "turns_left": episode.turns_left}
     if episode.score is None:
         last = episode.turns[-1]
-        unknown: Info = {"correct": None, "components": {}, "masked": ""}
-        return {**place, "turn": len(episode.turns), **_ran(last.query, last.result), **unknown}
+        info |= {"turn": len(episode.turns), **_query_info(last.query, last.result)}
+        return info | {"correct": None, "components": {}, "masked": ""}
     rollout = episode.score.rollout
-    return {
-        **place,
-        "turn": len(episode.turns) + 1,
-        **_ran(rollout.action.sql, rollout.result),
+    info |= {"turn": len(episode.turns) + 1, **_query_info(rollout.action.sql, rollout.result)}
+    return info | {
         "correct": rollout.correct,
         "components": dict(episode.score.components),
         "masked": rollout.masked,
@@ -44,46 +42,43 @@ def step_info(episode: Episode) -> Info:
 
 
 def batch_infos(infos: Sequence[tuple[int, Mapping[str, Any]]], num_envs: int) -> Info:
-    """The infos of some environments of a vector as one, a column at a time.
+    """Merge the infos of some environments of a vector into one info.
 
-    What comes of it is what ``gymnasium.vector.VectorEnv._add_info`` makes of one info after the other
-    (and a test holds them equal), in a tenth of the time: under each key an array of ``num_envs``
-    values, whose type that of the first decides, and under ``_key`` a mask of those that have one;
-    what is itself an info becomes one again.
+    The result equals that of ``gymnasium.vector.VectorEnv._add_info`` for one info after the other (a test
+    compares them) and takes a tenth of the time. Each key has an array of ``num_envs`` values; the first
+    value decides its type. ``_key`` has a mask of the environments that have a value. Nested infos are
+    merged in the same way.
 
     Args:
-        infos: The place of an environment and its info, in ascending order of places.
-        num_envs: How many environments the vector has.
+        infos: Pairs of an environment's place and its info, in ascending order of places.
+        num_envs: The number of environments of the vector.
     """
     everywhere = np.array([place for place, _ in infos], np.intp)
-    found: Info = {}
+    merged: Info = {}
     for key in dict.fromkeys(key for _, info in infos for key in info):
         values = [info[key] for _, info in infos if key in info]
         places = everywhere
         if len(values) < len(infos):
             places = np.array([place for place, info in infos if key in info], np.intp)
-        nested = isinstance(values[0], dict)
-        found[key] = (
+        merged[key] = (
             batch_infos(list(zip(places.tolist(), values, strict=True)), num_envs)
-            if nested
-            else _array(places, values, num_envs)
+            if isinstance(values[0], dict)
+            else _make_array(places, values, num_envs)
         )
-        found[f"_{key}"] = mask = np.zeros(num_envs, np.bool_)
+        merged[f"_{key}"] = mask = np.zeros(num_envs, np.bool_)
         mask[places] = True
-    return found
+    return merged
 
 
-def _array(places: npt.NDArray[np.intp], values: Sequence[Any], num_envs: int) -> npt.NDArray[Any]:
-    kind = type(values[0])
-    if kind in (int, float, bool):
-        array = np.zeros(num_envs, kind)
-        array[places] = values
-    else:
-        array = np.full(num_envs, None, object)
-        array[places] = np.fromiter(values, object, len(values))  # as it is, were it a list
+def _make_array(places: npt.NDArray[np.intp], values: Sequence[Any], num_envs: int) -> npt.NDArray[Any]:
+    kind = type(values[0]) if type(values[0]) in (int, float, bool) else object
+    array = np.full(num_envs, None if kind is object else 0, kind)
+    array[places] = np.fromiter(
+        values, kind, len(values)
+    )  # unlike an assignment, it keeps a list as one value
     return array
 
 
-def _ran(sql: str | None, result: ExecutionResult | None) -> Info:
+def _query_info(sql: str | None, result: ExecutionResult | None) -> Info:
     status = None if result is None else str(result.status)
     return {"sql": sql, "status": status, "error": "" if result is None else result.error}

@@ -7,17 +7,17 @@ import gymnasium
 from sql_env import plugins
 
 
-def environment_id(benchmark: str) -> str:
-    """The id of a benchmark's environment: ``SQLEnv-<benchmark>-v0``."""
+def get_environment_id(benchmark: str) -> str:
+    """Return the id of a benchmark's environment: ``SQLEnv-<benchmark>-v0``."""
     return f"SQLEnv-{benchmark}-v0"
 
 
 def register_environments() -> None:
-    """Register the environments. gymnasium >= 1.0 does not look for entry points by itself."""
-    for name in plugins.names(plugins.BENCHMARKS):
-        if environment_id(name) not in gymnasium.registry:
+    """Register the environments. Gymnasium 1.0 and later does not search entry points itself."""
+    for name in plugins.list_names(plugins.BENCHMARKS):
+        if get_environment_id(name) not in gymnasium.registry:
             gymnasium.register(
-                environment_id(name),
+                get_environment_id(name),
                 entry_point="sql_env.envs.env:SQLEnv",
                 vector_entry_point="sql_env.envs.vector_env:SQLVectorEnv",
                 kwargs={"benchmark": name},

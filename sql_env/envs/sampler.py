@@ -1,160 +1,118 @@
-"""Sampler: begins the episodes of an environment, be it one or a vector of them."""
+"""Begin the episodes of one environment or of a vector of environments."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.random import Generator
 
 from sql_env.benchmark import load_benchmark
-from sql_env.envs.episode import Episode, check_turns
-from sql_env.errors import GoldError, LimitError, TaskError
-from sql_env.execution.engines.files import signature
-from sql_env.limits import Limits
-from sql_env.plugins import suggest
-from sql_env.prompts.observation import ResultView
-from sql_env.prompts.prompt import Prompt, PromptBudget
-from sql_env.prompts.template import get_template
-from sql_env.scoring.rubric import RubricSpec
+from sql_env.envs.config import EnvConfig
+from sql_env.envs.episode import Episode
+from sql_env.errors import GoldError, TaskError
+from sql_env.execution.engines.files import read_signature
+from sql_env.plugins import find_named, suggest
+from sql_env.prompts.prompt import Prompt
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", Limits, ResultView)
-
-ASKED = 4096
-"""Prompts that are kept: a group asks the same task several times, and so does every epoch."""
+CACHED_PROMPTS = 4096
+"""The maximum number of prompts to keep. A group, and every epoch, needs the same prompt again."""
 
 
 class Sampler:
-    """A benchmark's tasks, how they are asked, and the scorer of the answers.
+    """Draw tasks of a benchmark and begin their episodes.
 
-    The arguments are those of `sql_env.SQLEnv`, and ``workers``, ``backend`` and ``rows`` those
-    of `sql_env.Scorer`.
+    Args:
+        config: The arguments of the environment.
+        workers: The number of processes that run queries.
+        backend: The backend that runs queries; see `sql_env.Scorer`.
 
     Raises:
-        SQLEnvError: An argument names nothing that is installed, or data is missing.
+        SQLEnvError: An argument names something that is not installed, or data is missing.
     """
 
-    def __init__(
-        self,
-        benchmark: str = "demo",
-        *,
-        split: str | None = None,
-        data_dir: str | None = None,
-        reward: RubricSpec = "sql-r1",
-        comparison: str | None = None,
-        prompt: str = "full",
-        prompt_budget: int | None = None,
-        limits: Mapping[str, float] | None = None,
-        max_turns: int = 1,
-        max_queries: int | None = None,
-        view: Mapping[str, int] | None = None,
-        workers: int = 1,
-        backend: str = "local",
-        rows: bool | None = None,
-        **params: Any,
-    ) -> None:
-        check_turns(max_turns, max_queries)
-        self._turns: dict[str, Any] = {
-            "max_turns": max_turns,
-            "max_queries": max_queries,
-            "view": _named(ResultView, "view", view),
-            "template": get_template(prompt),
-            "budget": None if prompt_budget is None else PromptBudget(prompt_budget),
-        }
-        self.tasks = load_benchmark(benchmark, split, data_dir, **params).tasks
+    def __init__(self, config: EnvConfig, *, workers: int = 1, backend: str = "local") -> None:
+        self._settings = config.make_episode_settings()
+        self.tasks = load_benchmark(
+            config.benchmark, config.split, config.data_dir, **config.loader_arguments
+        ).tasks
         self.scorer = Scorer(
-            reward,
-            limits=_named(Limits, "limit", limits),
-            comparison=comparison,
+            config.reward,
+            limits=config.make_limits(),
+            comparison=config.comparison,
             workers=workers,
             backend=backend,
-            rows=rows,
+            rows=True if config.render_mode else None,  # the panel shows them
         )
-        self._by_id = {task.id: task for task in self.tasks}
-        self._asked = lru_cache(ASKED)(self._ask)
+        self._tasks_by_id = {task.id: task for task in self.tasks}
+        self._cached_prompt = lru_cache(CACHED_PROMPTS)(self._build_prompt)
 
-    def random(self, generators: Sequence[Generator]) -> list[Episode]:
-        """Begin one episode for each generator, with the task that it draws.
+    def draw(self, generators: Sequence[Generator]) -> list[Episode]:
+        """Begin one episode for each random generator, with the task that it draws.
 
-        Every task whose gold query runs is equally likely; the others are passed over. What is drawn
-        depends on the generator alone, not on the others.
+        All tasks whose gold query runs are equally likely. The others are skipped. The task of a generator
+        depends on no other generator.
 
         Raises:
             GoldError: The gold query of every task fails.
         """
         drawn = [self.tasks[generator.integers(len(self.tasks))] for generator in generators]
-        others: dict[int, Iterator[int]] = {}  # for a task that will not do: all, in random order
-        unknown: Sequence[int] = range(len(drawn))
-        while unknown:
-            golds = self.scorer.golds([drawn[place] for place in unknown])
-            failed = {place: gold for place, gold in zip(unknown, golds, strict=True) if not gold.ok}
+        others: dict[int, Iterator[int]] = {}  # all tasks in random order, to replace one that fails
+        unchecked: Sequence[int] = range(len(drawn))
+        while unchecked:
+            golds = self.scorer.golds([drawn[place] for place in unchecked])
+            failed = {place: gold for place, gold in zip(unchecked, golds, strict=True) if not gold.ok}
             for place, gold in failed.items():
-                log.warning("task %s is passed over: its gold query fails: %s", drawn[place].id, gold.error)
+                log.warning("task %s is skipped: its gold query fails: %s", drawn[place].id, gold.error)
                 if place not in others:
                     others[place] = iter(generators[place].permutation(len(self.tasks)))
-                drawn[place] = self._another(others[place])
-            unknown = list(failed)
+                if (index := next(others[place], None)) is None:
+                    raise GoldError("the gold query of every task fails: check the benchmark's databases")
+                drawn[place] = self.tasks[index]
+            unchecked = list(failed)
         return self._begin(drawn)
 
-    def certain(self, task_ids: Sequence[str]) -> list[Episode]:
-        """Begin one episode for each id of a task.
+    def by_id(self, task_ids: Sequence[str]) -> list[Episode]:
+        """Begin one episode for each task id.
 
         Raises:
-            TaskError: No task has that id.
-            GoldError: The gold query of that task fails.
+            TaskError: No task has this id.
+            GoldError: The gold query of the task fails.
         """
-        tasks = [self._task(task_id) for task_id in task_ids]
+        if unknown := [i for i in task_ids if not isinstance(i, str) or i not in self._tasks_by_id]:
+            known = suggest(str(unknown[0]), sorted(self._tasks_by_id)[:20])
+            raise TaskError(f"no task has the id {unknown[0]!r}.{known}")
+        tasks = [self._tasks_by_id[task_id] for task_id in task_ids]
         for task, gold in zip(tasks, self.scorer.golds(tasks), strict=True):
             if not gold.ok:
                 raise GoldError(f"the gold query of task {task.id!r} fails ({gold.status}): {gold.error}")
         return self._begin(tasks)
 
     def _begin(self, tasks: Sequence[Task]) -> list[Episode]:
-        states = {database: signature(database) for database in {task.database for task in tasks}}
-        asked = [self._asked(task.id, states[task.database]) for task in tasks]
+        states = {database: read_signature(database) for database in {task.database for task in tasks}}
+        prompts = [self._cached_prompt(task.id, states[task.database]) for task in tasks]
         return [
-            Episode(self.scorer, task, **self._turns, asked=prompt)
-            for task, prompt in zip(tasks, asked, strict=True)
+            Episode(self.scorer, task, **self._settings, built_prompt=prompt)
+            for task, prompt in zip(tasks, prompts, strict=True)
         ]
 
-    def _ask(self, task_id: str, _state: object) -> Prompt:
-        """A task as it is asked while its database is in this state."""
-        return Episode(self.scorer, self._by_id[task_id], **self._turns).asked
-
-    def _task(self, task_id: str) -> Task:
-        if not isinstance(task_id, str) or task_id not in self._by_id:
-            known = suggest(str(task_id), sorted(self._by_id)[:20])
-            raise TaskError(f"no task has the id {task_id!r}.{known}")
-        return self._by_id[task_id]
-
-    def _another(self, order: Iterator[int]) -> Task:
-        place = next(order, None)
-        if place is None:
-            raise GoldError("the gold query of every task fails: check the benchmark's databases")
-        return self.tasks[place]
+    def _build_prompt(self, task_id: str, _state: object) -> Prompt:
+        """Build the prompt of a task. The state of its database is a part of the cache's key."""
+        return Episode(self.scorer, self._tasks_by_id[task_id], **self._settings).built_prompt
 
 
 def check_options(options: Mapping[str, Any] | None, known: Sequence[str]) -> Mapping[str, Any]:
-    """The options of a reset, none of them unknown.
+    """Return the options of a reset after a check of their names.
 
     Raises:
-        TaskError: One is.
+        TaskError: An option is unknown.
     """
-    options = options or {}
-    if unknown := sorted(set(options) - set(known)):
-        raise TaskError(f"unknown reset option(s) {unknown}; known: {sorted(known)}")
-    return options
-
-
-def _named(kind: type[T], noun: str, given: Mapping[str, Any] | None) -> T:
-    """Limits or a view from its fields by name."""
-    known = sorted(kind.__dataclass_fields__)
-    if unknown := sorted(set(given or {}) - set(known)):
-        raise LimitError(f"unknown {noun}(s) {unknown}.{suggest(unknown[0], known)}")
-    return kind(**(given or {}))
+    for name in options or {}:
+        find_named(dict.fromkeys(known), name, "reset option", TaskError)
+    return options or {}

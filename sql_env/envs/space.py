@@ -1,4 +1,4 @@
-"""A space of any text, for observations and actions."""
+"""The space of all texts, for observations and actions."""
 
 from __future__ import annotations
 
@@ -13,30 +13,27 @@ _PIECES = (
 
 
 class TextSpace(Space[str]):
-    """Every string is an element.
+    """The space of all strings.
 
-    `gymnasium.spaces.Text` has a fixed alphabet and length, which a model's output does not keep.
-    Samples are made of the pieces of SQL and of response formats, so they reach further into the
-    environment than letters would.
+    `gymnasium.spaces.Text` has a fixed alphabet and length, which the output of a model does not have.
+    Samples are built from pieces of SQL and of response formats: they test more of the environment than
+    random letters.
     """
-
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(shape=None, dtype=None, seed=seed)
 
     @property
     def is_np_flattenable(self) -> bool:
         return False
 
     def sample(self, mask: Any | None = None, probability: Any | None = None) -> str:
-        """A random text of up to 64 pieces.
+        """Return a random text of up to 64 pieces.
 
         Raises:
-            ValueError: A mask or probability is given: there is nothing to mask.
+            ValueError: A mask or a probability is given. This space supports neither.
         """
         if mask is not None or probability is not None:
             raise ValueError("a TextSpace takes neither mask nor probability")
-        chosen = self.np_random.integers(len(_PIECES), size=self.np_random.integers(65))
-        return "".join(_PIECES[i] for i in chosen)
+        indices = self.np_random.integers(len(_PIECES), size=self.np_random.integers(65))
+        return "".join(_PIECES[i] for i in indices)
 
     def contains(self, x: Any) -> bool:
         return isinstance(x, str)

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from sql_env.errors import ClosedError, LimitError
 from sql_env.execution.engines import check_dialect, load_engine
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
 from sql_env.execution.pool import WorkerPool
 from sql_env.execution.stats import ExecutorStats
@@ -132,7 +132,7 @@ class Executor:
             ClosedError: The executor is closed.
         """
         self._check_open()
-        return _read_schema(os.path.abspath(database), dialect, self.limits, signature(database))
+        return _read_schema(os.path.abspath(database), dialect, self.limits, read_signature(database))
 
     def close(self) -> None:
         """End all workers. A second call does nothing."""
@@ -153,7 +153,7 @@ class Executor:
 
 @lru_cache(maxsize=1024)
 def _read_schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
-    return add_descriptions(load_engine(dialect, limits).schema(database), database)
+    return add_descriptions(load_engine(dialect, limits).read_schema(database), database)
 
 
 def _cost(measured: ExecutionResult) -> Cost:

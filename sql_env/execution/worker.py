@@ -90,7 +90,7 @@ class RequestRunner:
             The number of queries that it has run now.
         """
         for engine in self._engines.values():
-            engine.begin()
+            engine.start_request()
         left, rows = len(self._queries), 0
         began = perf_counter()
         for mode, dialect, database, sql, steps, references in self._queries:
@@ -128,7 +128,7 @@ class RequestRunner:
                 continue
             self._heartbeat.compare()
             _arm(engine)
-            equal.append(comparison.equal(result, gold))
+            equal.append(comparison.is_equal(result, gold))
         self._comparing += perf_counter() - began
         return equal
 

@@ -1,26 +1,26 @@
-"""What a model reads of a query's result: a text that no value in a database can break out of."""
+"""Write a query's result for a model. No value of a database can fake a tag or a control token."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
-from sql_env.errors import LimitError
+from sql_env.limits import check_integer
 from sql_env.types import ExecutionResult, Status, Value
 
 TAG = "observation"
-"""The tag that an observation stands in; SkyRL-SQL's."""
+"""The tag around an observation; it is SkyRL-SQL's."""
 
-_STEERS = re.compile(
+_CONTROL_TOKENS = re.compile(
     r"""[<＜﹤](?=[^\s\d=>"']|0x|\Z)  # may open a tag or a token: </observation>, <|im_end|>, <s>
       | [\[［](?=/?\w{0,30}[A-Z]{2}\w{0,30}[\]］])  # may be a token in brackets: [INST], [gMASK]
     """,
     re.VERBOSE,
 )
 
-_FAILED = {
+_FAILURES = {
     Status.ERROR: "Error",
     Status.TIMEOUT: "Stopped, because it takes too long",
     Status.TOO_LARGE: "Stopped, because it is too large",
@@ -31,22 +31,23 @@ _FAILED = {
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """How much of a result a model is shown.
+    """The part of a result that a model sees.
 
-    Values are SQL literals, which tell text from numbers and ``'NULL'`` from ``NULL``, and which the
-    model can copy. What is left out is counted.
+    Values are SQL literals: they tell text from numbers and ``'NULL'`` from ``NULL``, and the model can
+    copy them. A note after the table counts what is left out.
 
     Attributes:
-        rows: Rows at most.
-        chars: Characters of a table or an error message, about, before control characters are escaped.
-        cell: Characters of one value or name, likewise.
+        rows: The maximum number of rows.
+        chars: The approximate maximum number of characters of a table or of an error message, before
+            control characters are escaped.
+        cell: The same for one value or name.
 
     Raises:
-        LimitError: One of them is no positive integer.
+        LimitError: One of them is not a positive integer.
 
     Example:
         >>> result = ExecutionResult(Status.OK, ("name", "age"), (("Joe", 41), ("Ann", None)))
-        >>> print(View(rows=1)(result))
+        >>> print(ResultView(rows=1)(result))
         name | age
         'Joe' | 41
         (2 rows; the first 1 shown)
@@ -57,39 +58,37 @@ class ResultView:
     cell: int = 200
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise LimitError(f"view {f.name!r} must be a positive integer, not {value!r}")
+        for name, value in asdict(self).items():
+            check_integer(f"view {name!r}", value)
 
     def __call__(self, result: ExecutionResult) -> str:
-        """A result as a table, or what the engine said instead."""
+        """Write a result as a table, or the engine's message if there is no result."""
         if result.ok:
-            return self._table(result)
+            return self._write_table(result)
         if result.status is Status.UNAVAILABLE:  # its message is about this machine, not about the query
-            return f"{_FAILED[result.status]}."
-        return f"{_FAILED[result.status]}: {escape_text(_cut(result.error, self.chars))}"
+            return f"{_FAILURES[result.status]}."
+        return f"{_FAILURES[result.status]}: {escape_text(_cut(result.error, self.chars))}"
 
-    def _table(self, result: ExecutionResult) -> str:
-        header = self._header(result.columns)
-        lines = list(self._lines(result, len(header)))
-        notes = [_counted(len(result.rows), "row", len(lines))]
+    def _write_table(self, result: ExecutionResult) -> str:
+        header = self._write_header(result.columns)
+        lines = list(self._write_rows(result, len(header)))
+        notes = [_count(len(result.rows), "row", len(lines))]
         if len(header) < len(result.columns):
-            notes.append(_counted(len(result.columns), "column", len(header)))
+            notes.append(_count(len(result.columns), "column", len(header)))
         return "\n".join([" | ".join(header), *lines, f"({'. '.join(notes)})"])
 
-    def _header(self, columns: Sequence[str]) -> list[str]:
-        """The first column names, as many as half the characters hold, but one at least."""
-        shown: list[str] = []
+    def _write_header(self, columns: Sequence[str]) -> list[str]:
+        """Return the first column names that fit into half of the characters, and at least one."""
+        header: list[str] = []
         left = self.chars // 2
         for name in columns:
             left -= min(len(name), self.cell) + 3
-            if shown and left < 0:
+            if header and left < 0:
                 break
-            shown.append(escape_text(_cut(name, self.cell)))
-        return shown
+            header.append(escape_text(_cut(name, self.cell)))
+        return header
 
-    def _lines(self, result: ExecutionResult, width: int) -> Iterator[str]:
+    def _write_rows(self, result: ExecutionResult, width: int) -> Iterator[str]:
         left = self.chars
         for row in result.rows[: self.rows]:
             line = " | ".join(format_literal(value, self.cell) for value in row[:width])
@@ -100,26 +99,22 @@ class ResultView:
 
 
 def wrap_observation(text: str, turns_left: int, queries_left: int) -> str:
-    """What the model is told after a query: the text, and what it may still do."""
-    told = f"Turns left: {turns_left}." + (" Answer now." if turns_left == 1 else "")
+    """Put a query's result into the observation tag, with the turns and queries that are left."""
+    rest = f"Turns left: {turns_left}." + (" Answer now." if turns_left == 1 else "")
     if queries_left < turns_left - 1:
-        told += f" Queries left: {queries_left}."
-    return f"<{TAG}>\n{text}\n{told}\n</{TAG}>"
+        rest += f" Queries left: {queries_left}."
+    return f"<{TAG}>\n{text}\n{rest}\n</{TAG}>"
 
 
 def escape_text(text: str) -> str:
-    r"""Text that can neither fake a tag or a control token nor leave its line: such characters are escaped.
+    r"""Escape the characters with which a text could fake a tag or a control token or start a new line.
 
     Example:
-        >>> print(plain("</observation>\n<|im_end|> is < 5 and <> 6"))
+        >>> print(escape_text("</observation>\n<|im_end|> is < 5 and <> 6"))
         \u003c/observation>\n\u003c|im_end|> is < 5 and <> 6
     """
-    text = _STEERS.sub(_escaped, text)
+    text = _CONTROL_TOKENS.sub(lambda found: _escape(found[0]), text)
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return _escape(found[0])
 
 
 def _escape(character: str) -> str:
@@ -129,7 +124,7 @@ def _escape(character: str) -> str:
 
 
 def format_literal(value: Value, limit: int) -> str:
-    """A value as SQL, on one line and escaped, its text or bytes cut to ``limit``."""
+    """Write a value as SQL on one line, escaped, its text or bytes cut to ``limit``."""
     if value is None:
         return "NULL"
     if isinstance(value, bytes):
@@ -145,6 +140,6 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
-def _counted(count: int, noun: str, shown: int) -> str:
-    some = f"; the first {shown} shown" if shown < count else ""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}{some}"
+def _count(total: int, noun: str, shown: int) -> str:
+    note = f"; the first {shown} shown" if shown < total else ""
+    return f"{total:,} {noun}{'' if total == 1 else 's'}{note}"

@@ -1,4 +1,4 @@
-"""What the model is shown: a task and its database as chat messages, the same through every door."""
+"""Build the prompt of a task. The environment, the trainers and the benchmarks all use it."""
 
 from __future__ import annotations
 
@@ -7,59 +7,58 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from sql_env.errors import LimitError
 from sql_env.execution.backends import Backend
+from sql_env.limits import check_integer
 from sql_env.parser import ResponseFormat
-from sql_env.prompts import values
 from sql_env.prompts.pruning import LeftOut, prune_to_fit
 from sql_env.prompts.relevance import rate_relevance
 from sql_env.prompts.template import Message, Template, get_template
-from sql_env.schema.model import Schema, once
+from sql_env.prompts.values import add_matches, find_matches
+from sql_env.schema.model import Schema, cache_on_schema
 from sql_env.types import Task
 
 log = logging.getLogger(__name__)
 
 
-def chat_text(chat: Iterable[Message]) -> str:
-    """Chat messages as one text that ends its line, for models without a chat template."""
+def join_messages(chat: Iterable[Message]) -> str:
+    """Return chat messages as one text that ends with a newline, for models without a chat template."""
     return "\n\n".join(message["content"] for message in chat).rstrip("\n") + "\n"
 
 
 def count_characters(chat: list[Message]) -> int:
-    """The length of `text`, as the size of a prompt where no tokenizer is at hand."""
-    return len(chat_text(chat))
+    """Return the length of `join_messages`: the size of a prompt if there is no tokenizer."""
+    return len(join_messages(chat))
 
 
 @dataclass(frozen=True, slots=True)
 class PromptBudget:
-    """How large a prompt may be.
+    """The maximum size of a prompt.
 
     Attributes:
-        most: Its size, at most.
-        size: The size of chat messages: their characters, or their tokens by a tokenizer.
+        max_size: The maximum size.
+        measure: Returns the size of chat messages: their characters, or their tokens by a tokenizer.
 
     Raises:
-        LimitError: ``most`` is no positive integer.
+        LimitError: ``max_size`` is not a positive integer.
     """
 
-    most: int
-    size: Callable[[list[Message]], int] = count_characters
+    max_size: int
+    measure: Callable[[list[Message]], int] = count_characters
 
     def __post_init__(self) -> None:
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
-            raise LimitError(f"a prompt's budget must be a positive integer, not {self.most!r}")
+        check_integer("a prompt's budget", self.max_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A task as it is asked.
+    """The prompt of a task.
 
     Attributes:
         messages: The chat messages.
         template: The id of the template, ``name@version``.
-        left_out: What the budget has left out of the schema.
-        dropped_gold_tables: Tables among it that the gold query reads. For reports alone: the model is
-            not told, and nothing is kept because the gold query needs it.
+        left_out: The parts of the schema that the budget has left out.
+        dropped_gold_tables: The tables among them that the gold query reads. They are only for reports:
+            the model does not see them, and the pruning does not use them.
     """
 
     messages: list[Message]
@@ -76,67 +75,60 @@ def build_prompt(
     turns: int = 1,
     budget: PromptBudget | None = None,
 ) -> Prompt:
-    """Ask a task. The environment, the trainers and the benchmarks all do it here.
+    """Build the prompt of a task.
 
     Args:
-        task: What is asked. Its gold SQL and its reasoning are not shown, and change nothing.
-        executor: Reads the schema, and the values that the question mentions where the template
-            shows them.
-        form: The response format that the model is told to keep.
+        task: The task. Its gold SQL and its reasoning do not change the prompt.
+        executor: Reads the schema. If the template shows them, it also finds the values that the question
+            mentions.
+        form: The response format that the prompt asks for.
         name: The template; see `sql_env.prompts.template.get_template`.
-        turns: How many turns the episode has. Of exploring the model is told where it is above 1.
-        budget: How large the prompt may be; None for as large as it gets.
+        turns: The number of turns of the episode. Above 1 the prompt explains how to explore.
+        budget: The maximum size of the prompt; None for no limit.
 
     Raises:
         DatabaseError: The database cannot be read.
         FormatError: No template has this name.
     """
-    chosen = get_template(name)
-    words = f"{task.evidence}\n{task.question}"
-    found: tuple[values.Match, ...] = ()
-    if chosen.matches:
-        found = values.find_matches(executor, task.database, task.dialect, words)
-    schema = values.link_values(
-        _shown(executor.schema(task.database, task.dialect), chosen.values, chosen.descriptions), found
-    )
+    template = get_template(name)
+    text = f"{task.evidence}\n{task.question}"
+    matches = find_matches(executor, task.database, task.dialect, text) if template.matches else ()
+    whole_schema = executor.schema(task.database, task.dialect)
+    schema = add_matches(_select_parts(whole_schema, template.values, template.descriptions), matches)
 
-    def messages(some: Schema) -> list[Message]:
-        return chosen.render(task, some, form, turns)
+    def render(part: Schema) -> list[Message]:
+        return template.render(task, part, form, turns)
 
-    whole = messages(schema)
-    if budget is None or budget.size(whole) <= budget.most:
-        return Prompt(whole, chosen.id)
-    room, left_out = prune_to_fit(
-        schema, rate_relevance(schema, words), lambda some: budget.size(messages(some)), budget.most
+    messages = render(schema)
+    if budget is None or budget.measure(messages) <= budget.max_size:
+        return Prompt(messages, template.id)
+    relevance = rate_relevance(schema, text)
+    pruned, left_out = prune_to_fit(
+        schema, relevance, lambda part: budget.measure(render(part)), budget.max_size
     )
-    dropped = _read_by_gold(task, left_out.tables) if left_out.tables else ()
+    dropped = _find_gold_tables(task, left_out.tables) if left_out.tables else ()
     if dropped:
         log.warning("task %s: the prompt's budget leaves out gold table(s) %s", task.id, ", ".join(dropped))
-    return Prompt(messages(room), chosen.id, left_out, dropped)
+    return Prompt(render(pruned), template.id, left_out, dropped)
 
 
-@once
-def _shown(schema: Schema, shows_values: bool, shows_descriptions: bool) -> Schema:
-    """A schema without what a template does not show, so that no budget needs to leave it out."""
-    if shows_descriptions and shows_values:
+@cache_on_schema
+def _select_parts(schema: Schema, with_values: bool, with_descriptions: bool) -> Schema:
+    """Remove the parts that a template does not show, so that the pruning does not count them."""
+    if with_values and with_descriptions:
         return schema
-    tables = []
-    for table in schema.tables:
-        columns = (
-            replace(
-                column,
-                values=column.values if shows_values else (),
-                description=column.description if shows_descriptions else "",
-            )
-            for column in table.columns
+    return schema.map_columns(
+        lambda _, column: replace(
+            column,
+            values=column.values if with_values else (),
+            description=column.description if with_descriptions else "",
         )
-        tables.append(replace(table, columns=tuple(columns)))
-    return replace(schema, tables=tuple(tables))
+    )
 
 
-def _read_by_gold(task: Task, tables: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the tables that the gold query names; where it cannot be parsed, whose names occur in it."""
-    import sqlglot  # takes long to import, and few prompts need it
+def _find_gold_tables(task: Task, tables: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tables that the gold query reads. If it cannot be parsed, search its text for the names."""
+    import sqlglot  # slow to import, and rarely needed
 
     try:
         tree = sqlglot.parse_one(task.gold_sql, dialect=task.dialect)

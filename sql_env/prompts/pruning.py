@@ -1,4 +1,4 @@
-"""Making a schema fit: what has least to do with the question goes first, and all that goes is reported."""
+"""Make a schema fit into a budget: remove the least relevant parts and report them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sql_env.prompts.relevance import Relevance
-from sql_env.schema.model import Column, ForeignKey, Schema, Table
+from sql_env.schema.model import Column, Schema
 
-_TABLE = 0.5
-"""What a table's rank has more than twice its relevance. At 0 as many columns that the gold query needs
-are left out, at 1 more; see the figures in docs/prompts."""
+_TABLE_BONUS = 0.5
+"""A table's rank is twice its relevance plus this bonus. With 0 as many columns that the gold query needs
+are removed; with 1 more are. See the figures in docs/prompts."""
 
 
 class Part(IntEnum):
-    """What can be left out of a schema."""
+    """A kind of part that can be removed from a schema."""
 
     VALUES = 0
     DESCRIPTION = 1
@@ -25,7 +25,7 @@ class Part(IntEnum):
 
 
 class Pruning(NamedTuple):
-    """One thing that is left out: of a column, where there is one, else of a table; by their places."""
+    """The removal of one part, by the places of its table and column. A table's own part has no column."""
 
     part: Part
     table: int
@@ -34,13 +34,13 @@ class Pruning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What a budget has left out.
+    """The parts of a schema that a budget has left out.
 
     Attributes:
-        values: Columns that are shown without their sample values.
-        descriptions: Tables and columns that are shown without their description.
-        columns: Columns that are not shown, of tables that are: ``table.column``.
-        tables: Tables that are not shown.
+        values: The number of columns in the prompt whose sample values are left out.
+        descriptions: The number of tables and columns in the prompt whose description is left out.
+        columns: The columns that are left out of tables in the prompt: ``table.column``.
+        tables: The tables that are left out.
     """
 
     values: int = 0
@@ -53,42 +53,42 @@ class LeftOut:
 
 
 def prune_to_fit(
-    schema: Schema, relevance: Relevance, size: Callable[[Schema], int], most: int
+    schema: Schema, relevance: Relevance, measure: Callable[[Schema], int], max_size: int
 ) -> tuple[Schema, LeftOut]:
-    """As much of a schema as a budget allows.
+    """Return as much of a schema as fits into a budget.
 
-    What is left out under a budget is left out under any smaller one, too.
+    A part that is left out under a budget is also left out under each smaller budget.
 
     Args:
         schema: The schema.
-        relevance: How relevant its parts are.
-        size: How large a prompt with some of the schema is.
-        most: The budget. Where the prompt without any table exceeds it, that is what remains.
+        relevance: The relevance of its parts.
+        measure: Returns the size of a prompt with a part of the schema.
+        max_size: The budget. If even the prompt without tables exceeds it, the result has no tables.
     """
-    if size(schema) <= most:
+    if measure(schema) <= max_size:
         return schema, LeftOut()
-    cuts = list(plan(schema, relevance))
-    low, high = 0, len(cuts)
-    while low < high:  # the fewest cuts that are enough
+    prunings = list(plan_prunings(schema, relevance))
+    low, high = 0, len(prunings)
+    while low < high:  # binary search for the smallest number of prunings that is enough
         middle = (low + high) // 2
-        if size(without(schema, cuts[:middle])) <= most:
+        if measure(apply_prunings(schema, prunings[:middle])) <= max_size:
             high = middle
         else:
             low = middle + 1
-    while low < len(cuts) and size(without(schema, cuts[:low])) > most:
-        low += 1  # a tokenizer may find more tokens in less text
-    return without(schema, cuts[:low]), _report(schema, cuts[:low])
+    while low < len(prunings) and measure(apply_prunings(schema, prunings[:low])) > max_size:
+        low += 1  # a shorter text can have more tokens, so the search can end too early
+    return apply_prunings(schema, prunings[:low]), _report(schema, prunings[:low])
 
 
-def plan(schema: Schema, relevance: Relevance) -> Iterator[Pruning]:
-    """Everything that can be left out, in order.
+def plan_prunings(schema: Schema, relevance: Relevance) -> Iterator[Pruning]:
+    """Yield all possible prunings in their order.
 
-    First the sample values of the least relevant column, then those of the next; then descriptions in
-    the same way; then columns and tables. A column is as relevant as it and its table are together, a
-    table twice as relevant as it is, and a bit: so columns go before a table that is about as relevant,
-    but a table that the question has nothing to do with goes before a column that it is about. A table
-    keeps its keys and one column as long as it is shown itself, and a column the values that the
-    question mentions. Among equals what comes last goes first.
+    Sample values go first, the least relevant column's first. Then descriptions go in the same way, then
+    columns and tables. The rank of a column is the sum of its and its table's relevance; the rank of a table
+    is twice its relevance plus a bonus. So columns go before a table of about the same relevance, but an
+    irrelevant table goes before a relevant column. A table in the prompt keeps its keys and at least one
+    column; a column in the prompt keeps the values that the question mentions. Of parts with the same rank,
+    the last in the schema goes first.
     """
     tables = sorted(range(len(schema.tables)), key=lambda t: (relevance.tables[t], -t))
     places = [(t, c) for t, table in enumerate(schema.tables) for c in range(len(table.columns))]
@@ -96,77 +96,64 @@ def plan(schema: Schema, relevance: Relevance) -> Iterator[Pruning]:
     def column(place: tuple[int, int]) -> Column:
         return schema.tables[place[0]].columns[place[1]]
 
-    def rank(cut: Pruning) -> float:
-        if cut.part is Part.TABLE:
-            return 2 * relevance.tables[cut.table] + _TABLE
-        return relevance.columns[cut.table][cut.column] + relevance.tables[cut.table]
+    def rank(pruning: Pruning) -> float:
+        if pruning.part is Part.TABLE:
+            return 2 * relevance.tables[pruning.table] + _TABLE_BONUS
+        return relevance.columns[pruning.table][pruning.column] + relevance.tables[pruning.table]
 
     places.sort(key=lambda place: (rank(Pruning(Part.COLUMN, *place)), -place[0], -place[1]))
     yield from (Pruning(Part.VALUES, *place) for place in places if column(place).values)
     yield from (Pruning(Part.DESCRIPTION, *place) for place in places if column(place).description)
     yield from (Pruning(Part.DESCRIPTION, t) for t in tables if schema.tables[t].description)
-    best = dict(places)  # of each table its most relevant column, which comes last
-    keys = _keys(schema)
-    kept = {
-        (t, c)
+    best = dict(places)  # the most relevant column of each table: it comes last
+    keys = _find_keys(schema)
+    removable = (
+        Pruning(Part.COLUMN, t, c)
         for t, c in places
-        if best[t] == c or (schema.tables[t].name.lower(), column((t, c)).name.lower()) in keys
-    }
-    columns = [Pruning(Part.COLUMN, *place) for place in places if place not in kept]
-    yield from sorted([*columns, *(Pruning(Part.TABLE, t) for t in tables)], key=rank)  # stable
-
-
-def without(schema: Schema, cuts: Sequence[Pruning]) -> Schema:
-    """A schema with some of its parts left out, and of foreign keys those that nothing is left of."""
-    gone = set(cuts)
-    names = {schema.tables[cut.table].name.lower() for cut in gone if cut.part is Part.TABLE}
-    tables = (
-        _table(t, table, gone, names)
-        for t, table in enumerate(schema.tables)
-        if Pruning(Part.TABLE, t) not in gone
+        if best[t] != c and (schema.tables[t].name.lower(), column((t, c)).name.lower()) not in keys
     )
+    yield from sorted([*removable, *(Pruning(Part.TABLE, t) for t in tables)], key=rank)  # stable
+
+
+def apply_prunings(schema: Schema, prunings: Sequence[Pruning]) -> Schema:
+    """Return a schema without some of its parts and without foreign keys to removed tables."""
+    gone = set(prunings)
+    gone_tables = {schema.tables[p.table].name.lower() for p in gone if p.part is Part.TABLE}
+    tables = []
+    for t, table in enumerate(schema.tables):
+        if Pruning(Part.TABLE, t) in gone:
+            continue
+        columns = (
+            replace(
+                column,
+                values=() if Pruning(Part.VALUES, t, c) in gone else column.values,
+                description="" if Pruning(Part.DESCRIPTION, t, c) in gone else column.description,
+            )
+            for c, column in enumerate(table.columns)
+            if Pruning(Part.COLUMN, t, c) not in gone
+        )
+        keys = (key for key in table.foreign_keys if key.table.lower() not in gone_tables)
+        description = "" if Pruning(Part.DESCRIPTION, t) in gone else table.description
+        tables.append(
+            replace(table, columns=tuple(columns), foreign_keys=tuple(keys), description=description)
+        )
     return replace(schema, tables=tuple(tables))
 
 
-def _table(t: int, table: Table, gone: set[Pruning], names: set[str]) -> Table:
-    def kept(key: ForeignKey) -> bool:
-        return key.table.lower() not in names
-
-    columns = (
-        replace(
-            column,
-            values=() if Pruning(Part.VALUES, t, c) in gone else column.values,
-            description="" if Pruning(Part.DESCRIPTION, t, c) in gone else column.description,
-        )
-        for c, column in enumerate(table.columns)
-        if Pruning(Part.COLUMN, t, c) not in gone
-    )
-    return replace(
-        table,
-        columns=tuple(columns),
-        foreign_keys=tuple(filter(kept, table.foreign_keys)),
-        description="" if Pruning(Part.DESCRIPTION, t) in gone else table.description,
-    )
+def _find_keys(schema: Schema) -> set[tuple[str, str]]:
+    """Return the tables and columns of all primary and foreign keys, in lower case."""
+    own = {(table.name.lower(), name) for table in schema.tables for name in table.keys}
+    foreign = (key for table in schema.tables for key in table.foreign_keys)
+    return own | {(key.table.lower(), target.lower()) for key in foreign for target in key.targets}
 
 
-def _keys(schema: Schema) -> set[tuple[str, str]]:
-    """The columns that are part of a key or that a foreign key names, with their tables, in lower case."""
-    found = {(table.name.lower(), name) for table in schema.tables for name in table.keys}
-    for table in schema.tables:
-        for key in table.foreign_keys:
-            found |= {(key.table.lower(), target.lower()) for target in key.targets}
-    return found
-
-
-def _report(schema: Schema, cuts: Sequence[Pruning]) -> LeftOut:
-    tables = {cut.table for cut in cuts if cut.part is Part.TABLE}
-    columns = {cut[1:] for cut in cuts if cut.part is Part.COLUMN and cut.table not in tables}
-    other = [
-        cut for cut in cuts if cut.part < Part.COLUMN and cut.table not in tables and cut[1:] not in columns
-    ]
+def _report(schema: Schema, prunings: Sequence[Pruning]) -> LeftOut:
+    tables = {p.table for p in prunings if p.part is Part.TABLE}
+    columns = {p[1:] for p in prunings if p.part is Part.COLUMN and p.table not in tables}
+    parts = [p.part for p in prunings if p.table not in tables and p[1:] not in columns]
     return LeftOut(
-        values=sum(cut.part is Part.VALUES for cut in other),
-        descriptions=sum(cut.part is Part.DESCRIPTION for cut in other),
+        values=parts.count(Part.VALUES),
+        descriptions=parts.count(Part.DESCRIPTION),
         columns=tuple(
             f"{schema.tables[t].path}.{schema.tables[t].columns[c].name}" for t, c in sorted(columns)
         ),

@@ -1,4 +1,4 @@
-"""How much a table or a column has to do with a question: names, descriptions, values, neighbours."""
+"""Rate how relevant each table and column is to a question: by names, descriptions, values and neighbours."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from sql_env.prompts.values import normalize
 from sql_env.schema.model import Schema, Table
 
-_DESCRIPTION = 0.5  # of what a name is worth
-_NEIGHBOUR = 0.5  # of what a table's best neighbour is worth
-_SAYS_NOTHING = """
+_DESCRIPTION_WEIGHT = 0.5  # relative to a name
+_NEIGHBOUR_WEIGHT = 0.5  # relative to the neighbour's own score
+_WITHOUT_MEANING = """
 a about after all an and any are as at be been before between by can did do does each every find for from
 give had has have how i if in into is it its list many me more most much no not of on one or other per please
 return see show than that the their them then there these they this those to was we were what when where
 which who whom whose will with would you
 """
-_STOP_WORDS = frozenset(_SAYS_NOTHING.split())
+_STOP_WORDS = frozenset(_WITHOUT_MEANING.split())
 _ENDING = re.compile(r"(?<=\w\w)(?:ies|ie|y|es|e|s)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """Scores of the parts of a schema; only their order means anything.
+    """Scores of the parts of a schema. Only their order has a meaning.
 
     Attributes:
         tables: A score for each table, in the schema's order.
@@ -36,68 +36,65 @@ class Relevance:
 
 
 def rate_relevance(schema: Schema, text: str) -> Relevance:
-    """How relevant each table and column is to a question.
+    """Rate how relevant each table and column is to a question.
 
-    A column counts for the words of its name that the question says, for half as much those of its
-    description, and for having a value that the question mentions. A table counts for its own name and
-    for its columns, and if that is more, for half of its most relevant neighbour by a foreign key. A
-    word is worth the less the more names have it.
+    The score of a column counts the words of its name that the question has. The words of its description
+    count half as much. A value that the question mentions counts as much as a name. The score of a table
+    counts its own name and its columns; if half of the score of its best neighbour (by a foreign key) is
+    larger, it has that score. A word counts less if more names have it.
 
     Args:
-        schema: The schema, `sql_env.prompts.values.link_values` with the question where it was searched.
-        text: The question, and its evidence.
+        schema: The schema, after `sql_env.prompts.values.add_matches` if the values were searched.
+        text: The question and its evidence.
     """
-    asked = stems(text)
-    common = Counter(stem for table in schema.tables for stem in stems(_names(table)))
+    question = find_stems(text)
+    frequencies = Counter(
+        stem
+        for table in schema.tables
+        for stem in find_stems(" ".join((table.name, *(column.name for column in table.columns))))
+    )
 
-    def said(words: str) -> float:
-        """The share of the words that the question says, by weight."""
-        weights = {stem: 1 / max(1, common[stem]) for stem in stems(words)}
-        return sum(weights[stem] for stem in weights.keys() & asked) / (sum(weights.values()) or 1.0)
+    def rate(words: str) -> float:
+        """Return the weighted share of the words that the question has."""
+        weights = {stem: 1 / max(1, frequencies[stem]) for stem in find_stems(words)}
+        return sum(weights[stem] for stem in weights.keys() & question) / (sum(weights.values()) or 1.0)
+
+    def rate_table(table: Table, column_scores: tuple[float, ...]) -> float:
+        own = 2 * rate(table.name) + _DESCRIPTION_WEIGHT * rate(table.description)
+        return own + max(column_scores, default=0) + sum(column_scores) / 8
 
     columns = tuple(
         tuple(
-            said(column.name) + _DESCRIPTION * said(column.description) + bool(column.matches)
+            rate(column.name) + _DESCRIPTION_WEIGHT * rate(column.description) + bool(column.matches)
             for column in table.columns
         )
         for table in schema.tables
     )
-    own = [
-        2 * said(table.name)
-        + _DESCRIPTION * said(table.description)
-        + max(scores, default=0)
-        + sum(scores) / 8
-        for table, scores in zip(schema.tables, columns, strict=True)
-    ]
-    near = _neighbours(schema)
+    scores = [rate_table(table, own) for table, own in zip(schema.tables, columns, strict=True)]
+    neighbours = _find_neighbours(schema)
     tables = tuple(
-        max(score, _NEIGHBOUR * max((own[other] for other in near[place]), default=0.0))
-        for place, score in enumerate(own)
+        max(score, _NEIGHBOUR_WEIGHT * max((scores[other] for other in neighbours[i]), default=0.0))
+        for i, score in enumerate(scores)
     )
     return Relevance(tables, columns)
 
 
-def stems(text: str) -> frozenset[str]:
-    """The words that matter of a text or a name, in lower case and without an ending of the plural.
+def find_stems(text: str) -> frozenset[str]:
+    """Return the stems of a text or a name: lower case, without stop words and without plural endings.
 
-    A stem is not always a word: ``cities`` and ``city`` are both ``cit``.
+    A stem is not always a word: ``cities`` and ``city`` both have the stem ``cit``.
     """
     words = normalize(_CAMEL.sub(" ", text)).split()
     return frozenset(_ENDING.sub("", word) for word in words if word not in _STOP_WORDS)
 
 
-def _names(table: Table) -> str:
-    return " ".join((table.name, *(column.name for column in table.columns)))
-
-
-def _neighbours(schema: Schema) -> list[set[int]]:
-    """For each table the places of those that it refers to, or that refer to it."""
-    near: list[set[int]] = [set() for _ in schema.tables]
-    place = {table.name.lower(): i for i, table in enumerate(schema.tables)}
-    for i, table in enumerate(schema.tables):
-        for key in table.foreign_keys:
-            other = place.get(key.table.lower(), i)
-            if other != i:
-                near[i].add(other)
-                near[other].add(i)
-    return near
+def _find_neighbours(schema: Schema) -> list[set[int]]:
+    """Return for each table the places of the tables that it refers to or that refer to it."""
+    neighbours: list[set[int]] = [set() for _ in schema.tables]
+    places = {table.name.lower(): i for i, table in enumerate(schema.tables)}
+    keys = ((i, key) for i, table in enumerate(schema.tables) for key in table.foreign_keys)
+    for i, key in keys:
+        other = places.get(key.table.lower(), i)  # a table that is its own neighbour changes no score
+        neighbours[i].add(other)
+        neighbours[other].add(i)
+    return neighbours

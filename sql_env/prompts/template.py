@@ -10,19 +10,19 @@ from typing import TypedDict
 
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
-from sql_env.plugins import load_object, suggest
-from sql_env.prompts.ddl import description_and_values, display_text, schema_to_ddl
-from sql_env.schema.model import Schema, once
+from sql_env.plugins import find_named, load_object
+from sql_env.prompts.ddl import format_description_and_values, format_text, schema_to_ddl
+from sql_env.schema.model import Schema, cache_on_schema
 from sql_env.types import Task
 
 RECORD = "prompt.json"
-"""The file in a model's folder that says how it was asked."""
+"""The file in a model's folder that records the prompt template of its training."""
 
-ENGINES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
+DIALECT_NAMES = {"sqlite": "SQLite", "duckdb": "DuckDB"}
 
 
 class Message(TypedDict):
-    """One chat message, as chat templates take it."""
+    """One chat message in the form that chat templates take."""
 
     role: str
     content: str
@@ -30,16 +30,16 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A way to ask. Its text never changes: what changes it is a template of the next version.
+    """A prompt template. Its text never changes; a changed text is a template with the next version.
 
     Attributes:
         name: Its name.
         version: Its version, counted from 1.
-        render: A task, the part of the schema that is shown, the response format and the number of
-            turns, as chat messages.
-        values: Whether it shows values.
-        descriptions: Whether it shows descriptions.
-        matches: Whether values that the question mentions are looked up for it.
+        render: Returns chat messages for a task, the part of the schema that fits, the response format and
+            the number of turns.
+        values: True if the prompt shows sample values.
+        descriptions: True if it shows descriptions.
+        matches: True if it shows the values that the question mentions.
     """
 
     name: str
@@ -51,41 +51,43 @@ class Template:
 
     @property
     def id(self) -> str:
-        """``name@version``, which a run records."""
+        """The name and the version: ``name@version``. A run records it."""
         return f"{self.name}@{self.version}"
 
 
 def get_template(name: str | Template) -> Template:
-    """A template by name, the newest version of it; by ``name@version``; or by ``package.module:object``.
+    """Return a template.
+
+    Args:
+        name: The name, for its newest version; ``name@version``; or ``package.module:object``.
 
     Raises:
-        FormatError: There is none.
+        FormatError: No template has this name.
         PluginError: The object cannot be imported.
     """
     if isinstance(name, Template):
         return name
-    found = load_object(name) if ":" in name else TEMPLATES.get(name) or _BY_ID.get(name)
-    if isinstance(found, Template):
-        return found
-    if found is not None:
-        raise FormatError(f"{name!r} is no sql_env.prompts.template.Template, but a {type(found).__name__}")
-    known = sorted({*TEMPLATES, *_BY_ID})
-    raise FormatError(f"no prompt template is called {name!r}.{suggest(name, known)}")
+    if ":" not in name:
+        return find_named({**TEMPLATES, **_BY_ID}, name, "prompt template", FormatError)
+    found = load_object(name)
+    if not isinstance(found, Template):
+        raise FormatError(f"{name!r} is a {type(found).__name__}, not a sql_env.prompts.template.Template")
+    return found
 
 
 def record_template(folder: Path, chosen: Template, budget: int | None) -> None:
-    """Write into a model's folder how it was asked, for `recorded`.
+    """Write the template into a model's folder, for `read_recorded_template`.
 
     Args:
         folder: The model's folder.
         chosen: The template.
-        budget: The most that a prompt could have, in the unit of its trainer; None for no limit.
+        budget: The maximum size of a prompt, in the unit of the trainer; None for no limit.
     """
     (folder / RECORD).write_text(json.dumps({"template": chosen.id, "budget": budget}) + "\n")
 
 
-def recorded_template(folder: str | Path) -> str | None:
-    """The id of the template that a model was trained with; None where its folder does not say.
+def read_recorded_template(folder: str | Path) -> str | None:
+    """Return the id of the template of a model's training; None if its folder has no record.
 
     Raises:
         FormatError: The record is damaged.
@@ -97,63 +99,66 @@ def recorded_template(folder: str | Path) -> str | None:
         return str(json.loads(path.read_text(encoding="utf-8"))["template"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"{path} does not say which prompt template: {error!r}; mend or delete it"
+            f"{path} does not name a prompt template: {error!r}; correct or delete it"
         ) from None
 
 
-@once
-def outline(schema: Schema) -> str:
-    """The names of a schema's tables and columns, ``table(column, ...)``, a line each."""
+@cache_on_schema
+def format_outline(schema: Schema) -> str:
+    """Return the names of a schema's tables and columns: one line ``table(column, ...)`` for each table."""
     return "\n".join(
-        f"{display_text(table.name)}({', '.join(display_text(column.name) for column in table.columns)})"
+        f"{format_text(table.name)}({', '.join(format_text(column.name) for column in table.columns)})"
         for table in schema.tables
     )
 
 
-def _full(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
-    engine = ENGINES.get(task.dialect, task.dialect)
-    instruction = _instruction(form, turns)
-    system = f"You turn questions about a {engine} database into one SQL query. {instruction}"
-    parts = [f"Schema:\n{schema_to_ddl(schema)}"]
-    if task.evidence:
-        parts.append(f"Evidence: {task.evidence}")
-    parts.append(f"Question: {task.question}")
-    return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
+def _render_full(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
+    engine = DIALECT_NAMES.get(task.dialect, task.dialect)
+    return _make_chat(
+        f"You turn questions about a {engine} database into one SQL query. {_explain_format(form, turns)}",
+        f"Schema:\n{schema_to_ddl(schema)}",
+        f"Evidence: {task.evidence}" if task.evidence else "",
+        f"Question: {task.question}",
+    )
 
 
-def _compact(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
-    lines = [outline(schema), task.evidence, task.question]
+def _render_compact(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
+    lines = [format_outline(schema), task.evidence, task.question]
     return [Message(role="user", content="\n".join(line for line in lines if line) + "\n")]
 
 
-def _rich(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
-    engine = ENGINES.get(task.dialect, task.dialect)
-    system = (
+def _render_rich(task: Task, schema: Schema, form: ResponseFormat, turns: int) -> list[Message]:
+    engine = DIALECT_NAMES.get(task.dialect, task.dialect)
+    return _make_chat(
         f"You are given a {engine} database and a question. Write the one {engine} query whose result "
         f"answers the question.\n\nRules:\n"
         "- Return the columns that the question asks for, in its order, and no others.\n"
         "- Spell tables, columns and values as the schema does. Behind a column stand what it holds and "
         "some of its values, those that the question mentions first; it may have others.\n"
-        f"- {_instruction(form, turns)}"
+        f"- {_explain_format(form, turns)}",
+        f"Database schema:\n{schema_to_ddl(schema, format_description_and_values)}",
+        f"Hint: {task.evidence}" if task.evidence else "",
+        f"Question: {task.question}",
     )
-    parts = [f"Database schema:\n{schema_to_ddl(schema, description_and_values)}"]
-    if task.evidence:
-        parts.append(f"Hint: {task.evidence}")
-    parts.append(f"Question: {task.question}")
-    return [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
 
 
-def _instruction(form: ResponseFormat, turns: int) -> str:
+def _make_chat(system: str, *parts: str) -> list[Message]:
+    """Return a system message, and a user message of the parts that are not empty."""
+    user = "\n\n".join(filter(None, parts))
+    return [Message(role="system", content=system), Message(role="user", content=user)]
+
+
+def _explain_format(form: ResponseFormat, turns: int) -> str:
     place = f"in a ```{form.fence} code block" if form.fence else "as plain text"
     if form.answer:
         place = f"between <{form.answer}> and </{form.answer}>, {place}"
     think = f"First reason between <{form.think}> and </{form.think}>. Then g" if form.think else "G"
     if turns > 1:
-        return _exploring(form, place, turns)
+        return _explain_exploration(form, place, turns)
     return f"{think}ive the query {place}. Write each tag exactly once."
 
 
-def _exploring(form: ResponseFormat, place: str, turns: int) -> str:
+def _explain_exploration(form: ResponseFormat, place: str, turns: int) -> str:
     think = f", first reason between <{form.think}> and </{form.think}>. Then" if form.think else " you"
     return (
         f"You have {turns} turns. In each{think} do one of two things. Either look around: write one query "
@@ -162,17 +167,17 @@ def _exploring(form: ResponseFormat, place: str, turns: int) -> str:
     )
 
 
-FULL = Template("full", 1, _full)
+FULL = Template("full", 1, _render_full)
 """The schema as DDL with sample values, for language models."""
 
-COMPACT = Template("compact", 1, _compact, values=False)
+COMPACT = Template("compact", 1, _render_compact, values=False)
 """The bare names of tables and columns and no instruction, for tiny models trained from scratch."""
 
-RICH = Template("rich", 1, _rich, descriptions=True, matches=True)
+RICH = Template("rich", 1, _render_rich, descriptions=True, matches=True)
 """DDL with descriptions, sample values and the values that the question mentions."""
 
 _ALL = (FULL, COMPACT, RICH)
-_BY_ID = {one.id: one for one in _ALL}
+_BY_ID = {template.id: template for template in _ALL}
 
-TEMPLATES = {one.name: one for one in sorted(_ALL, key=lambda one: one.version)}
+TEMPLATES = {template.name: template for template in sorted(_ALL, key=lambda template: template.version)}
 """The newest version of every prompt template, by name."""

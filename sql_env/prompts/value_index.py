@@ -1,4 +1,4 @@
-"""An index of the texts that a database holds, kept on disk: SQLite's FTS5, one file for each database."""
+"""An index of the texts of a database: a file on disk for each database, with SQLite's FTS5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -18,17 +18,29 @@ import apsw
 
 from sql_env.caching.folder import cache_root
 from sql_env.execution.backends import Backend
-from sql_env.execution.engines.files import FileState, signature
-from sql_env.prompts.texts import read_texts
-from sql_env.types import Status
+from sql_env.execution.engines import load_engine
+from sql_env.execution.engines.files import FileState, read_signature
+from sql_env.execution.executor import Executor
+from sql_env.limits import Limits
+from sql_env.schema.quoting import quote_identifier
+from sql_env.types import ExecutionResult, Query, Status
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of the files' layout and contents. A file of another version is built again."""
+"""The version of the files' layout and contents. A file of another version is built again."""
 
-KNOWN = 256
-"""Indexes that a process keeps open, at most."""
+MAX_CHARACTERS = 100
+"""The maximum length of a text. Questions do not ask for longer ones, and they would fill a prompt."""
+
+MAX_TEXTS = 50_000
+"""The maximum number of distinct texts of a column: the first ones."""
+
+MAX_ROWS = 1_000_000
+"""The number of rows of a table, from its first row, that are searched."""
+
+MAX_OPEN = 256
+"""The maximum number of indexes that a process keeps open."""
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _TABLES = """
@@ -46,37 +58,37 @@ WHERE s.text IN (SELECT value FROM json_each(?)) ORDER BY s.rowid LIMIT ?"""
 _WORD = re.compile(r"[^\W_]")
 
 Found = tuple[str, str, str]
-"""A table, a column of it, and a text that it holds."""
+"""A table, one of its columns, and a text in this column."""
 
 
 class ValueIndex:
     """The distinct texts of a database's columns; see `load_value_index`. Thread-safe.
 
-    A text is split into words as FTS5's ``unicode61`` does, without diacritics, and words are reduced
-    to their stems (Porter's, for English). A text that has no word, such as ``#``, is kept apart.
+    FTS5's ``unicode61`` splits a text into words without diacritics, and Porter's algorithm reduces them to
+    their English stems. A text without words, such as ``#``, is kept in a separate table.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def by_words(self, words: Sequence[str], most: int) -> list[Found]:
-        """Texts that have at least one of the words, the best by BM25 first.
+    def by_words(self, words: Sequence[str], max_count: int) -> list[Found]:
+        """Return texts that have at least one of the words, the best by BM25 first.
 
         Raises:
             apsw.Error: The file is damaged.
         """
         query = " OR ".join('"' + word.replace('"', '""') + '"' for word in words if _WORD.search(word))
-        return self._select(_BY_WORDS, query, most) if query else []
+        return self._select(_BY_WORDS, query, max_count) if query else []
 
-    def by_symbol(self, symbols: Sequence[str], most: int) -> list[Found]:
-        """Texts without any word that are among these.
+    def by_symbol(self, symbols: Sequence[str], max_count: int) -> list[Found]:
+        """Return texts without words that are equal to one of the symbols.
 
         Raises:
             apsw.Error: The file is damaged.
         """
         wanted = [text for text in symbols if not _WORD.search(text)]
-        return self._select(_BY_SYMBOL, json.dumps(wanted), most) if wanted else []
+        return self._select(_BY_SYMBOL, json.dumps(wanted), max_count) if wanted else []
 
     def _select(self, sql: str, *bindings: str | int) -> list[Found]:
         with self._lock:
@@ -85,106 +97,105 @@ class ValueIndex:
 
 
 def load_value_index(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
-    """The index of a database: the one on disk, where it is whole and the database has not changed since.
+    """Load the index of a database from disk, or build it.
 
-    Otherwise it is built, by queries that run as a model's do: read-only, under the default limits, in
-    a worker; a column whose query fails is left out. Of two processes one builds and the other waits.
-    Where the cache (`sql_env.caching.folder.cache_root`) cannot be written the index is kept in memory.
+    It is built if there is no file, if the file is damaged, or if the database has changed. The queries run
+    like a model's: read-only, under the default limits, in a worker. A column whose query fails is left out.
+    If two processes need an index, one builds it and the other waits. If the cache
+    (`sql_env.caching.folder.cache_root`) cannot be written, the index stays in memory.
 
     Raises:
-        DatabaseError: The database is missing or is none, or the dialect has no engine.
+        DatabaseError: The database is missing or invalid, or the dialect has no engine.
     """
     path = os.path.abspath(database)
-    key = (os.getpid(), path, dialect, signature(path))  # a fork must not use its parent's connections
-    if key not in _known:
-        while len(_known) >= KNOWN:
-            _known.pop(next(iter(_known)), None)
-        _known[key] = ValueIndex(_load(executor, path, dialect))
-    return _known[key]
+    # The process id is in the key because an SQLite connection must not be used in a forked process.
+    key = (os.getpid(), path, dialect, read_signature(path))
+    if key not in _open_indexes:
+        while len(_open_indexes) >= MAX_OPEN:
+            _open_indexes.pop(next(iter(_open_indexes)), None)  # None: another thread may remove it first
+        _open_indexes[key] = ValueIndex(_load(executor, path, dialect))
+    return _open_indexes[key]
 
 
-def rebuilt(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
-    """The index of a database, built anew, because the one on disk has turned out to be damaged."""
+def rebuild_value_index(executor: Backend, database: str, dialect: str = "sqlite") -> ValueIndex:
+    """Build the index of a database again, because a query has found its file damaged."""
     path = os.path.abspath(database)
-    log.warning("the index of the values of %s is damaged: it is built again", path)
+    log.warning("the value index of %s is damaged and is built again", path)
     with suppress(OSError):
-        _file(path, dialect).unlink(missing_ok=True)
-    _known.clear()
+        _locate(path, dialect).unlink(missing_ok=True)
+    _open_indexes.clear()
     return load_value_index(executor, path, dialect)
 
 
-_known: dict[tuple[int, str, str, FileState], ValueIndex] = {}
+_open_indexes: dict[tuple[int, str, str, FileState], ValueIndex] = {}
 
 
-def _file(database: str, dialect: str) -> Path:
-    """One file for each database, so that a new state of it takes the place of the old."""
+def _locate(database: str, dialect: str) -> Path:
+    """Return the path of an index. It does not depend on the database's state, so a new index replaces it."""
     name = sha256(f"{dialect}:{os.path.realpath(database)}".encode("utf-8", "replace")).hexdigest()[:32]
     return cache_root() / "values" / f"{name}.sqlite"
 
 
 def _load(executor: Backend, database: str, dialect: str) -> apsw.Connection:
-    file = _file(database, dialect)
-    stamp = json.dumps([VERSION, *signature(database)])
-    if whole := _opened(file, stamp):
-        return whole
+    file = _locate(database, dialect)
+    stamp = json.dumps([VERSION, *read_signature(database)])
+    if connection := _open(file, stamp):
+        return connection
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(file.with_suffix(".lock")):
-            return _opened(file, stamp) or _written(file, stamp, executor, database, dialect)
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process or thread builds; the others wait, then open it
+            return _open(file, stamp) or _write(file, stamp, executor, database, dialect)
     except OSError as error:
-        log.warning("the index of the values of %s is kept in memory: %s", database, error)
+        log.warning("the value index of %s is kept in memory: %s", database, error)
         connection = apsw.Connection(":memory:")
         _build(connection, stamp, executor, database, dialect)
         return connection
 
 
-def _opened(file: Path, stamp: str) -> apsw.Connection | None:
-    """The file, where it is whole, of this version, and of the database's present state."""
+def _open(file: Path, stamp: str) -> apsw.Connection | None:
+    """Open a file if it is complete, of this version, and built from the present state of the database."""
     try:
         connection = apsw.Connection(f"file://{quote(str(file))}?mode=ro&immutable=1", _READ_ONLY)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        [(size, own)] = connection.execute(
+        [(size, own_stamp)] = connection.execute(
             "SELECT p.page_count * s.page_size, a.stamp "
             "FROM pragma_page_count AS p, pragma_page_size AS s, about AS a"
         ).fetchall()
     except (apsw.Error, ValueError):
         return None
-    return connection if own == stamp and file.stat().st_size == size else None
+    return connection if own_stamp == stamp and file.stat().st_size == size else None
 
 
-def _written(file: Path, stamp: str, executor: Backend, database: str, dialect: str) -> apsw.Connection:
-    """Build beside the file, then move there in one step.
+def _write(file: Path, stamp: str, executor: Backend, database: str, dialect: str) -> apsw.Connection:
+    """Build a temporary file, then rename it: a reader never sees an incomplete file.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
-    fresh = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    temporary = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        connection = apsw.Connection(str(fresh))
-        try:
+        with closing(apsw.Connection(str(temporary))) as connection:
             connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").fetchall()
-            lasting = _build(connection, stamp, executor, database, dialect)
-        finally:
-            connection.close()
-        if lasting:
-            fresh.replace(file)
-            fresh = file
-        if (made := _opened(fresh, stamp)) is None:
-            raise OSError(f"{fresh} is not what was written")
-        return made
+            keep = _build(connection, stamp, executor, database, dialect)
+        if keep:
+            temporary.replace(file)
+        written = _open(file if keep else temporary, stamp)
+        if written is None:
+            raise OSError(f"{file} cannot be read after it was written")
+        return written
     except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
-        raise OSError(f"cannot write {fresh}: {error}") from error
+        raise OSError(f"cannot write {temporary}: {error}") from error
     finally:
-        if fresh != file:
-            fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _build(connection: apsw.Connection, stamp: str, executor: Backend, database: str, dialect: str) -> bool:
-    """Write an index; whether it may be kept, because no worker failed, which may pass."""
-    lasting, places = True, 0
+    """Write an index. Return False if a worker failed: the file must not be kept, the next try may work."""
+    keep, places = True, 0
     with connection:
         connection.execute(_TABLES)
-        for table, column, result in read_texts(executor, database, dialect):
+        for table, column, result in _read_texts(executor, database, dialect):
             places += 1
             connection.execute("INSERT INTO place VALUES (?, ?, ?)", (places, table, column))
             found = [str(text) for (text,) in result.rows]
@@ -192,16 +203,40 @@ def _build(connection: apsw.Connection, stamp: str, executor: Backend, database:
             symbols = [(text, places) for text in found if not _WORD.search(text)]
             connection.executemany("INSERT INTO value VALUES (?, ?)", words)
             connection.executemany("INSERT INTO symbol VALUES (?, ?)", symbols)
-            lasting = lasting and result.status is not Status.UNAVAILABLE
+            keep = keep and result.status is not Status.UNAVAILABLE
             if not result.ok:
                 log.warning("values of %s.%s in %s are left out: %s", table, column, database, result.error)
         connection.execute("INSERT INTO about VALUES (?)", (stamp,))
-    return lasting
+    return keep
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock file: one process or thread builds, the others wait and find its work."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
+    """Yield for each column its table's `path`, its name, and a result with one distinct text per row.
+
+    The queries run under the default limits, not the executor's: so all callers get the same texts.
+
+    Raises:
+        DatabaseError: The database is missing or invalid, or the dialect has no engine.
+    """
+    schema, engine = executor.schema(database, dialect), load_engine(dialect, Limits())
+    with ExitStack() as stack:
+        runner: Backend = executor
+        if executor.limits != Limits():
+            workers = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
+            runner = stack.enter_context(Executor(workers=workers))
+        for table in schema.tables:
+            parts = (table.schema_name, table.name)
+            path = ".".join(quote_identifier(part, schema.keywords) for part in parts if part)
+            queries = [
+                engine.distinct_texts.format(
+                    table=path,
+                    column=quote_identifier(column.name, schema.keywords),
+                    max_rows=MAX_ROWS,
+                    max_characters=MAX_CHARACTERS,
+                    max_texts=MAX_TEXTS,
+                )
+                for column in table.columns
+            ]
+            results = runner.run_many([Query(database, sql, dialect) for sql in queries])
+            for column, result in zip(table.columns, results, strict=True):
+                yield table.path, column.name, result

@@ -1,6 +1,7 @@
-"""Values of a database that a question mentions: found by BM25, chosen by longest common substring.
+"""Find the values of a database that a question mentions.
 
-CodeS (arXiv 2402.16347), OmniSQL (arXiv 2503.02240) and SQL-R1 (arXiv 2504.08600) show such values.
+BM25 proposes values, and the longest common substring selects them. CodeS (arXiv 2402.16347), OmniSQL
+(arXiv 2503.02240) and SQL-R1 (arXiv 2504.08600) show such values in their prompts.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from dataclasses import dataclass, replace
 import apsw
 
 from sql_env.execution.backends import Backend
-from sql_env.prompts.value_index import Found, load_value_index, rebuilt
+from sql_env.prompts.value_index import Found, ValueIndex, load_value_index, rebuild_value_index
 from sql_env.schema.model import Schema
 
-MOST = 10
-"""Distinct values that are chosen, at most."""
+MAX_MATCHES = 10
+"""The maximum number of distinct values that are selected."""
 
-POOL = 100
-"""Places of values that BM25 proposes, at most."""
+MAX_CANDIDATES = 100
+"""The maximum number of candidates that BM25 proposes."""
 
-OVERLAP = 0.7
-"""The least `overlap` of a value that is chosen: high enough to leave out what shares one word of
-several with the question, low enough for a plural. Between 0.6 and 0.85 it makes little difference."""
+MIN_OVERLAP = 0.7
+"""The smallest overlap (see `measure_overlap`) of a selected value. It is high enough to reject a value
+that shares one of several words with the question, and low enough to accept a plural. Between 0.6 and 0.85
+it makes little difference."""
 
-_READ = 10_000  # characters of a question; real ones have some hundreds
+_MAX_QUESTION = 10_000  # characters; real questions have some hundreds
 _WORDS = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r"""'([^'\n]{1,100})'|"([^"\n]{1,100})"|`([^`\n]{1,100})`|[“‘]([^”’\n]{1,100})[”’]""")
 
@@ -36,10 +38,10 @@ class Match:
     """A value that a text mentions.
 
     Attributes:
-        table: The `sql_env.schema.model.Table.path` of the table that holds it.
-        column: The column.
+        table: The `sql_env.schema.model.Table.path` of the table that has it.
+        column: The column that has it.
         value: The value.
-        score: Its `overlap` with the text, from 0 to 1.
+        score: Its overlap with the text, from 0 to 1.
     """
 
     table: str
@@ -49,85 +51,84 @@ class Match:
 
 
 def find_matches(
-    executor: Backend, database: str, dialect: str, text: str, most: int = MOST
+    executor: Backend, database: str, dialect: str, text: str, max_values: int = MAX_MATCHES
 ) -> tuple[Match, ...]:
-    """The values that a text mentions, each in every column that was proposed, the best first.
+    """Find the values that a text mentions, in each column that was proposed, the best first.
 
-    A value without letters and digits, such as ``#``, is found where the text quotes it.
+    A value without letters and digits, such as ``#``, is found if the text has it in quotes.
 
     Args:
         executor: Builds the index if there is none yet; see `sql_env.prompts.value_index`.
         database: The database's path.
         dialect: The engine that runs its queries.
-        text: A question, and its evidence.
-        most: Distinct values at most.
+        text: A question and its evidence.
+        max_values: The maximum number of distinct values.
 
     Raises:
-        DatabaseError: The database is missing or is none, or the dialect has no engine.
+        DatabaseError: The database is missing or invalid, or the dialect has no engine.
     """
-    text = text[:_READ]
+    text = text[:_MAX_QUESTION]
     words = list(dict.fromkeys(_WORDS.findall(text)))
     quoted = [part.strip() for groups in _QUOTED.findall(text) for part in groups if part.strip()]
+
+    def search(index: ValueIndex) -> tuple[list[Found], list[Found]]:
+        return index.by_words(words, MAX_CANDIDATES), index.by_symbol(quoted, MAX_CANDIDATES)
+
     try:
-        index = load_value_index(executor, database, dialect)
-        by_words, symbols = index.by_words(words, POOL), index.by_symbol(quoted, POOL)
+        by_words, by_symbol = search(load_value_index(executor, database, dialect))
     except apsw.Error:
-        index = rebuilt(executor, database, dialect)
-        by_words, symbols = index.by_words(words, POOL), index.by_symbol(quoted, POOL)
-    return _best(by_words, symbols, text, most)
+        by_words, by_symbol = search(rebuild_value_index(executor, database, dialect))
+    return _select(by_words, by_symbol, text, max_values)
 
 
-def _best(by_words: Sequence[Found], symbols: Sequence[Found], text: str, most: int) -> tuple[Match, ...]:
-    spoken = normalize(text)
-    scores = {value: overlap(value, spoken) for value in dict.fromkeys(value for *_, value in by_words)}
-    scores |= {value: 1.0 for *_, value in symbols}
-    good = [value for value, score in scores.items() if score >= OVERLAP]
-    chosen = sorted(good, key=lambda value: (-scores[value], -len(value)))[:most]  # stable: else by BM25
-    rank = {value: place for place, value in enumerate(chosen)}
-    found = sorted((one for one in (*by_words, *symbols) if one[2] in rank), key=lambda one: rank[one[2]])
+def _select(
+    by_words: Sequence[Found], by_symbol: Sequence[Found], text: str, max_values: int
+) -> tuple[Match, ...]:
+    normalized = normalize(text)
+    distinct = dict.fromkeys(value for *_, value in by_words)  # in the order of BM25
+    scores = {value: measure_overlap(value, normalized) for value in distinct}
+    scores |= {value: 1.0 for *_, value in by_symbol}
+    good = [value for value, score in scores.items() if score >= MIN_OVERLAP]
+    good.sort(key=lambda value: (-scores[value], -len(value)))  # stable: ties keep the order of BM25
+    rank = {value: place for place, value in enumerate(good[:max_values])}
+    found = sorted((one for one in (*by_words, *by_symbol) if one[2] in rank), key=lambda one: rank[one[2]])
     return tuple(Match(table, column, value, scores[value]) for table, column, value in found)
 
 
-def overlap(value: str, spoken: str) -> float:
-    """The share of a value that its longest common substring with a text covers.
+def measure_overlap(value: str, normalized: str) -> float:
+    """Return the share of a value that its longest common substring with a text covers.
 
-    Both are compared as `normal` has them, so that the ends of a word count, and ``art`` does not
-    lie in ``party``.
+    Both are compared after `normalize`: the ends of a word count, so ``art`` is not a part of ``party``.
 
     Args:
         value: The value.
-        spoken: The text, `normal` already.
+        normalized: The text, after `normalize`.
 
     Example:
-        >>> overlap("New York City", normal("Who lives in New York?"))
+        >>> measure_overlap("New York City", normalize("Who lives in New York?"))
         0.6666666666666666
     """
     own, longest, start = normalize(value), 0, 0
     for end in range(1, len(own) + 1):
-        while own[start:end] not in spoken:  # a window that slides: what holds a stranger is one, too
+        while own[start:end] not in normalized:  # a sliding window: if a part is missing, so is the whole
             start += 1
         longest = max(longest, end - start)
     return longest / len(own)
 
 
 def normalize(text: str) -> str:
-    """A text's words in lower case without diacritics, a blank before, between and after them."""
+    """Return a text's words in lower case without diacritics, with a blank before and after each."""
     letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return f" {' '.join(_WORDS.findall(''.join(letters).casefold()))} "
 
 
-def link_values(schema: Schema, found: Iterable[Match]) -> Schema:
-    """A schema whose columns know which of their values were found."""
+def add_matches(schema: Schema, matches: Iterable[Match]) -> Schema:
+    """Return a schema whose columns have the values that were found in them."""
     by_column: dict[tuple[str, str], list[str]] = {}
-    for match in found:
+    for match in matches:
         by_column.setdefault((match.table, match.column), []).append(match.value)
     if not by_column:
         return schema
-    tables = []
-    for table in schema.tables:
-        columns = (
-            replace(column, matches=tuple(by_column.get((table.path, column.name), ())))
-            for column in table.columns
-        )
-        tables.append(replace(table, columns=tuple(columns)))
-    return replace(schema, tables=tuple(tables))
+    return schema.map_columns(
+        lambda table, column: replace(column, matches=tuple(by_column.get((table.path, column.name), ())))
+    )

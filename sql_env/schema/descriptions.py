@@ -1,4 +1,4 @@
-"""What a database's columns mean, from the files that lie beside it."""
+"""Descriptions of a database's columns, from files beside the database."""
 
 from __future__ import annotations
 
@@ -9,65 +9,66 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sql_env.schema.model import Schema
+from sql_env.schema.model import Column, Schema, Table
 
 log = logging.getLogger(__name__)
 
 FOLDER = "database_description"
-"""The folder beside a database, in which ``<table>.csv`` describes the columns of each table.
+"""The folder beside a database. Its file ``<table>.csv`` describes the columns of a table.
 
-The layout is BIRD's (arXiv 2305.03111). Its header names ``original_column_name``, the column in the
-database; ``column_name``, its name in words; ``column_description``; ``data_format``, which is not
-used; and ``value_description``. Any benchmark may bring such a folder.
+The layout is BIRD's (arXiv 2305.03111). The columns of the file are ``original_column_name`` (the name in
+the database), ``column_name`` (the name in words), ``column_description``, ``data_format`` (not used) and
+``value_description``. Any benchmark can have such a folder.
 """
 
-MOST_BYTES = 1_000_000
-"""A file that is larger describes no table, and is left alone."""
+MAX_FILE_BYTES = 1_000_000
+"""A larger file is ignored: it does not describe a table."""
 
 _MISREAD = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
-"""Control characters as which a careless editor has saved the quotes and dashes of Windows."""
+"""Control characters that stand for quotes and dashes, because an editor took Windows-1252 for Latin-1."""
 
 
 def add_descriptions(schema: Schema, database: str) -> Schema:
-    """A schema with the descriptions that lie beside its database, where it has none of its own.
+    """Return a schema with the descriptions beside its database, for columns that have none.
 
-    A file that cannot be read is logged and passed over. Bytes that are not UTF-8 are read as
-    Windows-1252, and what no encoding explains is replaced.
+    A file that cannot be read is logged and ignored. Bytes that are not UTF-8 are read as Windows-1252;
+    bytes that are invalid there, too, are replaced.
     """
-    files = _files(Path(database).parent / FOLDER)
+    files = _find_files(Path(database).parent / FOLDER)
     if not files:
         return schema
-    tables = []
-    for table in schema.tables:
-        known = _columns(files[table.name.lower()]) if table.name.lower() in files else {}
-        columns = (
-            replace(column, description=column.description or known.get(column.name.strip().lower(), ""))
-            for column in table.columns
-        )
-        tables.append(replace(table, columns=tuple(columns)))
-    return replace(schema, tables=tuple(tables))
+    described = {
+        table.name: _read_descriptions(files[table.name.lower()])
+        for table in schema.tables
+        if table.name.lower() in files
+    }
+
+    def find(table: Table, column: Column) -> str:
+        return described.get(table.name, {}).get(column.name.strip().lower(), "")
+
+    return schema.map_columns(lambda t, c: replace(c, description=c.description or find(t, c)))
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """The folder's files by the lower-case name of their table, which BIRD does not always spell alike."""
+def _find_files(folder: Path) -> dict[str, Path]:
+    """Find the files by the name of their table in lower case: BIRD's spelling is not always the same."""
     try:
         return {path.stem.strip().lower(): path for path in sorted(folder.glob("*.csv"))}
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return {}
 
 
-def _columns(path: Path) -> dict[str, str]:
+def _read_descriptions(path: Path) -> dict[str, str]:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise OSError(f"more than {MOST_BYTES:,} bytes")
-        rows = list(csv.DictReader(_text(path.read_bytes()).splitlines(keepends=True)))
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise OSError(f"more than {MAX_FILE_BYTES:,} bytes")
+        rows = list(csv.DictReader(_decode(path.read_bytes()).splitlines(keepends=True)))
     except (OSError, csv.Error) as error:
-        log.warning("the descriptions in %s are left out: %s", path, error)
+        log.warning("the descriptions in %s are ignored: %s", path, error)
         return {}
-    return {_cell(row, "original_column_name").lower(): "; ".join(_words(row)) for row in rows}
+    return {_cell(row, "original_column_name").lower(): "; ".join(_describe(row)) for row in rows}
 
 
-def _text(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -75,8 +76,8 @@ def _text(data: bytes) -> str:
     return text.translate(_MISREAD).replace("\0", "")
 
 
-def _words(row: Mapping[str, object]) -> Iterator[str]:
-    """The column's description, else its name in words where that says more; and that of its values."""
+def _describe(row: Mapping[str, object]) -> Iterator[str]:
+    """Yield the column's description, or its name in words if that adds something; then its values'."""
     name, column = _cell(row, "column_name"), _cell(row, "original_column_name")
     meaning = _cell(row, "column_description")
     if meaning or _letters(name) != _letters(column):

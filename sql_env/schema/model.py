@@ -1,9 +1,9 @@
-"""What a database consists of, as far as a model that writes queries has to know."""
+"""The tables, columns and keys of a database, for prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,11 +12,11 @@ from sql_env.types import Value
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SAMPLES = 3
-"""Distinct values that an engine reads of a column, at most."""
+MAX_SAMPLES = 3
+"""The maximum number of distinct values that an engine reads of a column."""
 
-SCANNED = 1_000
-"""Rows that it searches for them, the table's first."""
+MAX_SCANNED_ROWS = 1_000
+"""The number of rows, from the first row of a table, that an engine searches for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Column:
 
     Attributes:
         name: Its name, unquoted.
-        type: Its declared type, as the database words it: in SQLite any text, or none.
-        values: Some of its values.
-        description: What it holds, in words; empty where nobody has said so.
-        matches: Values that a question mentions, the best first; see `sql_env.prompts.values.link_values`.
+        type: Its declared type in the database's spelling. SQLite allows any text, or none.
+        values: Sample values.
+        description: Its meaning in words; may be empty.
+        matches: Values that the question mentions, the best first; see `sql_env.prompts.values.add_matches`.
     """
 
     name: str
@@ -40,7 +40,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """Columns that refer to another table's columns (to its primary key, where none are named)."""
+    """A reference from columns of a table to columns of another table.
+
+    Attributes:
+        columns: The columns that refer.
+        table: The name of the other table.
+        targets: The columns of the other table; empty for its primary key.
+    """
 
     columns: tuple[str, ...]
     table: str
@@ -54,23 +60,23 @@ class Table:
     Attributes:
         name: Its name, unquoted.
         columns: Its columns.
-        primary_key: The names of its primary key's columns.
+        primary_key: The names of the columns of its primary key.
         foreign_keys: Its references to other tables.
-        space: The schema of the database that it is in, where that must be said (DuckDB).
-        description: What it holds, in words; may be empty.
+        schema_name: The DuckDB schema that contains it; empty for the default schema and in SQLite.
+        description: Its meaning in words; may be empty.
     """
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
-    space: str = ""
+    schema_name: str = ""
     description: str = ""
 
     @property
     def path(self) -> str:
-        """What tells it from every other table: its name, behind that of its schema where it has one."""
-        return f"{self.space}.{self.name}" if self.space else self.name
+        """The name that is unique in the database: ``schema.table``, or ``table`` without a schema."""
+        return f"{self.schema_name}.{self.name}" if self.schema_name else self.name
 
     @property
     def keys(self) -> frozenset[str]:
@@ -81,34 +87,42 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of a database, in the order in which they were made.
+    """The tables of a database in the order of their creation.
 
-    Views, constraints other than keys, and binary values are left out.
+    It has no views, no constraints other than keys, and no binary values.
     `sql_env.prompts.ddl.schema_to_ddl` writes it as SQL.
 
     Attributes:
         tables: The tables.
-        keywords: Words that must be quoted as names, in upper case.
-        made: What `once` has made of it.
+        keywords: Words that must be quoted when they are names, in upper case.
+        cache: Results of functions with `cache_on_schema`.
     """
 
     tables: tuple[Table, ...]
     keywords: frozenset[str] = field(default=frozenset(), repr=False)
-    made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def map_columns(self, change: Callable[[Table, Column], Column]) -> Schema:
+        """Return a schema whose columns are the results of ``change``."""
+        tables = (
+            replace(table, columns=tuple(change(table, column) for column in table.columns))
+            for table in self.tables
+        )
+        return replace(self, tables=tuple(tables))
 
 
-def once(make: Callable[Concatenate[Schema, P], T]) -> Callable[Concatenate[Schema, P], T]:
-    """A function that makes the same of a schema each time, made to do it once and keep it there.
+def cache_on_schema(function: Callable[Concatenate[Schema, P], T]) -> Callable[Concatenate[Schema, P], T]:
+    """Decorate a pure function of a schema: its results are kept in `Schema.cache`.
 
-    A schema is read once and asked about for each of its tasks, again and again in training.
+    A schema is read once and then used for each task of its database, many times in a training run.
     """
 
-    @wraps(make)
-    def kept(schema: Schema, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        key = (make, args, tuple(kwargs.items()))
-        if key not in schema.made:
-            schema.made[key] = make(schema, *args, **kwargs)
-        found: T = schema.made[key]
-        return found
+    @wraps(function)
+    def cached(schema: Schema, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, args, tuple(kwargs.items()))
+        if key not in schema.cache:
+            schema.cache[key] = function(schema, *args, **kwargs)
+        result: T = schema.cache[key]
+        return result
 
-    return kept
+    return cached

@@ -28,7 +28,7 @@ class GoldTarget:
         self.database, self.sql, self.dialect = query.database, query.sql, query.dialect
         self.gold = gold
         self.prepare = comparison.prepare
-        self.steps = limits.budget(gold.steps)
+        self.steps = limits.step_limit(gold.steps)
         self.references = (Reference(comparison.name, gold),) if gold.result.ok else ()
 
 

@@ -10,7 +10,7 @@ from sql_env.caching.gold_cache import GoldCache, GoldKey
 from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold, Order, get_comparison, make_gold
 from sql_env.execution.backends import Backend
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 from sql_env.execution.messages import Judgement, JudgeRequest
 from sql_env.scoring.batch import GoldTarget
 from sql_env.scoring.stats import Counters
@@ -46,7 +46,9 @@ class GoldResults:
         """Return the target of each task, under ``id(task)``."""
         began = perf_counter()
         distinct = {id(task): task for task in tasks}
-        files = {database: signature(database) for database in {task.database for task in distinct.values()}}
+        files = {
+            database: read_signature(database) for database in {task.database for task in distinct.values()}
+        }
         keys = {}
         for place, task in distinct.items():
             comparison = get_comparison(self._comparison or task.comparison)
@@ -110,4 +112,4 @@ def _order(key: GoldKey, result: ExecutionResult) -> Order | None:
     """The order of a gold's rows. One row needs none, and to find it takes a slow parser."""
     if not result.ok or len(result.rows) < 2:
         return None
-    return get_comparison(key.comparison).order(key.query.sql, key.query.dialect)
+    return get_comparison(key.comparison).find_order(key.query.sql, key.query.dialect)

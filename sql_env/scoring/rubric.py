@@ -126,10 +126,10 @@ def load_rubric(spec: RubricSpec) -> Rubric:
         ComparisonError: The comparison is unknown.
     """
     if isinstance(spec, str):
-        if spec in plugins.names(plugins.PRESETS):
+        if spec in plugins.list_names(plugins.PRESETS):
             return _from_preset(spec, plugins.load(plugins.PRESETS, spec))
-        if spec not in plugins.names(plugins.REWARDS) and ":" not in spec:
-            known = plugins.names(plugins.PRESETS) + plugins.names(plugins.REWARDS)
+        if spec not in plugins.list_names(plugins.REWARDS) and ":" not in spec:
+            known = plugins.list_names(plugins.PRESETS) + plugins.list_names(plugins.REWARDS)
             raise PluginError(f"no preset or reward is called {spec!r}.{plugins.suggest(spec, known)}")
         return _from_preset(spec, {"rewards": [spec]})
     if isinstance(spec, Mapping):

@@ -37,7 +37,7 @@ finally:
 """
     wide = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=wide)
-    for name in plugins.names(plugins.COMMANDS):
+    for name in plugins.list_names(plugins.COMMANDS):
         said = inspect.getdoc(plugins.load(plugins.COMMANDS, name)).split("\n\n")[0].split("\n")[0]
         [line] = [line for line in done.stdout.splitlines() if line.startswith(f"│ {name} ")]
         assert said in line
@@ -48,12 +48,12 @@ def test_what_a_command_says_is_read_or_else_imported(tmp_path, monkeypatch):
     (tmp_path / "written.py").write_text('raise OSError\ndef f():\n    """Say  so."""\n')
     (tmp_path / "made.py").write_text('f = type("F", (), {"__doc__": "Say so, too."})()\n')
     monkeypatch.syspath_prepend(tmp_path)
-    assert plugins.docstring(plugins.COMMANDS, "written:f") == "Say  so."
-    assert plugins.docstring(plugins.COMMANDS, "made:f") == "Say so, too."
+    assert plugins.read_docstring(plugins.COMMANDS, "written:f") == "Say  so."
+    assert plugins.read_docstring(plugins.COMMANDS, "made:f") == "Say so, too."
     with pytest.raises(PluginError, match="cannot load"):
-        plugins.docstring(plugins.COMMANDS, "written:g")
+        plugins.read_docstring(plugins.COMMANDS, "written:g")
     with pytest.raises(PluginError, match="Did you mean 'check'"):
-        plugins.docstring(plugins.COMMANDS, "chek")
+        plugins.read_docstring(plugins.COMMANDS, "chek")
 
 
 def test_run_runs_a_query_and_refuses_a_write(concerts):
@@ -93,12 +93,12 @@ def test_score_prints_what_the_scorer_says(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 1: not of the form"),
-        ('{"task_id": "demo-test-0001"}', "line 1: not of the form"),
+        ("{", "line 1: expected"),
+        ('{"task_id": "demo-test-0001"}', "line 1: expected"),
         ('{"task_id": "x", "completion": ""}', "no task has the id 'x'"),
-        ('{"task_id": ["x"], "completion": ""}', "line 1: not of the form"),
-        ('{"task_id": "demo-test-0001", "completion": null}', "line 1: not of the form"),
-        ("[" * 100_000, "line 1: not of the form"),
+        ('{"task_id": ["x"], "completion": ""}', "line 1: expected"),
+        ('{"task_id": "demo-test-0001", "completion": null}', "line 1: expected"),
+        ("[" * 100_000, "line 1: expected"),
         ("\udcff", "cannot read"),
     ],
 )
@@ -117,7 +117,7 @@ def test_check_reward():
     for params in ("max_length=9", "[9]"):
         done = sql_env("check-reward", "length", "--params", params)
         assert done.returncode == 2
-        assert "no JSON object" in done.stderr
+        assert "not a JSON object" in done.stderr
     done = sql_env("check-reward", "json:dumps")
     assert done.returncode == 2
     assert done.stderr.startswith("RewardError")

@@ -32,9 +32,9 @@ def test_a_reward_is_found_by_name_and_by_place():
         ("lenght", "Did you mean 'length'.*Known: execution, format, length, result"),
         ("rewards.format:fromat", "cannot load.*fromat"),
         ("no.such.module:x", "No module named 'no'"),
-        (":x", "not of the form"),
+        (":x", "not have the form"),
         (".a:b", "cannot load"),
-        ("rewards.format:", "not of the form"),
+        ("rewards.format:", "not have the form"),
     ],
 )
 def test_a_mistake_says_how_to_mend_it(spec, message):

@@ -10,7 +10,7 @@ import torch
 from benchmarks.demo import demo
 from sql_env import Scorer
 from sql_env.errors import PluginError
-from sql_env.plugins import ALGORITHMS, load_object, names
+from sql_env.plugins import ALGORITHMS, list_names, load_object
 from sql_env.scoring.rubric import Rubric, WeightedReward
 from trainers.algorithms import Algorithm, algorithm, algorithms
 from trainers.dataset import Prompter
@@ -24,7 +24,7 @@ ASKED_FOR = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
 def test_both_back_ends_run_what_is_asked_for():
     assert set(algorithms("trl")) >= ASKED_FOR | {"cispo", "sapo"}
     assert set(algorithms("verl")) >= ASKED_FOR | {"reinforce_plus_plus", "ppo", "cispo", "sapo"}
-    assert set(algorithms("trl")) | set(algorithms("verl")) == set(names(ALGORITHMS))
+    assert set(algorithms("trl")) | set(algorithms("verl")) == set(list_names(ALGORITHMS))
 
 
 @pytest.mark.parametrize("name", algorithms("trl"))
@@ -34,7 +34,7 @@ def test_trl_knows_every_argument(name):
     assert set(settings.arguments) <= {field.name for field in fields(load_object(settings.config))}
 
 
-@pytest.mark.parametrize("name", names(ALGORITHMS))
+@pytest.mark.parametrize("name", list_names(ALGORITHMS))
 def test_every_algorithm_names_its_source(name):
     settings = [algorithm(name, backend) for backend in ("trl", "verl") if name in algorithms(backend)]
     assert settings
@@ -42,7 +42,7 @@ def test_every_algorithm_names_its_source(name):
     assert "arXiv" in source or "documentation" in source
 
 
-@pytest.mark.parametrize("name", names(ALGORITHMS))
+@pytest.mark.parametrize("name", list_names(ALGORITHMS))
 def test_the_table_says_what_each_sets_and_that_it_ran(name):
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     [row] = [line for line in lines if line.startswith(f"| `{name}` |")]

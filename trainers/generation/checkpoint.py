@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.generation.generator import Chat
 from sql_env.errors import GenerationError
-from sql_env.prompts.prompt import chat_text
+from sql_env.prompts.prompt import join_messages
 from trainers.generation.sampling import encode
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")
@@ -49,7 +49,7 @@ class Checkpoint:
 
     def encode(self, chat: Chat) -> list[int]:
         """The tokens of a prompt: by the chat template, or as plain text where there is none."""
-        prompt = chat if self.tokenizer.chat_template is not None else chat_text(chat)
+        prompt = chat if self.tokenizer.chat_template is not None else join_messages(chat)
         return encode(prompt, self.tokenizer)
 
     def identity(self) -> dict[str, str]:

@@ -54,7 +54,7 @@ def checks() -> dict[str, Check]:
     Raises:
         PluginError: One cannot be loaded.
     """
-    return {name: plugins.load(GROUP, name) for name in plugins.names(GROUP)}
+    return {name: plugins.load(GROUP, name) for name in plugins.list_names(GROUP)}
 
 
 def health(

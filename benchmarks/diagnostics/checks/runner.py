@@ -149,7 +149,7 @@ class _Chunk:
 
     def _known(self, query: Query, semantics: Comparison) -> Gold:
         """What the query returned, with the rows that tie as far as the comparison lets them."""
-        order = semantics.order(query.sql, query.dialect)
+        order = semantics.find_order(query.sql, query.dialect)
         probe = order.probe if order is not None else None
         probed = self._executor.run(replace(query, sql=probe)) if probe else None
         return make_gold(self._results[query], order, probed)
@@ -157,10 +157,10 @@ class _Chunk:
     def _variant(self, query: Query, before: Gold, semantics: Comparison) -> Variant:
         result = self._results[query]
         told = result.ok and before.result.ok
-        changed = not semantics.equal(result, before) if told else None
+        changed = not semantics.is_equal(result, before) if told else None
         return Variant(query.sql, result, before.result, changed)
 
 
 def _variants(query: Query, rollout: Rollout, semantics: Comparison) -> Variants:
-    order: Order | None = semantics.order(query.sql, query.dialect)
+    order: Order | None = semantics.find_order(query.sql, query.dialect)
     return variants(query.sql, query.dialect, len(rollout.gold.columns), order is not None)

@@ -89,7 +89,7 @@ def of_database(database: str, dialect: str = "sqlite") -> Names:
     """
     engine = load_engine(dialect, Limits())
     try:
-        tables = engine.schema(database).tables
+        tables = engine.read_schema(database).tables
     finally:
         engine.close()
     columns = [(place, column.name) for place, table in enumerate(tables) for column in table.columns]

@@ -1,4 +1,7 @@
-"""The engines by dialect, each imported when it is first asked for."""
+"""The engines by dialect. An engine is imported when it is first needed.
+
+To add an engine, write a folder with a class like `Engine` and add one line to `ENGINES`.
+"""
 
 from __future__ import annotations
 
@@ -14,78 +17,74 @@ ENGINES = {
     "duckdb": "sql_env.execution.engines.duckdb.engine:DuckDBEngine",
     "sqlite": "sql_env.execution.engines.sqlite.engine:SQLiteEngine",
 }
-"""Where the engine of each dialect is: ``module:class``."""
+"""The class of each dialect: ``module:class``."""
 
 
 class Engine(Protocol):
     """Runs queries of one dialect in the calling process, one at a time.
 
-    What a query does must not show in any later one, and nothing it does may be written anywhere.
+    A query must not affect a later query, and must not write anything outside the process.
 
     Attributes:
-        limits: What one query may cost.
-        cpu_grace: Seconds past ``limits.cpu_seconds`` after which the kernel kills the process: time
-            for an engine that can stop the query by itself.
-        texts: SQL for the distinct texts of a column, as a `str.format` of ``table`` and ``column`` (names
-            as SQL), ``scanned`` (rows at most), ``longest`` (characters at most), ``most`` (texts at most).
+        limits: The limits of each query.
+        cpu_grace: Seconds beyond ``limits.cpu_seconds`` after which the kernel kills the process. An engine
+            that can stop a query itself needs this time.
+        distinct_texts: SQL for the distinct texts of a column. It is a `str.format` template with ``table``
+            and ``column`` (names as SQL), ``max_rows``, ``max_characters`` and ``max_texts``.
     """
 
     limits: Limits
     cpu_grace: float
-    texts: str
+    distinct_texts: str
 
     def __init__(self, limits: Limits) -> None: ...
 
-    def begin(self, trusting: bool = True) -> None:
-        """Begin a stint: from here on each database file is looked at once, not before each query.
-
-        Args:
-            trusting: False ends the stint: files are looked at before each query again.
-        """
+    def start_request(self) -> None:
+        """Start a request of several queries. The engine may check each database file once per request."""
         ...
 
-    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
-        """Run one query. It never raises for what the query or the database file holds.
+    def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
+        """Run one query. The content of the query or of the database file never raises an error.
 
         Args:
             database: The file's path.
             sql: The query.
-            steps: What it may take, where the engine counts; ``limits.max_steps`` if not told.
+            step_limit: The step limit, if the engine counts steps; None for ``limits.max_steps``.
         """
         ...
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, int | None]:
-        """Run one query and count its steps; None where the engine counts none."""
+        """Run one query and count its steps; None if the engine does not count steps."""
         ...
 
-    def schema(self, database: str) -> Schema:
-        """All tables with sample values.
+    def read_schema(self, database: str) -> Schema:
+        """Return all tables with sample values.
 
         Raises:
-            DatabaseError: The database is missing, or is none.
+            DatabaseError: The database is missing or invalid.
         """
         ...
 
     def close(self) -> None:
-        """Close what is open. The engine may be used again."""
+        """Close all open databases. The engine can be used again."""
         ...
 
 
 def check_dialect(dialect: str) -> None:
-    """Raise unless some engine speaks ``dialect``.
+    """Check that an engine exists for a dialect.
 
     Raises:
-        DatabaseError: No engine does.
+        DatabaseError: No engine has this dialect.
     """
     if dialect not in ENGINES:
         raise DatabaseError(f"no engine for the dialect {dialect!r}; known: {', '.join(sorted(ENGINES))}")
 
 
 def load_engine(dialect: str, limits: Limits) -> Engine:
-    """A new engine for ``dialect``.
+    """Make a new engine for a dialect.
 
     Raises:
-        DatabaseError: No engine speaks it.
+        DatabaseError: No engine has this dialect.
 
     Example:
         >>> load_engine("sqlite", Limits()).run("missing.sqlite", "SELECT 1").status

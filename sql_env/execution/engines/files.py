@@ -1,4 +1,4 @@
-"""Database files as files, whatever the engine."""
+"""Check database files on disk, for all engines."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from stat import S_ISREG
 from sql_env.errors import DatabaseError
 
 Identity = tuple[int, int, int, int]
-"""Device, inode, size and time of change: what tells one state of a file from another."""
+"""Device, inode, size and time of change: they differ if a file has changed or was replaced."""
 
 
-def identify(database: str, suffixes: Iterable[str], remedy: str) -> Identity:
-    """What tells one state of a database file from another.
+def identify_file(database: str, suffixes: Iterable[str], remedy: str) -> Identity:
+    """Return the identity of a database file, after a check that it can be a complete database.
 
     Args:
         database: The file's path.
-        suffixes: What the engine calls the logs beside a file, which hold changes that it lacks.
-        remedy: The command that brings them into the file.
+        suffixes: The suffixes of the engine's log files. A log has changes that the database file lacks.
+        remedy: The command that writes these changes into the database file.
 
     Raises:
-        DatabaseError: There is no such file, it cannot be a database, or its log is not empty.
+        DatabaseError: The file is missing, cannot be a database, or has a log that is not empty.
     """
     try:
         info = os.stat(database)
     except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
         raise DatabaseError(f"there is no database file {database!r}: {error}") from None
     if not S_ISREG(info.st_mode):
-        raise DatabaseError(f"{database!r} is no file")
+        raise DatabaseError(f"{database!r} is not a regular file")
     if not info.st_size:
-        raise DatabaseError(f"the database file {database!r} is empty (0 bytes): fetch or build it again")
+        raise DatabaseError(f"the database file {database!r} is empty (0 bytes): download or build it again")
     file = os.path.realpath(database) if os.path.islink(database) else database
-    for beside in (file + suffix for suffix in suffixes):
-        if os.path.isfile(beside) and os.path.getsize(beside):
+    for log in (file + suffix for suffix in suffixes):
+        if os.path.isfile(log) and os.path.getsize(log):
             raise DatabaseError(
-                f"{beside!r} holds changes that the database lacks: close its writer, then run {remedy}"
+                f"{log!r} has changes that the database lacks: close the program that writes it, "
+                f"then run {remedy}"
             )
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
@@ -44,7 +45,7 @@ FileState = tuple[int, int, int, int]
 """Inode, size, time of modification and time of change in nanoseconds; zeros for a missing file."""
 
 
-def signature(database: str) -> FileState:
+def read_signature(database: str) -> FileState:
     """Return the state of a file. Each change gives another, even with a restored modification time."""
     try:
         stat = os.stat(database)

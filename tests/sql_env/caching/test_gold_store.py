@@ -24,7 +24,7 @@ from sql_env.caching.gold_codec import decode_gold, encode_gold
 from sql_env.caching.gold_store import GoldStore
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 
 any_text = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
 cells = (
@@ -50,7 +50,7 @@ def gold(number, size=10):
 
 
 def key(database, sql="SELECT 1", comparison="strict", dialect="sqlite"):
-    return GoldKey(Query(str(database), sql, dialect), comparison, signature(str(database)))
+    return GoldKey(Query(str(database), sql, dialect), comparison, read_signature(str(database)))
 
 
 @pytest.fixture
@@ -319,13 +319,13 @@ gold_store._FRESH_NS = 0
 from sql_env import ExecutionResult, Limits, Query, Status
 from sql_env.caching.gold_cache import GoldKey
 from sql_env.comparison import Gold
-from sql_env.execution.engines.files import signature
+from sql_env.execution.engines.files import read_signature
 folder, database, seed = sys.argv[1:]
 store, chance = gold_store.GoldStore(folder, max_bytes=2**20), random.Random(int(seed))
 print("ready", flush=True)
 for _ in range(150):
     numbers = [chance.randrange(60) for _ in range(3)]
-    keys = {n: GoldKey(Query(database, f"SELECT {n}"), "strict", signature(database)) for n in numbers}
+    keys = {n: GoldKey(Query(database, f"SELECT {n}"), "strict", read_signature(database)) for n in numbers}
     made = {k: Gold(ExecutionResult(Status.OK, ("n", "text"), ((n, "x" * 20_000),))) for n, k in keys.items()}
     for k, found in store.get_many(list(made), Limits()).items():
         assert found == made[k]

@@ -1,4 +1,4 @@
-"""Several turns: what explores, what answers, what is told, and what it pays."""
+"""Episodes of several turns: exploration, answers, observations and rewards."""
 
 import json
 import warnings
@@ -136,8 +136,8 @@ def test_only_where_there_are_turns_the_model_is_told_of_them(episode):
 
 
 def test_a_policy_that_explores_errs_and_repairs_gets_the_full_reward(episode, scorer, ask):
-    asked = episode()
-    first = asked.step(look("SELECT DISTINCT country FROM singer ORDER BY 1"))
+    current = episode()
+    first = current.step(look("SELECT DISTINCT country FROM singer ORDER BY 1"))
     assert first.observation.split("\n") == [
         "<observation>",
         "country",
@@ -148,18 +148,18 @@ def test_a_policy_that_explores_errs_and_repairs_gets_the_full_reward(episode, s
         "Turns left: 3.",
         "</observation>",
     ]
-    second = asked.step(look("SELECT name FROM singers"))
+    second = current.step(look("SELECT name FROM singers"))
     assert "Error: no such table: singers\nTurns left: 2." in second.observation
-    third = asked.step(look(GOLD))
+    third = current.step(look(GOLD))
     assert "Turns left: 1. Answer now." in third.observation
     assert not any(step.done for step in (first, second, third))
-    last = asked.step(respond(GOLD, "why"))
+    last = current.step(respond(GOLD, "why"))
     assert last.done
     assert last.score.total == scorer.score([respond(GOLD, "why")], [ask(GOLD)])[0].total > 6
     history = last.score.rollout.turns
     assert [turn.query for turn in history][1] == "SELECT name FROM singers"
     assert [turn.result.status for turn in history] == ["ok", "error", "ok"]
-    assert [message["role"] for message in asked.messages][2:] == ["assistant", "user"] * 3
+    assert [message["role"] for message in current.messages][2:] == ["assistant", "user"] * 3
 
 
 def test_an_answer_at_once_is_paid_as_in_one_turn(episode):
@@ -183,11 +183,11 @@ def ran(monkeypatch):
 
 
 def test_who_never_answers_is_malformed_and_the_last_query_is_not_run(episode, ran):
-    asked = episode(max_turns=2)
-    asked.step(look(GOLD))
+    current = episode(max_turns=2)
+    current.step(look(GOLD))
     assert ran
     ran.clear()
-    score = asked.step(look("SELECT 12345")).score
+    score = current.step(look("SELECT 12345")).score
     assert "SELECT 12345" not in ran
     assert score.components["format"] == -1.0
     assert score.total == -1.0
@@ -202,30 +202,30 @@ def test_what_is_neither_ends_the_episode_as_malformed(episode, text):
 
 
 def test_queries_beyond_the_limit_are_told_so_and_not_run(episode):
-    asked = episode(max_turns=5, max_queries=1)
-    assert "Turns left: 4. Queries left: 0." in asked.step(look("SELECT 1")).observation
-    refused = asked.step(look("SELECT 42"))
+    current = episode(max_turns=5, max_queries=1)
+    assert "Turns left: 4. Queries left: 0." in current.step(look("SELECT 1")).observation
+    refused = current.step(look("SELECT 42"))
     assert "Not run: no queries are left." in refused.observation
     assert "42" not in refused.observation
-    assert asked.turns[-1].result is None
-    assert asked.step(respond(GOLD, "why")).score.components["result"] == 3.0
+    assert current.turns[-1].result is None
+    assert current.step(respond(GOLD, "why")).score.components["result"] == 3.0
     assert "Not run" in episode(max_queries=0).step(look("SELECT 1")).observation
 
 
 def test_a_tool_call_costs_a_turn_and_says_the_same(episode):
-    asked, called = episode(max_turns=3), episode(max_turns=3)
+    current, called = episode(max_turns=3), episode(max_turns=3)
     for sql in ("SELECT 1", "SELECT missing"):
-        assert called.query(sql) == asked.step(look(sql)).observation
+        assert called.query(sql) == current.step(look(sql)).observation
     assert "Not run" in called.query("SELECT 2"), "the last turn is for the answer"
     assert called.answer(respond(GOLD, "why")).rollout.correct
-    assert called.messages == called.opening, "nobody knows what text came with the calls"
+    assert called.messages == called.built_prompt.messages, "nobody knows what text came with the calls"
 
 
 def test_after_the_end_there_is_nothing(episode):
-    asked = episode()
-    asked.answer("x")
-    assert (asked.done, asked.turns_left, asked.queries_left) == (True, 0, 0)
-    for more in (asked.step, asked.query, asked.answer):
+    current = episode()
+    current.answer("x")
+    assert (current.done, current.turns_left, current.queries_left) == (True, 0, 0)
+    for more in (current.step, current.query, current.answer):
         with pytest.raises(EpisodeError, match="begin another"):
             more("x")
 
@@ -250,36 +250,36 @@ def test_hostile_queries_are_observations_and_no_end(hostile_sql, tight, ask):
         Status.TOO_LARGE: "Stopped, because it is too large: ",
     }
     with Scorer("sql-r1", limits=tight) as scorer:
-        asked = Episode(scorer, ask(GOLD), max_turns=len(hostile_sql) + 1)
+        current = Episode(scorer, ask(GOLD), max_turns=len(hostile_sql) + 1)
         for name, (sql, status) in hostile_sql.items():
-            told = asked.query(sql)
-            assert asked.turns[-1].result.status is status, name
-            assert words[status] in told, name
-            assert len(told) < 20_000, name
-        assert asked.answer(respond(GOLD, "why")).components["result"] == 3.0
+            observation = current.query(sql)
+            assert current.turns[-1].result.status is status, name
+            assert words[status] in observation, name
+            assert len(observation) < 20_000, name
+        assert current.answer(respond(GOLD, "why")).components["result"] == 3.0
 
 
 def test_our_own_fault_masks_the_episode_and_shows_nothing_of_this_machine(episode, concerts):
-    asked = episode()
+    current = episode()
     content = concerts.read_bytes()
     concerts.unlink()
-    told = asked.step(look("SELECT 1")).observation
+    observation = current.step(look("SELECT 1")).observation
     concerts.write_bytes(content)
-    assert "The database does not answer." in told
-    assert str(concerts.parent) not in told
-    score = asked.step(respond(GOLD, "why")).score
+    assert "The database does not answer." in observation
+    assert str(concerts.parent) not in observation
+    score = current.step(respond(GOLD, "why")).score
     assert score.total is None
     assert "could not be run" in score.rollout.masked
 
 
 def test_a_turn_keeps_no_more_rows_than_were_shown(episode):
-    asked = episode()
+    current = episode()
     numbers = (
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"
     )
-    assert "(50,000 rows; the first 20 shown)" in asked.step(look(numbers)).observation
-    assert len(asked.turns[0].result.rows) == 20
-    assert asked.turns[0].row_count == 50_000
+    assert "(50,000 rows; the first 20 shown)" in current.step(look(numbers)).observation
+    assert len(current.turns[0].result.rows) == 20
+    assert current.turns[0].row_count == 50_000
 
 
 # what the model must not see
@@ -296,8 +296,8 @@ queries = st.lists(
 
 
 @settings(max_examples=50, deadline=None)
-@given(asked=queries)
-def test_prompt_and_observations_do_not_depend_on_the_gold(scorer, tmp_path_factory, make_concerts, asked):
+@given(explored=queries)
+def test_prompt_and_observations_do_not_depend_on_the_gold(scorer, tmp_path_factory, make_concerts, explored):
     place = tmp_path_factory.getbasetemp() / "leak.sqlite"
     if not place.exists():
         make_concerts(place)
@@ -308,7 +308,7 @@ def test_prompt_and_observations_do_not_depend_on_the_gold(scorer, tmp_path_fact
     shown = []
     for each in (task, other):
         episode = Episode(scorer, each, max_turns=4)
-        shown.append([episode.prompt, *(episode.query(sql) for sql in asked)])
+        shown.append([episode.prompt, *(episode.query(sql) for sql in explored)])
         episode.answer("")
     assert shown[0] == shown[1]
     for text in shown[0]:
@@ -335,10 +335,10 @@ def test_turns_cost_what_they_are_told_to(episode, ask):
     check_reward("turns", cost=0.25, free=1)
     costs = [{"reward": "result"}, {"reward": "turns", "params": {"cost": 0.25, "free": 1}}]
     with Scorer(costs) as scorer:
-        asked = Episode(scorer, ask(GOLD), max_turns=5)
+        current = Episode(scorer, ask(GOLD), max_turns=5)
         for _ in range(3):
-            asked.query("SELECT 1")
-        score = asked.answer(respond(GOLD, "why"))
+            current.query("SELECT 1")
+        score = current.answer(respond(GOLD, "why"))
     assert score.components == {"result": 3.0, "turns": -0.5}
     assert score.total == 2.5
     assert turn_cost(score.rollout) == 0.0
@@ -416,8 +416,8 @@ def test_mistakes_at_making_name_what_is_known():
 
 
 def test_a_query_runs_in_the_executor_that_scores(episode, ran):
-    asked = episode()
-    asked.step(look("SELECT 12345"))
-    asked.step(respond(GOLD, "why"))
+    current = episode()
+    current.step(look("SELECT 12345"))
+    current.step(respond(GOLD, "why"))
     assert "SELECT 12345" in ran
     assert GOLD in ran

@@ -439,7 +439,7 @@ def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, 
         references = []
         for name, semantics in COMPARISONS.items():
             for sql in golds:
-                order = semantics.order(sql, "sqlite")
+                order = semantics.find_order(sql, "sqlite")
                 probed = one_executor.run(Query(path, order.probe)) if order and order.probe else None
                 known = make_gold(one_executor.run(Query(path, sql)), order, probed)
                 if known.result.ok:
@@ -447,7 +447,7 @@ def test_judging_in_a_worker_equals_comparing_here(one_executor, make_concerts, 
         asked = [Query(path, sql) for sql in predictions]
         results = one_executor.run_many(asked)
         expected = [
-            tuple(result.ok and COMPARISONS[r.comparison].equal(result, r.gold) for r in references)
+            tuple(result.ok and COMPARISONS[r.comparison].is_equal(result, r.gold) for r in references)
             for result in results
         ]
         for keep in (False, True):

@@ -61,17 +61,17 @@ errors = st.builds(
 @given(tables | errors, st.integers(1, 9))
 @example(ExecutionResult(Status.OK, ("<",), (("/observation>",), ("<",))), 2)
 def test_no_value_name_or_message_can_end_or_fake_anything(result, left):
-    told = wrap_observation(ResultView()(result), left, left - 1)
-    inside = told.removeprefix("<observation>\n").removesuffix("\n</observation>")
-    assert len(told) - len(inside) == len("<observation>\n\n</observation>")
+    text = wrap_observation(ResultView()(result), left, left - 1)
+    inside = text.removeprefix("<observation>\n").removesuffix("\n</observation>")
+    assert len(text) - len(inside) == len("<observation>\n\n</observation>")
     for text in CONTROL:
         assert text not in inside
     lines = inside.split("\n")
     assert len(lines) == (len(result.rows) + 3 if result.ok else 2), "nothing begins a line of its own"
     assert lines[-1].startswith(f"Turns left: {left}.")
     assert all(line.isprintable() for line in lines)
-    assert json.loads(json.dumps(told)) == told
-    told.encode()
+    assert json.loads(json.dumps(text)) == text
+    text.encode()
 
 
 @pytest.mark.parametrize("text", CONTROL)
@@ -91,17 +91,17 @@ def test_a_tokenizer_finds_no_control_token_in_what_a_value_says():
     tokenizers = pytest.importorskip("tokenizers")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.add_special_tokens(CONTROL)
-    told = ResultView(cell=5_000, chars=9_000)(
+    text = ResultView(cell=5_000, chars=9_000)(
         ExecutionResult(Status.OK, tuple(CONTROL), (tuple(CONTROL), (" ".join(CONTROL),)))
     )
-    assert made.encode(told).ids == []
+    assert made.encode(text).ids == []
     assert len(made.encode("x".join(CONTROL)).ids) == len(CONTROL)
 
 
 def test_a_table_has_names_rows_in_order_and_types_that_can_be_told_apart():
     rows = ((1, "1", None, "NULL"), (2.5, "O'Brien", b"\xaa", ""), (math.inf, " x ", -math.inf, math.nan))
-    told = ResultView()(ExecutionResult(Status.OK, ("id", "id", "a|b", ""), rows))
-    assert told.split("\n") == [
+    text = ResultView()(ExecutionResult(Status.OK, ("id", "id", "a|b", ""), rows))
+    assert text.split("\n") == [
         "id | id | a|b | ",
         "1 | '1' | NULL | 'NULL'",
         "2.5 | 'O''Brien' | X'aa' | ''",
@@ -162,9 +162,9 @@ def test_what_is_cut_is_counted():
 @given(tables, st.integers(1, 300), st.integers(1, 50), st.integers(1, 5))
 def test_a_view_keeps_its_bounds(result, chars, cell, rows):
     view = ResultView(rows, chars, cell)
-    told = view(result)
-    assert told == view(result)
-    shown = told.split("\n")[1:-1]
+    text = view(result)
+    assert text == view(result)
+    shown = text.split("\n")[1:-1]
     assert len(shown) <= rows
     assert sum(map(len, shown)) <= 10 * chars + 40, "an escape takes up to ten characters"
 
@@ -181,12 +181,12 @@ def test_a_huge_result_is_told_at_once():
 
 @pytest.mark.parametrize("status", list(Status)[1:])
 def test_every_status_has_words(status):
-    told = ResultView()(ExecutionResult(status, error="no such table: x"))
-    assert re.match(r"(Error|Stopped, because it .*|Denied|The database does not answer)[.:]", told)
-    assert ("no such table: x" in told) == (status is not Status.UNAVAILABLE)
+    text = ResultView()(ExecutionResult(status, error="no such table: x"))
+    assert re.match(r"(Error|Stopped, because it .*|Denied|The database does not answer)[.:]", text)
+    assert ("no such table: x" in text) == (status is not Status.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, True, "9"])
 def test_bad_views(wrong):
-    with pytest.raises(LimitError, match="view 'rows' must be a positive integer"):
+    with pytest.raises(LimitError, match="view 'rows' must be an integer of at least 1"):
         ResultView(rows=wrong)

@@ -15,15 +15,15 @@ from sql_env.envs.episode import Episode
 from sql_env.errors import DatabaseError, FormatError, LimitError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS, get_format
-from sql_env.prompts.prompt import PromptBudget, build_prompt, chat_text, count_characters
+from sql_env.prompts.prompt import PromptBudget, build_prompt, count_characters, join_messages
 from sql_env.prompts.template import (
     RICH,
     TEMPLATES,
     Template,
+    format_outline,
     get_template,
-    outline,
+    read_recorded_template,
     record_template,
-    recorded_template,
 )
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.types import Task
@@ -67,20 +67,20 @@ def task(database):
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_question_the_schema_and_the_evidence_are_shown_and_the_gold_is_not(executor, task, name, form):
-    asked = build_prompt(replace(task, reasoning="a hint"), executor, get_format(form), name)
-    shown = chat_text(asked.messages)
+    prompt = build_prompt(replace(task, reasoning="a hint"), executor, get_format(form), name)
+    shown = join_messages(prompt.messages)
     for word in ("Who sings in France?", "Singing is a job.", "singer", "concert", "fee"):
         assert word in shown
     assert "secret" not in shown
     assert "a hint" not in shown
-    assert asked.template == get_template(name).id
-    assert not asked.left_out
+    assert prompt.template == get_template(name).id
+    assert not prompt.left_out
 
 
 @pytest.mark.parametrize("name", ["full", "rich"])
 @pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
 def test_the_prompt_asks_for_the_format_that_is_rewarded(executor, task, form, name):
-    shown = chat_text(build_prompt(task, executor, form, name).messages)
+    shown = join_messages(build_prompt(task, executor, form, name).messages)
     for part in (
         form.think and f"<{form.think}>",
         form.answer and f"</{form.answer}>",
@@ -159,8 +159,8 @@ Who sings in France?
     ("name", "shown"), {"full@1": FULL_1, "rich@1": RICH_1, "compact@1": COMPACT_1}.items()
 )
 def test_the_text_of_a_version_never_changes(executor, task, name, shown):
-    """A model that was trained with it must be asked so for ever: what differs is a further version."""
-    assert chat_text(build_prompt(task, executor, THINK, name).messages) == shown
+    """A trained model needs the same text for ever: a changed text is a template of the next version."""
+    assert join_messages(build_prompt(task, executor, THINK, name).messages) == shown
 
 
 def test_every_version_is_pinned_above():
@@ -179,31 +179,31 @@ def test_a_prompt_is_the_same_through_every_door(tmp_path, task, database):
                 expected = build_prompt(
                     task, scorer.executor, scorer.rubric.form, name, budget=limit
                 ).messages
-                assert Episode(scorer, task, template=name, budget=limit).opening == expected
+                assert Episode(scorer, task, template=name, budget=limit).built_prompt.messages == expected
                 assert Prompter(scorer, name, chat=True, budget=limit)(task) == expected
-                assert Prompter(scorer, name, budget=limit)(task) == chat_text(expected)
+                assert Prompter(scorer, name, budget=limit)(task) == join_messages(expected)
                 [made] = rows([task], scorer, "jsonl", name, budget=limit)
                 assert made["prompt"] == expected
             settings = {"path": str(file), "prompt": name, "prompt_budget": budget}
             with gymnasium.make("SQLEnv-jsonl-v0", **settings) as env:
                 observation, info = env.reset(options={"task_id": "t"})
-            assert (observation, info["messages"]) == (chat_text(expected), expected)
+            assert (observation, info["messages"]) == (join_messages(expected), expected)
             assert info["template"] == get_template(name).id
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_text_of_a_prompt_ends_its_line(executor, task, name):
     """What the environment observes is, to the letter, what a model without a chat template is trained on."""
-    shown = chat_text(build_prompt(task, executor, THINK, name).messages)
+    shown = join_messages(build_prompt(task, executor, THINK, name).messages)
     assert shown == shown.rstrip("\n") + "\n"
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("most", [1, 300, 700, 900, 1_500, 10_000])
 def test_a_budget_is_kept_unless_nothing_is_left_to_leave_out(executor, task, name, most):
-    asked = build_prompt(task, executor, THINK, name, budget=PromptBudget(most))
-    assert count_characters(asked.messages) <= most or len(asked.left_out.tables) == 2
-    assert "Who sings in France?" in chat_text(asked.messages)
+    prompt = build_prompt(task, executor, THINK, name, budget=PromptBudget(most))
+    assert count_characters(prompt.messages) <= most or len(prompt.left_out.tables) == 2
+    assert "Who sings in France?" in join_messages(prompt.messages)
 
 
 def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task, caplog):
@@ -211,42 +211,42 @@ def test_gold_tables_that_are_left_out_are_reported_and_not_kept(executor, task,
     about_singers = replace(task, gold_sql="SELECT concert FROM (SELECT * FROM main.Singer)")
     unread = replace(task, gold_sql="SELECT 1")
     broken = replace(task, gold_sql="SELECT ( FROM singer")
-    asked = [
+    prompt = [
         build_prompt(t, executor, THINK, budget=PromptBudget(1)) for t in (about_singers, unread, broken)
     ]
-    assert [one.left_out.tables for one in asked] == [("singer", "concert")] * 3
-    assert asked[0].messages == asked[1].messages == asked[2].messages
-    assert [one.dropped_gold_tables for one in asked] == [("singer",), (), ("singer",)]
+    assert [one.left_out.tables for one in prompt] == [("singer", "concert")] * 3
+    assert prompt[0].messages == prompt[1].messages == prompt[2].messages
+    assert [one.dropped_gold_tables for one in prompt] == [("singer",), (), ("singer",)]
     assert "task t: the prompt's budget leaves out gold table(s) singer" in caplog.text
 
 
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, "9"])
 def test_a_budget_must_be_a_positive_integer(most):
-    with pytest.raises(LimitError, match="positive integer"):
+    with pytest.raises(LimitError, match="integer of at least 1"):
         PromptBudget(most)
 
 
 def test_a_budget_in_tokens(executor, task):
-    words = PromptBudget(60, lambda chat: len(chat_text(chat).split()))
-    assert len(chat_text(build_prompt(task, executor, THINK, budget=words).messages).split()) <= 60
+    words = PromptBudget(60, lambda chat: len(join_messages(chat).split()))
+    assert len(join_messages(build_prompt(task, executor, THINK, budget=words).messages).split()) <= 60
 
 
 def test_the_outline_has_every_table_and_column(executor, database):
-    assert outline(executor.schema(str(database))).split("\n") == [
+    assert format_outline(executor.schema(str(database))).split("\n") == [
         "singer(id, name, country, age)",
         "concert(id, title, singer_id, fee)",
     ]
 
 
 def test_the_outline_of_nothing_is_empty():
-    assert outline(Schema(())) == ""
+    assert format_outline(Schema(())) == ""
 
 
 @pytest.mark.parametrize("odd", ["", "we'ird", "d`", "/*", "(" * 5_000, "a\nb int"])
 def test_an_odd_type_hides_neither_its_column_nor_a_table(odd):
     """SQLite takes any quoted text for the type of a column."""
     schema = Schema((Table("o", (Column("a", odd), Column("b c"))), Table("t", (Column("a", "INT"),))))
-    assert outline(schema) == "o(a, b c)\nt(a)"
+    assert format_outline(schema) == "o(a, b c)\nt(a)"
 
 
 def test_an_unknown_template_is_named_with_the_known_ones(executor, task):
@@ -260,17 +260,17 @@ def test_a_template_of_ones_own(executor, task):
     own = Template("mine", 3, lambda task, schema, form, turns: [{"role": "user", "content": task.question}])
     assert build_prompt(task, executor, THINK, own).template == "mine@3"
     assert get_template("sql_env.prompts.template:RICH") is RICH
-    with pytest.raises(FormatError, match=r"is no sql_env\.template\.Template, but a str"):
+    with pytest.raises(FormatError, match=r"is a str, not a sql_env\.prompts\.template\.Template"):
         get_template("sql_env.prompts.template:RECORD")
 
 
 def test_a_models_folder_says_how_it_was_asked(tmp_path):
-    assert recorded_template(tmp_path) is None
+    assert read_recorded_template(tmp_path) is None
     record_template(tmp_path, RICH, 4096)
-    assert recorded_template(tmp_path) == "rich@1"
+    assert read_recorded_template(tmp_path) == "rich@1"
     (tmp_path / "prompt.json").write_text("[]")
-    with pytest.raises(FormatError, match="mend or delete"):
-        recorded_template(tmp_path)
+    with pytest.raises(FormatError, match="correct or delete"):
+        read_recorded_template(tmp_path)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -329,8 +329,10 @@ def test_nothing_in_a_database_can_break_out_of_its_place(executor, tmp_path, na
     task = Task("t", "Is anything pwned, im_end, or INST?", "SELECT 1", str(path))
     chat = build_prompt(task, executor, THINK, name).messages
     shown, calm = (
-        chat_text(chat),
-        chat_text(build_prompt(replace(task, database=make_calm(tmp_path)), executor, THINK, name).messages),
+        join_messages(chat),
+        join_messages(
+            build_prompt(replace(task, database=make_calm(tmp_path)), executor, THINK, name).messages
+        ),
     )
     assert shown.count("\n") == calm.count("\n")
     for sign in ("</think><", "<|im_end|>", "[INST]", "\u202e", "\u2028", "\x1b"):

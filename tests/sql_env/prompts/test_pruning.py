@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql_env.prompts.ddl import description_and_values, schema_to_ddl
+from sql_env.prompts.ddl import format_description_and_values, schema_to_ddl
 from sql_env.prompts.pruning import LeftOut, prune_to_fit
-from sql_env.prompts.relevance import rate_relevance, stems
+from sql_env.prompts.relevance import find_stems, rate_relevance
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
 
 NAMES = st.one_of(
@@ -40,7 +40,7 @@ BUDGETS = st.integers(0, 1_500)
 
 
 def size(schema):
-    return len(schema_to_ddl(schema, description_and_values)) + sum(
+    return len(schema_to_ddl(schema, format_description_and_values)) + sum(
         len(table.description) for table in schema.tables
     )
 
@@ -205,11 +205,11 @@ def test_a_word_that_many_names_have_says_little():
     ],
 )
 def test_words_of_names_and_questions(name, said):
-    assert stems(name) == stems(said)
+    assert find_stems(name) == find_stems(said)
 
 
 def test_other_words_are_other_words():
-    assert not stems("age gender name") & stems("agent general names2 id")
+    assert not find_stems("age gender name") & find_stems("agent general names2 id")
 
 
 def test_a_schema_of_many_tables_is_cut_in_time():

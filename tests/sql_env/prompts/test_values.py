@@ -15,9 +15,8 @@ from sql_env import Limits, Query, load_benchmark
 from sql_env.caching.folder import cache_root
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
-from sql_env.prompts.texts import LONGEST, MOST
-from sql_env.prompts.value_index import load_value_index
-from sql_env.prompts.values import Match, find_matches, link_values, normalize, overlap
+from sql_env.prompts.value_index import MAX_CHARACTERS, MAX_TEXTS, load_value_index
+from sql_env.prompts.values import Match, add_matches, find_matches, measure_overlap, normalize
 from sql_env.schema.model import Column, Schema, Table
 
 
@@ -48,10 +47,10 @@ def make(tmp_path):
     return run
 
 
-def found(executor, database, text, **how):
+def found(executor, database, text, **settings):
     return {
         (match.table, match.column, match.value)
-        for match in find_matches(executor, database, "sqlite", text, **how)
+        for match in find_matches(executor, database, "sqlite", text, **settings)
     }
 
 
@@ -70,7 +69,7 @@ def test_the_best_comes_first_and_no_more_than_asked_for(executor, make):
     one = find_matches(executor, database, "sqlite", "Who lives in New York?")
     assert [match.value for match in one] == ["New York", "York"]
     assert [match.score for match in one] == [1.0, 1.0]
-    assert len(find_matches(executor, database, "sqlite", "Who lives in New York?", most=1)) == 1
+    assert len(find_matches(executor, database, "sqlite", "Who lives in New York?", max_values=1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,25 +105,25 @@ def test_overlap_is_a_share_of_the_longest_common_substring(value, text):
         for end in range(start, len(own) + 1)
         if own[start:end] in spoken
     )
-    assert overlap(value, spoken) == longest / len(own)
+    assert measure_overlap(value, spoken) == longest / len(own)
 
 
 @given(st.text())
 def test_a_value_overlaps_with_a_text_that_holds_it(value):
     assume(normalize(value).strip())
-    assert overlap(value, normalize(f"before {value} after")) == 1.0
+    assert measure_overlap(value, normalize(f"before {value} after")) == 1.0
 
 
 def test_a_part_of_a_word_is_not_the_word():
-    assert overlap("art", normalize("the party")) < 1.0
-    assert overlap("New York City", normalize("Who lives in New York?")) == 10 / 15
+    assert measure_overlap("art", normalize("the party")) < 1.0
+    assert measure_overlap("New York City", normalize("Who lives in New York?")) == 10 / 15
 
 
 def test_columns_know_which_of_their_values_were_found():
     schema = Schema(
-        (Table("t", (Column("a", values=("x",)), Column("b")), space="s"), Table("t", (Column("a"),)))
+        (Table("t", (Column("a", values=("x",)), Column("b")), schema_name="s"), Table("t", (Column("a"),)))
     )
-    linked_ = link_values(
+    linked_ = add_matches(
         schema, [Match("s.t", "a", "y", 1.0), Match("s.t", "a", "z", 0.9), Match("u", "a", "v", 1.0)]
     )
     assert [[column.matches for column in table.columns] for table in linked_.tables] == [
@@ -132,7 +131,7 @@ def test_columns_know_which_of_their_values_were_found():
         [()],
     ]
     assert linked_.tables[0].columns[0].values == ("x",)
-    assert link_values(schema, []) is schema
+    assert add_matches(schema, []) is schema
 
 
 def test_what_is_not_indexed(executor, make):
@@ -140,13 +139,13 @@ def test_what_is_not_indexed(executor, make):
         "CREATE TABLE t (a INT); CREATE TABLE blobs (b BLOB);"
         "INSERT INTO blobs VALUES (x'6162'), (1234), (NULL), (''); CREATE VIEW v AS SELECT 'seen' AS a",
         "word",
-        "long " * LONGEST,
+        "long " * MAX_CHARACTERS,
         77,
     )
     assert found(executor, database, "word long ab 1234 77 seen") == {("t", "a", "word")}
-    more = make("", *(f"w{i}" for i in range(MOST)))
+    more = make("", *(f"w{i}" for i in range(MAX_TEXTS)))
     assert found(executor, more, "w0 word") == {("t", "a", "w0"), ("t", "a", "word")}
-    assert found(executor, more, f"w{MOST - 1}") == set()  # the table's first texts are kept
+    assert found(executor, more, f"w{MAX_TEXTS - 1}") == set()  # the table's first texts are kept
 
 
 def test_duckdb(executor, library):
@@ -178,7 +177,7 @@ def test_the_index_is_kept_and_used_again(executor, concerts, cache):
 def forget_in_this_process():
     from sql_env.prompts import value_index as module
 
-    module._known.clear()
+    module._open_indexes.clear()
 
 
 def test_an_index_of_an_older_state_is_built_again(executor, make, cache):
@@ -235,9 +234,9 @@ def test_a_cache_that_cannot_be_written(executor, concerts, monkeypatch, tmp_pat
 SEARCH = """
 import sys
 from sql_env.execution.executor import Executor
-from sql_env.prompts.values import matches
+from sql_env.prompts.values import find_matches
 with Executor() as executor:
-    print([match.value for match in matches(executor, sys.argv[1], "sqlite", "w7 w499")])
+    print([match.value for match in find_matches(executor, sys.argv[1], "sqlite", "w7 w499")])
 """
 
 

@@ -15,14 +15,14 @@ from sql_env.prompts.ddl import (
     DESCRIPTION_WIDTH,
     EXACT_WIDTH,
     NAME_WIDTH,
-    description_and_values,
-    identifier,
-    literal,
+    format_description_and_values,
+    format_sample,
+    format_values,
     schema_to_ddl,
-    values,
 )
 from sql_env.schema.descriptions import add_descriptions
 from sql_env.schema.model import Column, ForeignKey, Schema, Table
+from sql_env.schema.quoting import quote_identifier
 
 CELLS = st.one_of(
     st.none(),
@@ -52,7 +52,7 @@ TABLES = st.builds(
     columns=st.lists(COLUMNS, max_size=5).map(tuple),
     primary_key=st.lists(NAMES, max_size=2).map(tuple),
     foreign_keys=st.lists(KEYS, max_size=2).map(tuple),
-    space=st.sampled_from(["", "", "other"]),
+    schema_name=st.sampled_from(["", "", "other"]),
     description=st.text(max_size=20),
 )
 SCHEMAS = st.lists(TABLES, max_size=4).map(lambda tables: Schema(tuple(tables), frozenset({"SELECT"})))
@@ -60,7 +60,7 @@ SCHEMAS = st.lists(TABLES, max_size=4).map(lambda tables: Schema(tuple(tables), 
 
 @given(SCHEMAS)
 def test_every_part_is_one_line_and_no_sign_steers_a_model(schema):
-    for note in (values, description_and_values):
+    for note in (format_values, format_description_and_values):
         shown = schema_to_ddl(schema, note)
         lines = sum(
             2 + len(table.columns) + bool(table.primary_key) + len(table.foreign_keys)
@@ -75,20 +75,20 @@ def test_every_part_is_one_line_and_no_sign_steers_a_model(schema):
 @given(SCHEMAS)
 def test_no_part_is_longer_than_its_width(schema):
     part = 6 * max(DESCRIPTION_WIDTH, EXACT_WIDTH, NAME_WIDTH)  # an escape is six characters, or ten
-    for line in schema_to_ddl(schema, description_and_values).split("\n"):
+    for line in schema_to_ddl(schema, format_description_and_values).split("\n"):
         assert len(line) < 20 * part
 
 
 @given(st.text())
 def test_a_text_is_an_sql_literal_of_what_it_shows(text):
-    shown = literal(text)
+    shown = format_sample(text)
     assert shown[0] == shown[-1] == "'"
     assert "'" not in shown[1:-1].replace("''", "")
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 def test_an_identifier_is_the_name_to_sqlite(name):
-    cursor = apsw.Connection(":memory:").execute(f"SELECT 1 AS {identifier(name, apsw.keywords)}")
+    cursor = apsw.Connection(":memory:").execute(f"SELECT 1 AS {quote_identifier(name, apsw.keywords)}")
     assert cursor.get_description()[0][0] == name
 
 
@@ -140,7 +140,7 @@ def describe(concerts):
         folder = concerts.parent / "database_description"
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
-        schema = SQLiteEngine(Limits()).schema(str(concerts))
+        schema = SQLiteEngine(Limits()).read_schema(str(concerts))
         columns = add_descriptions(schema, str(concerts)).tables[0].columns
         return {column.name: column.description for column in columns if column.description}
 

@@ -208,10 +208,10 @@ def test_what_a_query_may_take_goes_by_its_gold(ask):
 @given(st.integers(0, 10**9), st.integers(1, 2**31 - 1), st.integers(1, 10**9), st.integers(1, 10**6))
 def test_a_budget_covers_the_gold_and_keeps_to_the_limits(steps, most, least, factor):
     limits = Limits(max_steps=most, min_steps=least, gold_factor=factor)
-    budget = limits.budget(steps)
+    budget = limits.step_limit(steps)
     assert min(most, max(least, factor * steps)) <= budget <= most
     assert budget == most or budget <= max(least, 2 * factor * steps)
-    assert limits.budget(None) == most
+    assert limits.step_limit(None) == most
 
 
 def test_golds_on_disk_are_shared_and_change_nothing(ask, tmp_path, monkeypatch):

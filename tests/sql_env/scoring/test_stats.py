@@ -150,7 +150,7 @@ def test_the_profile_is_on_standard_error_and_scores_alone_on_standard_output(tm
         "completions: without SQL 1 10.0%",
         "completions: duplicates 4 40.0%",
         "completions: queries to run 5 50.0%",
-        "golds: to run 1 100.0%",
+        "gold results: to run 1 100.0%",
         "queries run: timeout 1 16.7%",
         "workers: started 1",
     ):

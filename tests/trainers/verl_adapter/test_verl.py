@@ -333,7 +333,7 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     config.sql.prompt_budget = 9
     budget = verl_grpo.budget(config)
     asked = budget.size([{"role": "user", "content": "Which dishes?"}])
-    assert (budget.most, asked) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
+    assert (budget.max_size, asked) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
     assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
     assert config.actor_rollout_ref.rollout.agent.default_agent_loop == "sql_env"
     assert config.actor_rollout_ref.rollout.agent.agent_loop_config_path.endswith("agent.yaml")

@@ -16,7 +16,7 @@ from sqlglot import exp
 from benchmarks.diagnostics.checks.gold_case import Trial, Variant, difference
 from benchmarks.diagnostics.checks.rewrites.variants import RANDOM, STORED
 from benchmarks.records.finding import Finding
-from sql_env.comparison.strict import same_bag
+from sql_env.comparison.strict import is_same_multiset
 
 BARE_COLUMN, CONCAT_ORDER, ROUNDING, ROW_ORDER = "bare-column", "concat-order", "rounding", "row-order"
 
@@ -65,7 +65,7 @@ def _because(trial: Trial, code: str, advice: str) -> Finding | None:
 
 def _cause(trial: Trial, variant: Variant) -> tuple[str, str]:
     after, before = variant.result.rows, variant.before.rows
-    if len(after) == len(before) and Counter(after) != Counter(before) and same_bag(after, before):
+    if len(after) == len(before) and Counter(after) != Counter(before) and is_same_multiset(after, before):
         return ROUNDING, ""
     tree = sqlglot.parse_one(trial.sql, dialect=trial.task.dialect)
     if bare := ", ".join(dict.fromkeys(bare_columns(tree))):

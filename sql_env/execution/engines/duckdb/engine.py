@@ -1,4 +1,4 @@
-"""DuckDB: read-only, cut off from everything else, and counted in CPU time."""
+"""The DuckDB engine: read-only, without access to anything else, limited by CPU time."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from marshal import dumps
 import duckdb
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.duckdb.file import open_readonly, state
-from sql_env.execution.engines.duckdb.schema import TEXTS, schema
+from sql_env.execution.engines.duckdb.file import identify, open_readonly
+from sql_env.execution.engines.duckdb.schema import DISTINCT_TEXTS, read_schema
 from sql_env.execution.engines.files import Identity
-from sql_env.execution.engines.verdicts import Stop, check_text
+from sql_env.execution.engines.verdicts import StopQuery, check_sql_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value
 
-WARM = 8
-"""Databases that are kept open; beyond it the least recently used one is closed."""
+MAX_OPEN_DATABASES = 8
+"""The maximum number of open databases. Beyond it the least recently used one is closed."""
 
-_FETCH = 256  # rows at a time
-_PLAIN = (
+_FETCH_ROWS = 256
+_PLAIN_TYPES = (
     frozenset({"FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "BLOB", "INTEGER", "UINTEGER"})
     | {sign + size + "INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")}
-    | {"NUMBER", "STRING", "BINARY", "bool"}  # what DuckDB 1 calls them
+    | {"NUMBER", "STRING", "BINARY", "bool"}  # the names in DuckDB 1
 )
 _FORBIDDEN = re.compile(
     r"\b(?:pg_sleep|sleep_ms|current_query_id|txid_current|query(?:_table)?[\"\s/*-]*\()", re.I
 )
-"""Functions that sleep, count the queries before, or run text that only they put together."""
-_CHANCE = ("rand", "uuid", "sample")  # what in a query may draw random numbers
+"""Functions that sleep, that depend on earlier queries, or that run a text as SQL, which the checks here
+cannot see."""
+_RANDOM_WORDS = ("rand", "uuid", "sample")  # a query with one of them may draw random numbers
 _STATUS: dict[type[Exception], Status] = {
     duckdb.PermissionException: Status.DENIED,
     duckdb.InterruptException: Status.TIMEOUT,
@@ -50,8 +51,8 @@ _STATUS: dict[type[Exception], Status] = {
 class DuckDBEngine:
     """Runs DuckDB queries under limits; see `sql_env.execution.engines.Engine`. Not thread-safe.
 
-    DuckDB counts no steps, so ``limits.cpu_seconds`` of this process decides, and a query near the
-    limit may end either way. Its clock cannot be frozen: ``now()`` is the time of day.
+    DuckDB does not count steps, so the CPU time of this process decides (``limits.cpu_seconds``). A query
+    near the limit can end with either verdict. Its clock cannot be frozen: ``now()`` is the present time.
 
     Example:
         >>> DuckDBEngine(Limits()).run("missing.duckdb", "SELECT 1").status
@@ -59,62 +60,63 @@ class DuckDBEngine:
     """
 
     cpu_grace = 1.0
-    texts = TEXTS
+    distinct_texts = DISTINCT_TEXTS
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._warm: OrderedDict[str, tuple[Identity, duckdb.DuckDBPyConnection]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[Identity, duckdb.DuckDBPyConnection]] = OrderedDict()
         self._cursor: duckdb.DuckDBPyConnection
 
-    def begin(self, trusting: bool = True) -> None:
-        """Files are looked at before each query; see `sql_env.execution.engines.Engine.begin`."""
+    def start_request(self) -> None:
+        """Do nothing: this engine checks the file before each query."""
 
-    def run(self, database: str, sql: str, steps: int | None = None) -> ExecutionResult:
+    def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.execution.engines.Engine.run`."""
         try:
-            check_text(sql, self.limits.max_sql_bytes)
+            check_sql_text(sql, self.limits.max_sql_bytes)
             self._cursor = self._connection(database).cursor()
-            with self._cursor, self._interrupted():
+            with self._cursor, self._limit_cpu_time():
                 return self._run(sql)
         except (duckdb.FatalException, duckdb.InternalException) as error:
-            self.close()  # DuckDB refuses all work after these
+            self.close()  # DuckDB rejects all further queries after these errors
             return ExecutionResult(Status.ERROR, error=str(error))
-        except (Stop, duckdb.Error, DatabaseError, MemoryError) as error:
-            return self._failure(error)
+        except (StopQuery, duckdb.Error, DatabaseError, MemoryError) as error:
+            return self._make_failure(error)
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, None]:
-        """Run one query. DuckDB counts no steps."""
+        """Run one query. DuckDB does not count steps."""
         return self.run(database, sql), None
 
-    def schema(self, database: str) -> Schema:
-        """The tables with sample values; see `sql_env.execution.engines.Engine.schema`."""
-        return schema(database, self.limits.memory_bytes)
+    def read_schema(self, database: str) -> Schema:
+        """Return the tables with sample values; see `sql_env.execution.engines.Engine.read_schema`."""
+        return read_schema(database, self.limits.memory_bytes)
 
     def close(self) -> None:
         """Close all connections."""
-        while self._warm:
-            self._warm.popitem()[1][1].close()
+        while self._open:
+            self._open.popitem()[1][1].close()
 
     def _connection(self, database: str) -> duckdb.DuckDBPyConnection:
-        identity = state(database)
-        warm = self._warm.pop(database, None)
-        if warm is not None and warm[0] != identity:
-            warm[1].close()
-            warm = None
-        if warm is None:
-            if len(self._warm) >= WARM:
-                self._warm.popitem(last=False)[1][1].close()
-            warm = identity, open_readonly(database, self.limits.memory_bytes)
-        self._warm[database] = warm
-        return warm[1]
+        identity = identify(database)
+        known = self._open.pop(database, None)
+        if known is not None and known[0] != identity:  # the file has changed
+            known[1].close()
+            known = None
+        if known is None:
+            if len(self._open) >= MAX_OPEN_DATABASES:
+                self._open.popitem(last=False)[1][1].close()
+            known = identity, open_readonly(database, self.limits.memory_bytes)
+        self._open[database] = known  # at the end: it is the most recently used one
+        return known[1]
 
     @contextmanager
-    def _interrupted(self) -> Iterator[None]:
-        """Interrupt the block when this process has used up its CPU time."""
+    def _limit_cpu_time(self) -> Iterator[None]:
+        """Interrupt the query in the block when this process has used the CPU time of one query."""
         done = threading.Event()
         end = time.process_time() + self.limits.cpu_seconds
 
         def watch() -> None:
+            # A query that has waited has used less CPU time than wall time: then wait again.
             while (left := end - time.process_time()) > 0:
                 if done.wait(left):
                     return
@@ -130,32 +132,33 @@ class DuckDBEngine:
 
     def _run(self, sql: str) -> ExecutionResult:
         cursor = self._cursor
-        _check_functions(sql)
+        if found := _FORBIDDEN.search(sql):
+            raise StopQuery(Status.DENIED, f"the function {found[0].rstrip('(').strip()} is not allowed")
         _check_statement(cursor.extract_statements(sql))
-        if any(word in sql.lower() for word in _CHANCE):
+        if any(word in sql.lower() for word in _RANDOM_WORDS):
             cursor.execute("SELECT setseed(0)").fetchall()
         cursor.execute(sql)
         columns, kinds = zip(*[(name, str(kind)) for name, kind, *_ in cursor.description], strict=True)
-        if any(map(_is_rich, kinds)):
-            cursor.execute(_as_text(sql, kinds))
-        return ExecutionResult(Status.OK, columns, tuple(self._rows(cursor)))
+        if any(map(_needs_text, kinds)):
+            cursor.execute(_cast_to_text(sql, kinds))
+        return ExecutionResult(Status.OK, columns, tuple(self._fetch_rows(cursor)))
 
-    def _rows(self, cursor: duckdb.DuckDBPyConnection) -> list[Row]:
+    def _fetch_rows(self, cursor: duckdb.DuckDBPyConnection) -> list[Row]:
         rows: list[Row] = []
         room = self.limits.max_bytes
-        while chunk := cursor.fetchmany(_FETCH):
+        while chunk := cursor.fetchmany(_FETCH_ROWS):
             for values in chunk:
-                row = tuple(map(_value, values))
+                row = tuple(map(_to_value, values))
                 rows.append(row)
                 room -= 8 * len(row) + len(dumps(row, 2))
                 if room < 0:
-                    raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
+                    raise StopQuery(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
             if len(rows) > self.limits.max_rows:
-                raise Stop(Status.TOO_LARGE, f"more than {self.limits.max_rows} rows")
+                raise StopQuery(Status.TOO_LARGE, f"more than {self.limits.max_rows} rows")
         return rows
 
-    def _failure(self, error: Exception) -> ExecutionResult:
-        if isinstance(error, Stop):
+    def _make_failure(self, error: Exception) -> ExecutionResult:
+        if isinstance(error, StopQuery):
             return ExecutionResult(error.status, error=str(error))
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.ERROR)
         if "read-only mode" in str(error):
@@ -165,34 +168,29 @@ class DuckDBEngine:
         return ExecutionResult(status, error=str(error) or type(error).__name__)
 
 
-def _check_functions(sql: str) -> None:
-    if found := _FORBIDDEN.search(sql):
-        raise Stop(Status.DENIED, f"the function {found[0].rstrip('(').strip()} is not allowed")
-
-
 def _check_statement(statements: Sequence[duckdb.Statement]) -> None:
     if not statements:
-        raise Stop(Status.ERROR, "there is no statement")
+        raise StopQuery(Status.ERROR, "there is no statement")
     if len(statements) > 1:
-        raise Stop(Status.DENIED, "one statement only")
+        raise StopQuery(Status.DENIED, "one statement only")
     if statements[0].type != duckdb.StatementType.SELECT:
-        raise Stop(Status.DENIED, f"only queries are allowed, not {statements[0].type.name}")
+        raise StopQuery(Status.DENIED, f"only queries are allowed, not {statements[0].type.name}")
 
 
-def _is_rich(kind: str) -> bool:
-    return kind not in _PLAIN and not kind.startswith("DECIMAL")
+def _needs_text(kind: str) -> bool:
+    return kind not in _PLAIN_TYPES and not kind.startswith("DECIMAL")
 
 
-def _as_text(sql: str, kinds: Sequence[str]) -> str:
-    """A query for the same rows with dates, lists and the like as DuckDB's own text."""
+def _cast_to_text(sql: str, kinds: Sequence[str]) -> str:
+    """Rewrite a query so that dates, lists and other rich types come as DuckDB's own text."""
     text = sql.encode()
     ends = [at for at, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator and text[at] == 59]
     body = text[: ends[0] if ends else len(text)].decode()  # 59 is a semicolon
-    values = (f"CAST(#{i} AS VARCHAR)" if _is_rich(kind) else f"#{i}" for i, kind in enumerate(kinds, 1))
+    values = (f"CAST(#{i} AS VARCHAR)" if _needs_text(kind) else f"#{i}" for i, kind in enumerate(kinds, 1))
     return f"SELECT {', '.join(values)} FROM ({body}\n)"
 
 
-def _value(value: object) -> Value:
+def _to_value(value: object) -> Value:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, Decimal):

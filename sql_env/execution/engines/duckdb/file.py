@@ -1,33 +1,39 @@
-"""Opening a DuckDB file so that nothing can change it or reach beyond it."""
+"""Open a DuckDB file read-only, without access to anything else."""
 
 from __future__ import annotations
 
 import duckdb
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import Identity, identify
+from sql_env.execution.engines.files import Identity, identify_file
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # Extensions are native code, and could read files or the network.
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    # Without it SQL could read and write any file: read_csv('/etc/passwd'), COPY ... TO, ATTACH.
     "enable_external_access": "false",
+    # SET statements cannot undo these settings.
     "lock_configuration": "true",
-    "python_enable_replacements": "false",  # or SQL could name this program's own variables
-    "temp_directory": "",  # or a big sort would write files
+    # Otherwise a table name in SQL can refer to a variable of this Python program.
+    "python_enable_replacements": "false",
+    # An empty path forbids temporary files: a large sort ends at the memory limit instead.
+    "temp_directory": "",
+    # The CPU time of the process is then the CPU time of the query.
     "threads": "1",
 }
 
 
-def state(database: str) -> Identity:
-    """What tells one state of a DuckDB file from another; see `sql_env.execution.engines.files.identify`."""
-    return identify(database, [".wal"], "duckdb FILE CHECKPOINT")
+def identify(database: str) -> Identity:
+    """Return the identity of a DuckDB file; see `sql_env.execution.engines.files.identify_file`."""
+    return identify_file(database, [".wal"], "duckdb FILE CHECKPOINT")
 
 
 def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnection:
-    """A connection that can only read this one database, with a configuration that is locked.
+    """Open a connection that can only read this one database and whose configuration is locked.
 
     Raises:
-        DatabaseError: The file cannot be opened, or is no database.
+        DatabaseError: The file cannot be opened, or is not a database.
     """
     config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
     try:

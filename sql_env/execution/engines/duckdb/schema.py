@@ -1,4 +1,4 @@
-"""The tables of a DuckDB database with sample values, for prompts."""
+"""Read the tables of a DuckDB database with sample values, for prompts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Set
 import duckdb
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.duckdb.file import open_readonly, state
-from sql_env.schema.model import SAMPLES, SCANNED, Column, ForeignKey, Schema, Table
-from sql_env.schema.quoting import identifier
+from sql_env.execution.engines.duckdb.file import identify, open_readonly
+from sql_env.schema.model import MAX_SAMPLES, MAX_SCANNED_ROWS, Column, ForeignKey, Schema, Table
+from sql_env.schema.quoting import quote_identifier
 from sql_env.types import Value
 
 _KEYWORDS = "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
@@ -21,55 +21,66 @@ _KEYS = """SELECT constraint_type, constraint_column_names, referenced_table, re
 FROM duckdb_constraints() WHERE schema_name = ? AND table_name = ?
 AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index"""
 
-TEXTS = """SELECT DISTINCT text FROM (
+DISTINCT_TEXTS = """SELECT DISTINCT text FROM (
   SELECT CAST(source.{column} AS VARCHAR) AS text, typeof(source.{column}) AS kind
-  FROM {table} AS source LIMIT {scanned}
-) WHERE (kind = 'VARCHAR' OR kind LIKE 'ENUM(%') AND length(text) BETWEEN 1 AND {longest}
-ORDER BY text LIMIT {most}"""
-"""The distinct texts of a column in their own order, because DuckDB fixes none for DISTINCT."""
+  FROM {table} AS source LIMIT {max_rows}
+) WHERE (kind = 'VARCHAR' OR kind LIKE 'ENUM(%') AND length(text) BETWEEN 1 AND {max_characters}
+ORDER BY text LIMIT {max_texts}"""
+"""The distinct texts of a column, sorted: the order of DISTINCT is not fixed in DuckDB."""
 
 
-def schema(database: str, memory_bytes: float) -> Schema:
-    """The tables with sample values and comments; see `sql_env.schema.model.Schema` for what is left out.
+def read_schema(database: str, memory_bytes: float) -> Schema:
+    """Return the tables with sample values and comments. `sql_env.schema.model.Schema` has no other parts.
 
     Raises:
-        DatabaseError: The file is missing, or is no database.
+        DatabaseError: The file is missing, or is not a database.
     """
-    state(database)
+    identify(database)
     connection = open_readonly(database, memory_bytes)
     try:
         keywords = frozenset(str(word) for (word,) in connection.execute(_KEYWORDS).fetchall())
         tables = connection.execute(_TABLES).fetchall()
-        return Schema(tuple(_table(connection, keywords, *row) for row in tables), keywords)
+        return Schema(tuple(_read_table(connection, keywords, *row) for row in tables), keywords)
     except duckdb.Error as error:
         raise DatabaseError(f"cannot read the schema of {database!r}: {error}") from None
     finally:
         connection.close()
 
 
-def _table(
-    connection: duckdb.DuckDBPyConnection, keywords: Set[str], space: str, name: str, comment: str | None
+def _read_table(
+    connection: duckdb.DuckDBPyConnection,
+    keywords: Set[str],
+    schema_name: str,
+    name: str,
+    comment: str | None,
 ) -> Table:
-    table = identifier(name, keywords)
-    if space != "main":
-        table = f"{identifier(space, keywords)}.{table}"
+    table = quote_identifier(name, keywords)
+    if schema_name != "main":
+        table = f"{quote_identifier(schema_name, keywords)}.{table}"
     columns = tuple(
-        Column(column, kind, _values(connection, table, identifier(column, keywords), kind), note or "")
-        for column, kind, note in connection.execute(_COLUMNS, [space, name]).fetchall()
+        Column(
+            column,
+            kind,
+            _read_values(connection, table, quote_identifier(column, keywords), kind),
+            note or "",
+        )
+        for column, kind, note in connection.execute(_COLUMNS, [schema_name, name]).fetchall()
     )
-    keys = connection.execute(_KEYS, [space, name]).fetchall()
+    keys = connection.execute(_KEYS, [schema_name, name]).fetchall()
     primary = tuple(column for kind, columns, _, _ in keys if kind == "PRIMARY KEY" for column in columns)
     foreign = tuple(
         ForeignKey(tuple(own), to, tuple(its)) for kind, own, to, its in keys if kind == "FOREIGN KEY"
     )
-    return Table(name, columns, primary, foreign, "" if space == "main" else space, comment or "")
+    return Table(name, columns, primary, foreign, "" if schema_name == "main" else schema_name, comment or "")
 
 
-def _values(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> tuple[Value, ...]:
-    """The first distinct values; not by DISTINCT, whose order DuckDB does not fix."""
+def _read_values(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str
+) -> tuple[Value, ...]:
+    """Return the first distinct values. DISTINCT is not used: its order is not fixed in DuckDB."""
     if kind == "BLOB":
         return ()
     number = kind in ("DOUBLE", "FLOAT") or kind.endswith("INT") or kind == "INTEGER"
     select = f"SELECT {column if number else f'CAST({column} AS VARCHAR)'} FROM {table}"
-    rows = connection.execute(f"{select} LIMIT {SCANNED}").fetchall()
-    return tuple(dict.fromkeys(value for (value,) in rows if value is not None))[:SAMPLES]
+    rows = connection.execute(f"{select} LIMIT {MAX_SCANNED_ROWS}").fetchall()
+    return tuple(dict.fromkeys(value for (value,) in rows if value is not None))[:MAX_SAMPLES]

@@ -1,4 +1,4 @@
-"""Opening an SQLite file so that nothing can change it, and reading text that is not UTF-8."""
+"""Open an SQLite file so that nothing can change it, and read text that is not UTF-8."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import quote
 import apsw
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import Identity, identify
+from sql_env.execution.engines.files import Identity, identify_file
 from sql_env.types import Row
 
 NOW_MS = 210_866_760_000_000 + 1_735_689_600_000
-"""What ``'now'`` and CURRENT_TIMESTAMP say: 2025-01-01 00:00:00 UTC, in milliseconds of the Julian
-day. The clock stands still, so that a query returns the same on any day."""
+"""The time of ``'now'`` and CURRENT_TIMESTAMP: 2025-01-01 00:00:00 UTC, in milliseconds of the Julian
+day. The clock is frozen, so that a query returns the same result on each day."""
 
 
 CLOCK_FUNCTIONS = frozenset(
@@ -25,11 +25,15 @@ CLOCK_FUNCTIONS = frozenset(
     "current_time",
     "current_timestamp",
 }
-"""The functions that may read the clock."""
+"""The functions that can read the clock."""
 
 
 class _FrozenClock(apsw.VFS):
-    """The default VFS with a clock that stands still. It reads without memory mapping."""
+    """SQLite's default file system (VFS) with a frozen clock.
+
+    SQLite asks its VFS for the time, so a VFS is the one place to freeze it for all functions. A VFS in
+    Python cannot map files into memory, so it reads large files more slowly.
+    """
 
     name = "sql-env-frozen"
 
@@ -42,35 +46,35 @@ class _FrozenClock(apsw.VFS):
 
 @cache
 def _frozen_clock() -> str:
-    _frozen_clock.vfs = _FrozenClock()  # type: ignore[attr-defined]  # SQLite does not keep it alive
+    _frozen_clock.vfs = _FrozenClock()  # type: ignore[attr-defined]  # SQLite holds no reference
     return _FrozenClock.name
 
 
-def state(database: str) -> Identity:
-    """What tells one state of an SQLite file from another; see `sql_env.execution.engines.files.identify`."""
-    return identify(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
+def identify(database: str) -> Identity:
+    """Return the identity of an SQLite file; see `sql_env.execution.engines.files.identify_file`."""
+    return identify_file(database, ("-wal", "-journal"), 'sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"')
 
 
 def open_readonly(database: str, frozen: bool) -> apsw.Connection:
-    """A connection that cannot write, reads the file as immutable, and has read its schema.
+    """Open a connection that cannot write and treats the file as immutable, and read its schema.
 
     Args:
         database: The file's path.
-        frozen: Whether the connection's clock says `NOW_MS`. If not, the file is mapped into memory,
-            which scans a large one in two thirds of the time.
+        frozen: True to freeze the connection's clock at `NOW_MS`. Otherwise the file is mapped into memory: a
+            scan of a large file then takes two thirds of the time.
 
     Raises:
-        DatabaseError: The file cannot be opened, or is no database.
+        DatabaseError: The file cannot be opened, or is not a database.
     """
-    file = os.path.realpath(database)  # a VFS that is made in Python cannot follow symbolic links
+    file = os.path.realpath(database)  # a VFS in Python cannot follow symbolic links
     uri = f"file://{quote(file)}?mode=ro&immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
         connection = apsw.Connection(uri, flags, _frozen_clock() if frozen else None, statementcachesize=0)
         for switch, value in (
-            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-            (apsw.SQLITE_DBCONFIG_DQS_DML, 1),  # Spider's gold queries write "text"
+            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),  # views of the file cannot call unsafe functions
+            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),  # SQL cannot corrupt the file
+            (apsw.SQLITE_DBCONFIG_DQS_DML, 1),  # Spider's gold queries write texts in double quotes
         ):
             connection.config(switch, value)
         connection.execute(f"PRAGMA temp_store=MEMORY; PRAGMA mmap_size={0 if frozen else 2**40}").fetchall()
@@ -83,17 +87,22 @@ def open_readonly(database: str, frozen: bool) -> apsw.Connection:
 
 
 def _connect_virtual_tables(connection: apsw.Connection) -> None:
-    """Read the schema and make its R-trees prepare the writing that no authorizer would let pass."""
+    """Read the schema and connect its virtual tables before the authorizer is installed.
+
+    When SQLite connects an R-tree, the R-tree prepares INSERT and DELETE statements. An authorizer that
+    allows only reading would deny them.
+    """
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")
     for (name,) in tables.fetchall():
-        with suppress(apsw.SQLError):  # its module is missing, and so no query can read it
+        with suppress(apsw.SQLError):  # its module is missing, so no query can read it
             connection.execute(f"SELECT 1 FROM {apsw.format_sql_value(name)} LIMIT 0").fetchall()
 
 
-def lenient_select(query: str, width: int) -> str:
-    """A query for the rows of ``query`` with a flag before each value, and its text as bytes.
+def make_lenient_select(query: str, width: int) -> str:
+    """Return a query for the same rows, with a flag before each value and text as bytes.
 
-    `decode` turns such a row back.
+    SQLite does not check that text is UTF-8, but Python cannot decode other bytes. `decode_row` converts such
+    a row back.
     """
     names = [f"c{i}" for i in range(width)]
     values = (f"typeof({c}) = 'text', iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in names)
@@ -101,10 +110,10 @@ def lenient_select(query: str, width: int) -> str:
     return f"WITH q({', '.join(names)}) AS MATERIALIZED ({body}\n) SELECT {', '.join(values)} FROM q"
 
 
-def decode(row: Row) -> Row:
-    """A row of `lenient_select` as the query meant it; bytes that are not UTF-8 are dropped.
+def decode_row(row: Row) -> Row:
+    """Convert a row of `make_lenient_select` to the row of the original query. Drop bytes that are not UTF-8.
 
-    So does the official Spider evaluator: ``text_factory = lambda b: b.decode(errors="ignore")``.
+    The official Spider evaluator does the same: ``text_factory = lambda b: b.decode(errors="ignore")``.
     """
     return tuple(
         value.decode("utf-8", "ignore") if text and isinstance(value, bytes) else value

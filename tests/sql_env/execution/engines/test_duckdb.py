@@ -144,7 +144,7 @@ def test_broken_databases(engine, library, concerts, tmp_path):
         path = str(tmp_path / f"{name}.duckdb")
         assert engine.run(path, "SELECT * FROM book").status is Status.UNAVAILABLE, name
         with pytest.raises(DatabaseError):
-            engine.schema(path)
+            engine.read_schema(path)
     assert engine.run(str(concerts), "SELECT 1").status is Status.UNAVAILABLE  # SQLite
 
 
@@ -163,7 +163,7 @@ def test_a_database_that_changes_is_opened_again(engine, library):
 
 
 def test_schema(engine, library):
-    assert schema_to_ddl(engine.schema(str(library))) == (
+    assert schema_to_ddl(engine.read_schema(str(library))) == (
         "CREATE TABLE author (\n"
         "  id INTEGER, -- values: 1, 2\n"
         "  name VARCHAR, -- values: 'Ann', 'Bo'\n"

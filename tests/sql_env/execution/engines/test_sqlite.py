@@ -11,7 +11,7 @@ import pytest
 from sql_env import Executor, Limits, Query, Status
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines import load_engine
-from sql_env.execution.engines.sqlite.engine import WARM, SQLiteEngine
+from sql_env.execution.engines.sqlite.engine import MAX_OPEN_CONNECTIONS, SQLiteEngine
 from sql_env.prompts.ddl import schema_to_ddl
 
 
@@ -119,7 +119,7 @@ def test_a_broken_database_has_no_schema(concerts, tmp_path):
         if "truncated" in path:  # the schema itself can still be read
             continue
         with pytest.raises(DatabaseError):
-            SQLiteEngine(Limits()).schema(path)
+            SQLiteEngine(Limits()).read_schema(path)
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-journal"])
@@ -158,12 +158,12 @@ def test_a_database_that_changes_is_opened_again(engine, concerts):
 
 
 def test_more_databases_than_warm_connections(engine, concerts, tmp_path):
-    paths = [tmp_path / f"{i}.sqlite" for i in range(WARM + 5)]
+    paths = [tmp_path / f"{i}.sqlite" for i in range(MAX_OPEN_CONNECTIONS + 5)]
     for path in paths:
         shutil.copy(concerts, path)
     for path in paths * 2:
         assert engine.run(str(path), "SELECT count(*) FROM singer").rows == ((5,),)
-    assert len(os.listdir("/proc/self/fd")) < WARM + 100
+    assert len(os.listdir("/proc/self/fd")) < MAX_OPEN_CONNECTIONS + 100
 
 
 def test_invalid_utf8_is_dropped_as_the_official_evaluator_does(engine, make):
@@ -175,7 +175,7 @@ def test_invalid_utf8_is_dropped_as_the_official_evaluator_does(engine, make):
         assert result.rows == (("é", 2.5, "é"), ("afo", b"\xff", "afo")), tail
         assert result.columns == ("a", "b", "a")
     assert (
-        schema_to_ddl(SQLiteEngine(Limits()).schema(path)).splitlines()[1]
+        schema_to_ddl(SQLiteEngine(Limits()).read_schema(path)).splitlines()[1]
         == "  a TEXT, -- values: 'afo', 'é'"
     )
 
@@ -194,7 +194,7 @@ def test_names_that_are_not_utf8(engine, tmp_path, make):
         file.write(b"\xff")
     assert engine.run(path, "SELECT ok FROM t").rows == ((2,),)
     assert engine.run(path, "SELECT * FROM t").status is Status.ERROR
-    assert "ok" in schema_to_ddl(engine.schema(path))
+    assert "ok" in schema_to_ddl(engine.read_schema(path))
 
 
 def test_full_text_and_rtree_tables_can_be_read(engine, make):
@@ -208,7 +208,7 @@ def test_full_text_and_rtree_tables_can_be_read(engine, make):
     assert engine.run(path, "SELECT id FROM r WHERE a < 5").rows == ((1,),)
     assert engine.run(path, "INSERT INTO f(f) VALUES ('optimize')").status is Status.DENIED
     assert engine.run(path, "SELECT optimize(g) FROM g").status in (Status.DENIED, Status.ERROR)
-    assert len(engine.schema(path).tables) == 3
+    assert len(engine.read_schema(path).tables) == 3
 
 
 def test_chance_and_the_clock_stand_still(engine, concerts):
@@ -272,7 +272,7 @@ def test_schema(engine, make):
             (2, 'line' || char(10) || printf('%.60c', 'x'));
         CREATE VIEW v AS SELECT * FROM b; CREATE INDEX i ON b (ref); CREATE TABLE empty (x BLOB)"""
     )
-    assert schema_to_ddl(engine.schema(path)) == (
+    assert schema_to_ddl(engine.read_schema(path)) == (
         'CREATE TABLE "odd ""name" (\n  "a b" TEXT,\n  "select" INT,\n  plain,\n'
         '  PRIMARY KEY ("a b", plain)\n);\n\n'
         "CREATE TABLE b (\n  id INTEGER, -- values: 1, 2, 3\n"
@@ -285,7 +285,7 @@ def test_schema(engine, make):
 
 def test_a_type_that_is_no_type_is_left_out_of_the_schema(engine, make):
     path = make('CREATE TABLE t (a [int\n, b text /*], c VARCHAR(20), d "it\'s", e DECIMAL(10, 2))')
-    schema = schema_to_ddl(engine.schema(str(path)))
+    schema = schema_to_ddl(engine.read_schema(str(path)))
     assert [line.split(" --")[0].strip(" ,") for line in schema.split("\n")[1:-1]] == [
         "a",
         "c VARCHAR(20)",

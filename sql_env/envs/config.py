@@ -1,0 +1,120 @@
+"""The arguments of an environment, declared once for `sql_env.SQLEnv` and `sql_env.SQLVectorEnv`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+from gymnasium.error import UnsupportedMode
+
+from sql_env.envs.episode import check_turns
+from sql_env.errors import LimitError
+from sql_env.limits import Limits
+from sql_env.plugins import find_named
+from sql_env.prompts.observation import ResultView
+from sql_env.prompts.prompt import PromptBudget
+from sql_env.prompts.template import get_template
+from sql_env.scoring.rubric import RubricSpec
+
+T = TypeVar("T", bound=Limits | ResultView)
+Class = TypeVar("Class", bound=type)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvConfig:
+    """The arguments of an environment.
+
+    Pass them as keyword arguments to ``gymnasium.make``, ``gymnasium.make_vec``, `sql_env.SQLEnv` or
+    `sql_env.SQLVectorEnv`. Arguments that are not in this list go to the benchmark's loader, for example
+    ``path`` of the benchmark ``jsonl``.
+
+    Attributes:
+        benchmark: The name of an installed benchmark.
+        split: The split to draw tasks from. None selects the benchmark's default split.
+        data_dir: The folder of the benchmark's files, if the benchmark needs one.
+        reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.load_rubric`.
+        comparison: The name of a comparison. It replaces the comparison of the rubric and of the tasks.
+        prompt: The prompt template; see `sql_env.prompts.template.get_template`.
+        prompt_budget: The maximum number of characters of a prompt. The least relevant parts of the schema
+            are left out to fit it; see `sql_env.prompts.prompt.PromptBudget`. None means no limit.
+        limits: Fields of `sql_env.limits.Limits` by name.
+        max_turns: The maximum number of steps of an episode, including the answer.
+        max_queries: The maximum number of queries that an episode runs before its answer. None means that
+            only ``max_turns`` limits them.
+        view: Fields of `sql_env.prompts.observation.ResultView` by name: how much of a result the
+            model sees.
+        render_mode: ``ansi`` to return the drawing as a text, ``human`` to print it, None to draw nothing.
+        loader_arguments: Further arguments of the benchmark's loader.
+
+    Raises:
+        LimitError: A limit, a number of turns or queries, the budget or the view is unknown or out of range.
+        FormatError: No prompt template has this name.
+        gymnasium.error.UnsupportedMode: No render mode has this name.
+    """
+
+    benchmark: str = "demo"
+    split: str | None = None
+    data_dir: str | None = None
+    reward: RubricSpec = "sql-r1"
+    comparison: str | None = None
+    prompt: str = "full"
+    prompt_budget: int | None = None
+    limits: Mapping[str, float] | None = None
+    max_turns: int = 1
+    max_queries: int | None = None
+    view: Mapping[str, int] | None = None
+    render_mode: str | None = None
+    loader_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    RENDER_MODES: ClassVar = ("ansi", "human")
+
+    def __post_init__(self) -> None:
+        if self.render_mode is not None:
+            find_named(dict.fromkeys(self.RENDER_MODES), self.render_mode, "render mode", UnsupportedMode)
+        check_turns(self.max_turns, self.max_queries)
+        self.make_limits()
+        self.make_episode_settings()
+
+    @classmethod
+    def from_arguments(cls, **arguments: Any) -> EnvConfig:
+        """Build a config from the keyword arguments of an environment."""
+        own = {name: arguments.pop(name) for name in ENVIRONMENT_ARGUMENTS if name in arguments}
+        return cls(**own, loader_arguments=arguments)
+
+    def make_limits(self) -> Limits:
+        """Return the limits of each query."""
+        return _from_fields(Limits, "limit", self.limits)
+
+    def make_episode_settings(self) -> dict[str, Any]:
+        """Return the keyword arguments of each `sql_env.envs.episode.Episode`."""
+        return {
+            "max_turns": self.max_turns,
+            "max_queries": self.max_queries,
+            "view": _from_fields(ResultView, "view field", self.view),
+            "template": get_template(self.prompt),
+            "budget": None if self.prompt_budget is None else PromptBudget(self.prompt_budget),
+        }
+
+
+ENVIRONMENT_ARGUMENTS = tuple(f.name for f in fields(EnvConfig) if f.name != "loader_arguments")
+"""The names of the arguments that every environment takes."""
+
+
+def show_arguments(environment: Class) -> Class:
+    """Show the arguments of `EnvConfig` in the signature of a class that takes them as ``**arguments``."""
+    own, declared = (inspect.signature(kind).parameters for kind in (environment, EnvConfig))
+    shared = [declared[name] for name in ENVIRONMENT_ARGUMENTS if name not in own]
+    *named, rest = own.values()
+    environment.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [*named, *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in shared), rest]
+    )
+    return environment
+
+
+def _from_fields(kind: type[T], noun: str, given: Mapping[str, Any] | None) -> T:
+    """Build limits or a view from some of its fields by name."""
+    for name in given or {}:
+        find_named(kind.__dataclass_fields__, name, noun, LimitError)
+    return kind(**(given or {}))
