@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
-from sql_env.types import Benchmark, Task
+from benchmarks.loading.files import (
+    Folders,
+    Source,
+    build_benchmark,
+    check_folders,
+    database_finder,
+    make_tasks,
+    read_objects,
+)
+from sql_env.types import Benchmark
 
 SOURCE = Source(
     name="bird",
@@ -21,11 +27,18 @@ SOURCE = Source(
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """Where the archives that were published put a split's questions, and its databases."""
+    """The paths of a split's questions in the published archives, and the folder of its databases."""
 
     files: tuple[str, ...]
     databases: str
 
+
+_KEYS = {
+    "question": ("question",),
+    "gold_sql": ("SQL",),
+    "evidence": ("evidence",),
+    "difficulty": ("difficulty",),
+}
 
 _SPLITS = {
     "dev": _Split(("dev.json", "dev/dev.json", "dev_2*/dev.json"), "dev_databases"),
@@ -46,44 +59,30 @@ _SPLITS = {
 def bird(*, split: str = "dev", data_dir: str | None = None, database_dir: Folders = ()) -> Benchmark:
     """Load BIRD.
 
-    A task's id ends in its place in the file, counted from 0, as the keys of BIRD's prediction
-    files do; in ``mini_dev`` that is not the ``question_id``.
+    The id of a task ends in its position in the file, counted from 0. The keys of BIRD's prediction
+    files are the same positions. In ``mini_dev`` the position is not the ``question_id``.
 
     Args:
         split: ``dev``, ``train`` or ``mini_dev``.
-        data_dir: BIRD's folder; else the environment variable SQL_ENV_BIRD_DIR says it.
-        database_dir: Further folders of databases, for those that BIRD's own does not have.
+        data_dir: BIRD's folder. Default: the environment variable SQL_ENV_BIRD_DIR.
+        database_dir: Further folders with databases that BIRD's folder does not have.
 
     Raises:
         DataError: The folder, a file or all databases are missing, or a file is malformed.
     """
-    files = _SPLITS[SOURCE.choose(split, _SPLITS)]
-    folder = SOURCE.folder(data_dir)
-    path = SOURCE.file(folder, files.files)
-    databases = Databases([*_database_folders(folder, path.parent, files.databases), *further(database_dir)])
-    return assemble(SOURCE.name, split, _tasks(split, path, databases), SOURCE.advice)
+    SOURCE.check_split(split, _SPLITS)
+    files, folder = _SPLITS[split], SOURCE.find_folder(data_dir)
+    path = SOURCE.find_file(folder, files.files)
+    own, further = _database_folders(folder, path.parent, files.databases), check_folders(database_dir)
+    rows = [(path, read_objects(path))]
+    tasks = make_tasks(f"bird-{split}", rows, database_finder([*own, *further]), _KEYS, comparison="bird")
+    return build_benchmark(SOURCE.name, split, tasks, SOURCE.advice)
 
 
 def _database_folders(folder: Path, beside: Path, name: str) -> list[Path]:
-    """Beside the questions or above them, but not outside the folder; some archives nest it twice."""
+    """List the folders that may have the databases: beside the questions or above them, inside ``folder``.
+
+    Some archives nest the name twice.
+    """
     above = [place for place in (beside, *beside.parents) if place.is_relative_to(folder)]
     return [path for place in above for path in (place / name, place / name / name)]
-
-
-def _tasks(split: str, path: Path, databases: Databases) -> Iterator[Task]:
-    for place, row in enumerate(rows(path)):
-        yield _task(f"bird-{split}-{place:04d}", row, databases, f"{path}, item {place}")
-
-
-def _task(task_id: str, row: Mapping[str, Any], databases: Databases, where: str) -> Task:
-    db_id = text(row, "db_id", where=where)
-    return Task(
-        id=task_id,
-        question=text(row, "question", where=where),
-        gold_sql=text(row, "SQL", where=where),
-        database=databases(db_id),
-        db_id=db_id,
-        evidence=str(row.get("evidence") or ""),
-        difficulty=str(row.get("difficulty") or ""),
-        comparison="bird",
-    )

@@ -9,7 +9,7 @@ from random import Random, uniform
 from threading import Event
 from typing import Any
 
-from benchmarks.generation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, SamplingParams
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import chat_text
 
@@ -98,7 +98,7 @@ class Endpoint:
         return len(chat_text(chat))
 
     def complete(
-        self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
+        self, prompts: Sequence[Chat], sampling: SamplingParams, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
         """See `benchmarks.generation.generator.Generator.complete`.
 
@@ -145,7 +145,7 @@ class Endpoint:
         """Close the connections."""
         self._client.close()
 
-    def _body(self, chat: Chat, sampling: Sampling, place: int, sample: int) -> dict[str, Any]:
+    def _body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": chat,
@@ -184,7 +184,7 @@ class Endpoint:
             except httpx.TransportError as error:
                 fault = f"{type(error).__name__}: {error}"
             else:
-                answer = reply(response) if response.is_success else None
+                answer = read_completion(response) if response.is_success else None
                 if answer is not None:
                     return answer
                 fault = f"HTTP {response.status_code}: {' '.join(response.text[:300].split())}"
@@ -215,7 +215,7 @@ def _check(status: int, fault: str, base_url: str) -> None:
         raise GenerationError(f"{fault}.{hint}")
 
 
-def reply(response: httpx.Response) -> str | None:
+def read_completion(response: httpx.Response) -> str | None:
     """The completion in a response; None where there is none, as from a proxy that says something else."""
     try:
         message = response.json()["choices"][0]["message"]

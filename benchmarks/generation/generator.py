@@ -16,7 +16,7 @@ Chat: TypeAlias = list[Message]
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParams:
     """How completions are drawn. Nothing else changes the distribution: no top-k, and no penalties.
 
     Attributes:
@@ -64,7 +64,7 @@ class Generator(Protocol):
         ...
 
     def complete(
-        self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
+        self, prompts: Sequence[Chat], sampling: SamplingParams, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
         """Complete prompts.
 

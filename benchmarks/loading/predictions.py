@@ -14,7 +14,7 @@ from sql_env.types import Benchmark
 _BIRD = "\t----- bird -----\t"
 
 
-def indices(benchmark: Benchmark) -> list[int]:
+def find_indices(benchmark: Benchmark) -> list[int]:
     """Each task's place in the benchmark's own file, counted from 0.
 
     The benchmarks of this library end their ids in it, so that predictions keep their places where
@@ -49,7 +49,7 @@ def read_predictions(path: str | Path, benchmark: Benchmark) -> list[str]:
     Raises:
         DataError: The file cannot be read, or its length is not the benchmark's.
     """
-    path, places = Path(path), indices(benchmark)
+    path, places = Path(path), find_indices(benchmark)
     try:
         content = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() != ".json":
@@ -97,7 +97,7 @@ def _check(count: int, what: str, places: list[int], benchmark: Benchmark, path:
         )
 
 
-def digest(path: str | Path) -> dict[str, str]:
+def hash_predictions(path: str | Path) -> dict[str, str]:
     """The name and the SHA-256 of a file, to tell later what was scored.
 
     Raises:

@@ -1,8 +1,9 @@
-"""What a result was made with."""
+"""The versions with which a result was made."""
 
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,19 +12,17 @@ import apsw
 PACKAGES = ("sql-env", "duckdb", "sqlglot", "torch", "transformers", "vllm")
 
 
-def environment() -> dict[str, Any]:
-    """The platform, and the versions of what has a part in a result; nothing that names a machine."""
-    packages = {name: found for name in PACKAGES if (found := _version(name)) is not None}
-    return {
+def describe_environment() -> dict[str, Any]:
+    """Return the platform and the versions of the packages that can change a result.
+
+    Nothing in it identifies a machine.
+    """
+    found = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "sqlite": apsw.sqlite_lib_version(),
-        **packages,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -55,7 +55,7 @@ def test_nothing_says_where_the_data_is(loader):
 
 @loaders
 def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
-    with pytest.raises(DataError, match=r"data_dir is .*gone.*no folder.*Download"):
+    with pytest.raises(DataError, match=r"data_dir is .*gone.*not a folder.*Download"):
         loader(data_dir=str(tmp_path / "gone"))
     monkeypatch.setenv(VARIABLES[loader], str(tmp_path / "gone"))
     with pytest.raises(DataError, match=f"{VARIABLES[loader]} is .*gone"):
@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
 
 @loaders
 def test_a_folder_without_the_file(loader, tmp_path):
-    with pytest.raises(DataError, match=f"holds no {DUMP[loader][0]}.*Download"):
+    with pytest.raises(DataError, match=f"has no {DUMP[loader][0]}.*Download"):
         loader(data_dir=str(tmp_path))
 
 
@@ -249,7 +249,7 @@ def test_streaming_reads_what_json_reads(tmp_path_factory, rows, chunk, indent, 
 def test_streaming_what_is_no_array_of_objects(text, tmp_path):
     path = tmp_path / "data.json"
     path.write_text(text)
-    with pytest.raises(DataError, match="no JSON array"):
+    with pytest.raises(DataError, match="not a JSON array"):
         list(stream(path))
 
 
@@ -300,9 +300,9 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is no JSON"),
-        ("[" * 100_000, "line 2 is no JSON"),
-        ("[]", "line 2 is no JSON object, such as"),
+        ("{", "line 2 is not JSON"),
+        ("[" * 100_000, "line 2 is not JSON"),
+        ("[]", "line 2 is not a JSON object such as"),
         ({**ROW, "qestion": "?"}, "line 2: unknown field 'qestion'. Did you mean 'question'"),
         (
             {"question": "?", "database": "concerts.sqlite"},
@@ -312,7 +312,7 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
         ({**ROW, "id": 7}, "line 2: 'id' must be a string, not 7"),
         ({**ROW, "comparison": "birds"}, "line 2: no comparison is called 'birds'. Did you mean 'bird'"),
         ({**ROW, "dialect": "oracle"}, "line 2: no engine for the dialect 'oracle'"),
-        ({**ROW, "id": "first"}, "line 2: the id 'first' is already that of line 1"),
+        ({**ROW, "id": "first"}, "line 2: line 1 already has the id 'first'"),
     ],
 )
 def test_jsonl_mistakes(line, message, write_lines):

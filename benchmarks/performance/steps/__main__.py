@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.diagnostics.checks.table import bar
-from benchmarks.loading.parameters import parameters
+from benchmarks.loading.parameters import parse_parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.steps.figure import save
 from benchmarks.performance.steps.mix import SIZE, mix
@@ -59,7 +59,7 @@ def main(
         answers: dict[str, list[Spent]] = {}
         drawn: list[tuple[Task, Sequence[str]]] = []
         for name, files in grouped(what):
-            benchmark = load_benchmark(*split_of(name), **parameters(param))
+            benchmark = load_benchmark(*split_of(name), **parse_parameters(param))
             with bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
                 golds[name], answers[name] = spent(benchmark, files, progress=advance)
             texts = [read_predictions(file, benchmark) for file in files]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evaluation.ask import agreement
+from benchmarks.evaluation.ask import describe_agreement
 from sql_env import ExecutionResult, Status
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -82,6 +82,6 @@ def test_mistakes(memorised, more, message):
 def test_how_many_agree():
     one, two = (ExecutionResult(Status.OK, ("a",), ((number,),)) for number in (1, 2))
     error = ExecutionResult(Status.ERROR, error="no such table")
-    assert agreement([one, one]) == "2 of 2 candidates agree"
-    assert agreement([None, error]) == "0 of 2 candidates agree; 1 failed, 1 malformed"
-    assert agreement([one, two, two]) == "2 of 3 candidates agree; 1 with another result"
+    assert describe_agreement([one, one]) == "2 of 2 candidates agree"
+    assert describe_agreement([None, error]) == "0 of 2 candidates agree; 1 failed, 1 malformed"
+    assert describe_agreement([one, two, two]) == "2 of 3 candidates agree; 1 with another result"

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.evaluate import app, drawn, evaluate
-from benchmarks.evaluation.config import Evaluation
-from benchmarks.evaluation.scoring import Answer, judge, measures
-from benchmarks.evaluation.summary import summary
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.evaluate import app, evaluate
+from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
+from benchmarks.evaluation.scoring import TaskCompletions, judge, select_metrics
+from benchmarks.evaluation.summary import make_summary
+from benchmarks.generation.generator import SamplingParams
+from benchmarks.loading.predictions import find_indices, read_predictions
 from sql_env import Benchmark, Limits, Scorer, Task
-from sql_env.errors import ComparisonError, DataError
+from sql_env.errors import ComparisonError, DataError, GenerationError
 
 GOLDS = ("SELECT count(*) FROM singer", "SELECT name FROM singer ORDER BY id", "SELECT nothing FROM nowhere")
 
@@ -94,14 +95,14 @@ def test_predictions_keep_their_places(tmp_path_factory, skip, count):
     path = tmp_path_factory.mktemp("places") / "p.txt"
     path.write_text("".join(f"SELECT {place}\n" for place in range(count)))
     benchmark = many(count, ("x",) if skip else (), skip)
-    assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in indices(benchmark)]
+    assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in find_indices(benchmark)]
 
 
 def test_ids_that_tell_no_place(small):
     mine = replace(small, tasks=tuple(replace(task, id=f"mine-{i}") for i, task in enumerate(small.tasks)))
-    assert indices(replace(mine, left_out=())) == [0, 1, 2]
+    assert find_indices(replace(mine, left_out=())) == [0, 1, 2]
     with pytest.raises(DataError, match=r"cannot be lined up with 'spider'.*gone: 1 task"):
-        indices(mine)
+        find_indices(mine)
 
 
 @pytest.fixture
@@ -118,14 +119,14 @@ def test_evaluate(small):
 
 
 def test_judge_and_summary(small, scorer):
-    given = list(map(Answer, indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
-    items = judge(scorer, given, measures(small))
+    given = list(map(TaskCompletions, find_indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
+    items = judge(scorer, given, select_metrics(small))
     assert [(item.index, item.task_id, item.correct, item.status) for item in items] == [
         (0, "spider-dev-0000", True, "ok"),
         (2, "spider-dev-0002", False, "malformed"),
         (3, "spider-dev-0003", None, "ok"),
     ]
-    report = summary(small, items, Evaluation(small).config() | {"source": {}})
+    report = make_summary(small, items, EvaluationConfig("spider").to_dict(small) | {"source": {}})
     assert (report["tasks"], report["masked"], report["n"], report["accuracy"]) == (3, 1, 2, 0.5)
     assert (report["low"], report["high"]) == (0.0, 1.0)
     assert list(report["by_difficulty"]) == ["easy", "extra"]
@@ -148,7 +149,7 @@ def test_a_vote_among_candidates(ask, scorer):
         ("SELECT nope", "", right, wrong): (True, [0, 0, 1, 1]),
         ("SELECT nope", "", "nope", ""): (False, [0, 0, 0, 0]),
     }
-    given = [Answer(n, task, wrong, samples) for n, samples in enumerate(groups)]
+    given = [TaskCompletions(n, task, wrong, samples) for n, samples in enumerate(groups)]
     for item, (samples, (correct, votes)) in zip(judge(scorer, given, {}), groups.items(), strict=True):
         assert item.correct is correct
         assert [candidate.votes for candidate in item.candidates] == votes
@@ -156,9 +157,11 @@ def test_a_vote_among_candidates(ask, scorer):
         assert item.metrics["vote@4"] == float(correct)
         assert item.metrics["pass@4"] == float(right in samples)
         assert item.metrics["mean@1"] == sum(sample in (right, other) for sample in samples) / 4
-    [alone] = judge(scorer, [Answer(0, task, None, (right,))], {})
+    [alone] = judge(scorer, [TaskCompletions(0, task, None, (right,))], {})
     assert (alone.correct, alone.candidates, alone.metrics) == (True, [], {})
-    masked = judge(scorer, [Answer(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {})
+    masked = judge(
+        scorer, [TaskCompletions(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {}
+    )
     assert masked[0].correct is None
     assert set(masked[0].metrics.values()) == {None}
 
@@ -169,25 +172,43 @@ def test_which_metrics_belong_to_which_rules(ask, scorer):
     ):  # fmt: skip
         task = ask("SELECT name, age FROM singer WHERE country = 'France'", comparison=comparison)
         benchmark = Benchmark("b", "dev", (task,))
-        given = [Answer(0, task, "SELECT name FROM singer WHERE country = 'France'")]
-        [item] = judge(scorer, given, measures(benchmark))
+        given = [TaskCompletions(0, task, "SELECT name FROM singer WHERE country = 'France'")]
+        [item] = judge(scorer, given, select_metrics(benchmark))
         assert list(item.metrics) == names
         assert item.metrics.get("exact") in (None, 0.0)
         assert item.metrics.get("soft_f1") in (None, pytest.approx(2 / 3))
     assert (
-        len(measures(benchmark, "strict", efficiency=True)) == len(measures(benchmark, efficiency=True)) - 1
+        len(select_metrics(benchmark, "strict", efficiency=True))
+        == len(select_metrics(benchmark, efficiency=True)) - 1
     )
-    [item] = judge(scorer, [Answer(0, task, task.gold_sql)], measures(benchmark, efficiency=True))
+    [item] = judge(
+        scorer, [TaskCompletions(0, task, task.gold_sql)], select_metrics(benchmark, efficiency=True)
+    )
     assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0, "ves": 100.0}
 
 
 def test_drawn_tasks_keep_their_order_and_places(small):
-    benchmark = many(30)
-    few = drawn(benchmark, 5, seed=1)
-    assert indices(few) == sorted(indices(few))
-    assert len(set(indices(few))) == 5
-    assert drawn(benchmark, 5, seed=1) == few != drawn(benchmark, 5, seed=2)
-    assert drawn(small, 0, 0) is drawn(small, 3, 0) is small
+    benchmark, five = many(30), EvaluationConfig("spider", tasks=5)
+    few = five.draw_tasks(benchmark, seed=1)
+    assert find_indices(few) == sorted(find_indices(few))
+    assert len(set(find_indices(few))) == 5
+    assert five.draw_tasks(benchmark, seed=1) == few != five.draw_tasks(benchmark, seed=2)
+    for count in (0, 3):
+        assert EvaluationConfig("spider", tasks=count).draw_tasks(small, seed=0) is small
+
+
+def test_decodings():
+    """A single completion is greedy; several have SQL-R1's temperature, and come with a greedy one."""
+    assert PromptSettings().decodings() == {"greedy": SamplingParams()}
+    assert PromptSettings(temperature=0.5, seed=3).decodings() == {
+        "sampled": SamplingParams(temperature=0.5, seed=3)
+    }
+    assert PromptSettings(candidates=4, top_p=0.9, max_tokens=7).decodings() == {
+        "greedy": SamplingParams(max_tokens=7),
+        "sampled": SamplingParams(4, 0.8, 0.9, 7),
+    }
+    with pytest.raises(GenerationError, match="temperature 0"):
+        PromptSettings(candidates=4, temperature=0.0).decodings()
 
 
 def test_evaluate_takes_other_semantics_and_limits(small):

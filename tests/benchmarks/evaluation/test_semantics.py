@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
-from benchmarks.evaluation.semantics import app, drawn, report, show
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.evaluation.semantics import app, draw_flip, draw_report, make_report
+from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.metrics.verdicts import accuracies, tables, under_all
 from benchmarks.spider import spider
 from sql_env import Benchmark
@@ -88,7 +88,7 @@ def test_some_semantics_only(cases):
 
 
 def test_what_is_printed(cases, found):
-    shown = text(show(cases, found, most=2))
+    shown = text(draw_report(cases, found, most=2))
     share = accuracies(found)["strict"]
     row = next(line for line in shown.split("\n") if line.startswith("│ strict"))
     assert row.replace("│", " ").split() == [
@@ -112,14 +112,14 @@ def test_hostile_text_is_drawn_as_text(cases):
     tasks = (replace(cases.tasks[1], id=f"i{evil}", question=f"Which {evil}?"),)
     sql = f'SELECT name AS "{evil}", id FROM singer'
     [verdicts] = under_all(Benchmark("b", "s", tasks), [sql])
-    shown = text(drawn(verdicts))
+    shown = text(draw_flip(verdicts))
     assert "[red]" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
 
 
 def test_report_is_json(cases, found):
-    written = json.loads(json.dumps(report(cases, found, {"file": "p.txt"})))
+    written = json.loads(json.dumps(make_report(cases, found, {"file": "p.txt"})))
     assert written["accuracy"]["bird"]["mean"] == 3 / 7
     assert [line["index"] for line in written["flips"]] == [1, 2, 3, 4]
     duplicates = written["flips"][1]
@@ -129,7 +129,7 @@ def test_report_is_json(cases, found):
         ["spider", "sql-r1"],
     ]
     assert duplicates["compared"][1]["gold"]["table"]["row_count"] == 5
-    nothing = report(Benchmark("b", "s", ()), [], {})
+    nothing = make_report(Benchmark("b", "s", ()), [], {})
     assert (nothing["accuracy"], nothing["flips"]) == ({}, [])
 
 
@@ -138,7 +138,7 @@ def test_command(tmp_path):
     path = tmp_path / "p.json"
     golds = [task.gold_sql for task in benchmark.tasks]
     path.write_text(
-        json.dumps(dict(zip(map(str, indices(benchmark)), ["SELECT 1", *golds[1:]], strict=True)))
+        json.dumps(dict(zip(map(str, find_indices(benchmark)), ["SELECT 1", *golds[1:]], strict=True)))
     )
     arguments = ["--benchmark", "demo", "--split", "dev", "--predictions", str(path)]
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from benchmarks.generation.endpoint import Endpoint, reply
-from benchmarks.generation.generator import Sampling, load_generator
+from benchmarks.generation.endpoint import Endpoint, read_completion
+from benchmarks.generation.generator import SamplingParams, load_generator
 from sql_env.errors import GenerationError, PluginError
 
 pytestmark = pytest.mark.slow
@@ -146,7 +146,7 @@ def prompts(memorised):
         return [build_prompt(task, scorer.executor, form, "compact").messages for task in memorised.tasks]
 
 
-GREEDY = Sampling(max_tokens=120)
+GREEDY = SamplingParams(max_tokens=120)
 
 
 def test_greedy_completions(memorised, server, prompts):
@@ -165,7 +165,7 @@ def test_the_same_as_in_this_process(memorised, server, prompts):
 
 
 def test_candidates_are_requests_with_seeds_of_their_own(memorised, server, prompts):
-    sampling = Sampling(samples=3, temperature=1.5, top_p=0.9, max_tokens=120, seed=7)
+    sampling = SamplingParams(samples=3, temperature=1.5, top_p=0.9, max_tokens=120, seed=7)
     with proxy(server) as between, endpoint(memorised, between.url) as made:
         [(place, said)] = made.complete(prompts[:1], sampling)
         assert (place, len(said)) == (0, 3)
@@ -278,14 +278,14 @@ def test_key_and_further_fields(memorised, server, prompts, monkeypatch):
 )
 def test_reasoning_that_the_server_parts_from_the_rest(message, said):
     """The shapes that vLLM, SGLang, llama.cpp and DeepSeek document."""
-    assert reply(httpx2.Response(200, json={"choices": [{"message": message}]})) == said
+    assert read_completion(httpx2.Response(200, json={"choices": [{"message": message}]})) == said
 
 
 @pytest.mark.parametrize(
     "content", ["", "<html>", "[" * 100_000, "3", "{}", '{"choices": []}', '{"choices": [3]}']
 )
 def test_what_is_no_completion(content):
-    assert reply(httpx2.Response(200, text=content)) is None
+    assert read_completion(httpx2.Response(200, text=content)) is None
 
 
 def test_mistakes():

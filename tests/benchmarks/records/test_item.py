@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.records.item import ITEMS, ROWS, TEXT, Candidate, cell, item, read_items, shown, write_items
+from benchmarks.records.item import (
+    ITEMS,
+    ROWS,
+    TEXT,
+    Candidate,
+    encode_cell,
+    make_item,
+    preview_result,
+    read_items,
+    write_items,
+)
 from sql_env import ExecutionResult, Scorer, Status
 from sql_env.errors import DataError
 
@@ -22,7 +32,7 @@ def items(ask):
     with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score([*sql, "SELECT 1"], [gold] * 4 + [replace(gold, gold_sql="SELECT gone")])
     more = {"metrics": {"exact": 1.0, "soft_f1": None}, "candidates": [Candidate(None, "malformed", None, 0)]}
-    return [item(index, score, step=3, **more) for index, score in enumerate(scores)]
+    return [make_item(index, score, step=3, **more) for index, score in enumerate(scores)]
 
 
 def test_what_is_kept(items):
@@ -47,7 +57,8 @@ def test_items_come_back(items, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "other fields")]
+    ("text", "message"),
+    [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "the fields of an item")],
 )
 def test_what_is_no_item(text, message, tmp_path):
     (tmp_path / ITEMS).write_text(text)
@@ -62,7 +73,7 @@ def test_a_folder_without_items(tmp_path):
 
 @given(VALUES)
 def test_every_value_survives_json(value):
-    kept = cell(value)
+    kept = encode_cell(value)
     assert json.loads(json.dumps(kept, allow_nan=False)) == kept
     if isinstance(value, bytes):
         assert value.startswith(bytes.fromhex(kept["hex"]))
@@ -78,7 +89,7 @@ def test_every_value_survives_json(value):
 @settings(deadline=None)
 @given(st.lists(st.tuples(VALUES), max_size=2 * ROWS))
 def test_what_is_shown_is_bounded(rows):
-    kept = shown(ExecutionResult(Status.OK, ("a",), tuple(rows)))
+    kept = preview_result(ExecutionResult(Status.OK, ("a",), tuple(rows)))
     assert len(kept.rows) == min(ROWS, len(rows))
     assert kept.row_count == len(rows)
     assert all(len(json.dumps(row)) < 12 * TEXT for row in kept.rows)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.generation.generator import Sampling, load_generator
+from benchmarks.generation.generator import SamplingParams, load_generator
 from benchmarks.records.item import read_items
-from benchmarks.records.journal import Journal
-from benchmarks.records.run import Run
+from benchmarks.records.json_lines import JsonLinesFile
+from benchmarks.records.run import RunFolder
 from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, record_template
 
@@ -24,37 +24,37 @@ JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_siz
 
 @given(st.lists(JSON, max_size=5), st.data(), JSON)
 def test_a_cut_loses_the_row_that_it_hits_and_no_other(tmp_path_factory, rows, data, later):
-    path = tmp_path_factory.mktemp("journal") / "rows.jsonl"
-    with Journal(path) as journal:
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    with JsonLinesFile(path) as file:
         for row in rows:
-            journal.append(row)
+            file.append(row)
     content = path.read_bytes()
     cut = data.draw(st.integers(0, len(content)))
     path.write_bytes(content[:cut])
-    with Journal(path) as journal:
+    with JsonLinesFile(path) as file:
         whole = content[:cut].count(b"\n")
-        assert journal.rows == rows[:whole]
-        journal.append(later)
-    with Journal(path) as journal:
-        assert journal.rows == [*rows[:whole], later]
+        assert file.rows == rows[:whole]
+        file.append(later)
+    with JsonLinesFile(path) as file:
+        assert file.rows == [*rows[:whole], later]
 
 
-def test_a_journal_in_which_a_line_is_damaged(tmp_path):
+def test_a_damaged_line(tmp_path):
     for line, message in (("{", "line 2: not JSON"), ("3", "line 2: not a JSON object")):
         (tmp_path / "rows.jsonl").write_text(f"{{}}\n{line}\n")
         with pytest.raises(DataError, match=message):
-            Journal(tmp_path / "rows.jsonl")
-    with pytest.raises(DataError, match="cannot keep"):
-        Journal(tmp_path / "gone" / "rows.jsonl")
+            JsonLinesFile(tmp_path / "rows.jsonl")
+    with pytest.raises(DataError, match="cannot write"):
+        JsonLinesFile(tmp_path / "gone" / "rows.jsonl")
 
 
 def test_another_configuration_is_named_key_by_key(tmp_path):
     config = {"model": "a", "decoding": {"temperature": 0.8, "seed": 0}}
-    Run(tmp_path, config, {}).close()
-    Run(tmp_path, config, {}).close()
+    RunFolder(tmp_path, config, {}).close()
+    RunFolder(tmp_path, config, {}).close()
     other = {"model": "a", "decoding": {"temperature": 1.0, "seed": 0}, "split": None}
     with pytest.raises(DataError) as caught:
-        Run(tmp_path, other, {})
+        RunFolder(tmp_path, other, {})
     said = str(caught.value)
     assert "decoding.temperature: 0.8 there, 1.0 here; split: not there, null here" in said
     assert "model" not in said
@@ -65,31 +65,31 @@ def test_another_configuration_is_named_key_by_key(tmp_path):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "items.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match=r"has items\.jsonl, but no config\.json"):
-        Run(tmp_path, {}, {})
+        RunFolder(tmp_path, {}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["items.jsonl"]
     (tmp_path / "spider" / "database").mkdir(parents=True)
     with pytest.raises(DataError, match=r"has database, but no config\.json: give a new or an empty folder"):
-        Run(tmp_path / "spider", {}, {})
+        RunFolder(tmp_path / "spider", {}, {})
     assert [path.name for path in (tmp_path / "spider").iterdir()] == ["database"]
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write a run into"):
-        Run(tmp_path / "file", {}, {})
+        RunFolder(tmp_path / "file", {}, {})
 
 
 def test_one_process_at_a_time(tmp_path):
-    with Run(tmp_path, {}, {}), pytest.raises(DataError, match="in use by another process"):
-        Run(tmp_path, {}, {})
-    Run(tmp_path, {}, {}).close()
+    with RunFolder(tmp_path, {}, {}), pytest.raises(DataError, match="in use by another process"):
+        RunFolder(tmp_path, {}, {})
+    RunFolder(tmp_path, {}, {}).close()
 
 
 def test_an_environment_that_changes_is_added(tmp_path, caplog):
     for environment in ({"torch": "1", "device": "cpu"}, {"torch": "2", "device": "cpu"}):
         for _ in range(2):
-            Run(tmp_path, {}, environment).close()
+            RunFolder(tmp_path, {}, environment).close()
     there = json.loads((tmp_path / "environment.json").read_text())
     assert there == {"torch": "1", "device": "cpu", "resumed_with": [{"torch": "2"}]}
     [said] = [record.getMessage() for record in caplog.records]
-    assert said == 'going on in another environment: torch: "1" there, "2" here'
+    assert said == 'resumed in another environment: torch: "1" there, "2" here'
 
 
 def command(memorised, out, *more):
@@ -200,7 +200,7 @@ def test_vllm(memorised):
     pytest.importorskip("vllm", reason="vLLM is not installed")
     prompts = [[{"role": "user", "content": "x"}]] * 2
     made = load_generator("vllm", str(memorised.folder), dtype="float32", gpu_memory_utilization=0.2)
-    found = dict(made.complete(prompts, Sampling(samples=2, temperature=0.5, max_tokens=8)))
+    found = dict(made.complete(prompts, SamplingParams(samples=2, temperature=0.5, max_tokens=8)))
     assert {place: len(said) for place, said in found.items()} == {0: 2, 1: 2}
 
 
