@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.loading.files import (
     Folders,
     Source,
+    Split,
     build_benchmark,
-    check_folders,
     database_finder,
     make_tasks,
     read_objects,
@@ -25,14 +24,6 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """The paths of a split's questions in the published archives, and the folder of its databases."""
-
-    files: tuple[str, ...]
-    databases: str
-
-
 _KEYS = {
     "question": ("question",),
     "gold_sql": ("SQL",),
@@ -41,15 +32,17 @@ _KEYS = {
 }
 
 _SPLITS = {
-    "dev": _Split(("dev.json", "dev/dev.json", "dev_2*/dev.json"), "dev_databases"),
-    "train": _Split(("train.json", "train/train.json"), "train_databases"),
-    "mini_dev": _Split(
+    "dev": Split((("dev.json", "dev/dev.json", "dev_2*/dev.json"),), "dev_databases"),
+    "train": Split((("train.json", "train/train.json"),), "train_databases"),
+    "mini_dev": Split(
         (
-            "mini_dev_sqlite.json",
-            "mini_dev/mini_dev_sqlite.json",
-            "mini_dev_data/mini_dev_sqlite.json",
-            "MINIDEV/mini_dev_sqlite.json",
-            "minidev/MINIDEV/mini_dev_sqlite.json",
+            (
+                "mini_dev_sqlite.json",
+                "mini_dev/mini_dev_sqlite.json",
+                "mini_dev_data/mini_dev_sqlite.json",
+                "MINIDEV/mini_dev_sqlite.json",
+                "minidev/MINIDEV/mini_dev_sqlite.json",
+            ),
         ),
         "dev_databases",
     ),
@@ -72,10 +65,10 @@ def bird(*, split: str = "dev", data_dir: str | None = None, database_dir: Folde
     """
     SOURCE.check_split(split, _SPLITS)
     files, folder = _SPLITS[split], SOURCE.find_folder(data_dir)
-    path = SOURCE.find_file(folder, files.files)
-    own, further = _database_folders(folder, path.parent, files.databases), check_folders(database_dir)
+    path = SOURCE.find_file(folder, files.files[0])
+    find_database = database_finder(_database_folders(folder, path.parent, files.databases), database_dir)
     rows = [(path, read_objects(path))]
-    tasks = make_tasks(f"bird-{split}", rows, database_finder([*own, *further]), _KEYS, comparison="bird")
+    tasks = make_tasks(f"bird-{split}", rows, find_database, _KEYS, comparison="bird")
     return build_benchmark(SOURCE.name, split, tasks, SOURCE.advice)
 
 

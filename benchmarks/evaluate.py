@@ -59,17 +59,13 @@ def main(
             assert predictions is not None
             summary = evaluate_file(config, benchmark, predictions, out)
         else:
-            folder = out or Path("runs/evaluate", f"{benchmark.name}-{_slug(model)}")
+            slug = re.sub(r"[^\w.-]+", "-", model).strip("-.")
+            folder = out or Path("runs/evaluate", f"{benchmark.name}-{slug}")
             name, generator = generation.load(model)
             prompting = prompting.for_model(model)
             summary = evaluate_model(config, benchmark, prompting, generator, name, folder)
             Console(stderr=True).print(f"the run is in {folder}", markup=False, highlight=False)
         print_summary(benchmark, summary)
-
-
-def _slug(model: str) -> str:
-    """Return a model's name in a form that a folder's name can have."""
-    return re.sub(r"[^\w.-]+", "-", model).strip("-.")
 
 
 if __name__ == "__main__":

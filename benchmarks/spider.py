@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.loading.files import (
     Folders,
     Source,
+    Split,
     build_benchmark,
-    check_folders,
     database_finder,
     make_tasks,
     read_objects,
@@ -27,20 +27,12 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """The possible names of each file of a split, and the folder of its databases."""
-
-    files: tuple[tuple[str, ...], ...]
-    databases: str = "database"
-
-
 _KEYS = {"question": ("question", "SpiderSynQuestion"), "gold_sql": ("query",)}
 
 _SPLITS = {
-    "dev": _Split((("dev.json",),)),
-    "train": _Split((("train_spider.json", "train_spider_min.json"), ("train_others.json",))),
-    "test": _Split((("test.json",),), "test_database"),
+    "dev": Split((("dev.json",),), "database"),
+    "train": Split((("train_spider.json", "train_spider_min.json"), ("train_others.json",)), "database"),
+    "test": Split((("test.json",),), "test_database"),
 }
 
 
@@ -80,7 +72,7 @@ def spider(
                 raise
             left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
     name = paths[0].stem if questions else split
-    find_database = database_finder([folder / files.databases, *check_folders(database_dir)])
+    find_database = database_finder([folder / files.databases], database_dir)
     rows = ((path, read_objects(path)) for path in paths)
     tasks = make_tasks(f"spider-{name}", rows, find_database, _KEYS, comparison="spider")
     loaded = build_benchmark(SOURCE.name, name, tasks, SOURCE.advice, left_out)

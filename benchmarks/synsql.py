@@ -13,7 +13,6 @@ from benchmarks.loading.files import (
     Folders,
     Source,
     build_benchmark,
-    check_folders,
     database_finder,
     make_tasks,
 )
@@ -66,7 +65,7 @@ def synsql(
         raise DataError(f"max_tasks must be a whole number and at least 1, not {max_tasks!r}")
     folder = SOURCE.find_folder(data_dir)
     path = SOURCE.find_file(folder, ["data.json"])
-    find_database = database_finder([folder / "databases", *check_folders(database_dir)])
+    find_database = database_finder([folder / "databases"], database_dir)
     tasks = make_tasks(f"synsql-{split}", [(path, stream(path))], find_database, _KEYS, digits=7)
     return build_benchmark(SOURCE.name, split, islice(tasks, max_tasks), SOURCE.advice)
 

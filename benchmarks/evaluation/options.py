@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import partial
 from random import Random
@@ -18,13 +18,14 @@ from rich.console import Console
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
 from benchmarks.loading.parameters import parse_parameters
 from sql_env.benchmark import load_benchmark
+from sql_env.display.profile import draw_profile
 from sql_env.errors import SQLEnvError
 from sql_env.execution.backends import Backend
 from sql_env.limits import Limits
 from sql_env.parser import ResponseFormat, get_format
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
 from sql_env.prompts.template import get_template, recorded_template
-from sql_env.scoring.rubric import Rubric, load_rubric
+from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
@@ -105,11 +106,15 @@ class EvaluationConfig(BenchmarkOptions):
             "limits": asdict(Limits()),
         }
 
-    def make_scorer(self, rubric: Rubric) -> Scorer:
-        """Return a scorer with the comparison, workers and backend of this configuration."""
-        return Scorer(
+    @contextmanager
+    def open_scorer(self, rubric: RubricSpec | Rubric) -> Iterator[Scorer]:
+        """Open a scorer. With ``--profile``, print at the end how long each part took."""
+        with Scorer(
             rubric, workers=self.workers, comparison=self.comparison, rows=True, backend=self.backend
-        )
+        ) as scorer:
+            yield scorer
+            if self.profile:
+                Console(stderr=True).print(draw_profile(scorer.stats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +252,9 @@ class GeneratorOptions:
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    try:
+    found = None
+    with suppress(ValueError, RecursionError):
         found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
     if not isinstance(found, dict):
         raise typer.BadParameter(f"--extra-body must be a JSON object, not {text!r}")
     return found
@@ -270,9 +274,7 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
-    parameters = list(_expanded(command))
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__signature__ = inspect.Signature(list(_expanded(command)))  # type: ignore[attr-defined]
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     return run
 

@@ -10,21 +10,18 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.evaluation.completions import collect_completions, complete_tasks
-from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
+from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
 from benchmarks.evaluation.scoring import SQL, TaskCompletions, batch_size, judge, select_metrics
 from benchmarks.evaluation.summary import make_summary
-from benchmarks.generation.generator import Generator
+from benchmarks.generation.generator import Generator, SamplingParams
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
-from benchmarks.records.environment import describe_environment
 from benchmarks.records.item import Item
-from benchmarks.records.run import RunFolder
-from sql_env.display.profile import draw_profile
+from benchmarks.records.json_lines import JsonLinesFile
+from benchmarks.records.run import RunFolder, describe_environment
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.prompts.ddl import schema_to_ddl
 from sql_env.prompts.prompt import Prompt
-from sql_env.scoring.rubric import Rubric, load_rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, Task
 
@@ -53,11 +50,11 @@ def evaluate_file(
     sql = read_predictions(predictions, benchmark)
     settings = {**config.to_dict(benchmark), "source": hash_predictions(predictions)}
     completions = list(map(TaskCompletions, find_indices(benchmark), benchmark.tasks, sql))
-    with _open_scorer(config, load_rubric(SQL)) as scorer, _progress_bars(len(completions)) as advance:
+    with config.open_scorer(SQL) as scorer, progress_bars(len(completions)) as advance:
         if out is None:
             items = list(_judge_all(config, benchmark, scorer, completions, advance))
             return make_summary(benchmark, items, settings)
-        with RunFolder(out, settings, describe_environment()) as run:
+        with closing(RunFolder(out, settings, describe_environment())) as run:
             for each in completions[len(run.predictions.rows) :]:
                 row = {"task_id": each.task.id, "decoding": "file", "completions": [each.greedy]}
                 run.predictions.append(row)
@@ -97,9 +94,9 @@ def evaluate_model(
         indices = find_indices(benchmark)
     with (
         closing(generator),
-        _open_scorer(config, prompting.make_rubric()) as scorer,
-        RunFolder(out, settings, {**describe_environment(), **generator.environment}) as run,
-        _progress_bars(len(tasks)) as advance,
+        config.open_scorer(prompting.make_rubric()) as scorer,
+        closing(RunFolder(out, settings, {**describe_environment(), **generator.environment})) as run,
+        progress_bars(len(tasks)) as advance,
     ):
 
         def build_prompts() -> list[Prompt]:
@@ -114,13 +111,71 @@ def evaluate_model(
         return _finish(run, config, benchmark, scorer, completions, settings, advance)
 
 
-@contextmanager
-def _open_scorer(config: EvaluationConfig, rubric: Rubric) -> Iterator[Scorer]:
-    """Open a scorer. With ``--profile``, print at the end how long its parts took."""
-    with config.make_scorer(rubric) as scorer:
-        yield scorer
-        if config.profile:
-            Console(stderr=True).print(draw_profile(scorer.stats))
+def complete_tasks(
+    generator: Generator,
+    tasks: Sequence[Task],
+    build_prompts: Callable[[], Sequence[Prompt]],
+    decodings: Mapping[str, SamplingParams],
+    predictions: JsonLinesFile,
+    progress: Callable[[str, int], None],
+) -> None:
+    """Generate all completions that the file lacks, and append each of them at once.
+
+    Args:
+        generator: The generator.
+        tasks: The tasks.
+        build_prompts: Builds the prompts of the tasks; called only where a completion is missing.
+        decodings: The sampling parameters of each decoding; see `PromptSettings.decodings`.
+        predictions: The run's predictions.
+        progress: Called with the name of a decoding and the number of further tasks that it has completed.
+
+    Raises:
+        GenerationError: Some completions are missing. The others are in the file.
+    """
+    known = _by_decoding(predictions)
+    prompts: Sequence[Prompt] = ()
+    for decoding, sampling in decodings.items():
+        done = {place for place, task in enumerate(tasks) if task.id in known.get(decoding, {})}
+        if len(done) < len(tasks):
+            prompts = prompts or build_prompts()
+        progress(decoding, len(done))
+        if len(done) == len(tasks):
+            continue
+        for place, texts in generator.complete([prompt.messages for prompt in prompts], sampling, done):
+            row = {"task_id": tasks[place].id, "decoding": decoding, "completions": list(texts)}
+            if dropped := prompts[place].dropped_gold_tables:
+                row["dropped_gold_tables"] = list(dropped)
+            predictions.append(row)
+            progress(decoding, 1)
+
+
+def collect_completions(
+    indices: Sequence[int], tasks: Sequence[Task], predictions: JsonLinesFile
+) -> list[TaskCompletions]:
+    """Return the completions of each task, in the order of the tasks.
+
+    Raises:
+        DataError: A row of the file has no completions.
+    """
+    known = _by_decoding(predictions)
+    greedy, sampled = known.get(GREEDY, {}), known.get(SAMPLED, {})
+    return [
+        TaskCompletions(
+            index, task, next(iter(greedy.get(task.id, ())), None), tuple(sampled.get(task.id, ()))
+        )
+        for index, task in zip(indices, tasks, strict=True)
+    ]
+
+
+def _by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[str]]]:
+    """Return the completions on disk: decoding -> task id -> completions."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in predictions.rows:
+        try:
+            found.setdefault(row["decoding"], {})[row["task_id"]] = list(row["completions"])
+        except (KeyError, TypeError) as error:
+            raise DataError(f"a line of predictions.jsonl is not a row of completions: {error}") from None
+    return found
 
 
 def _finish(
@@ -173,7 +228,7 @@ def _read_schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
 
 
 @contextmanager
-def _progress_bars(total: int) -> Iterator[Advance]:
+def progress_bars(total: int) -> Iterator[Advance]:
     """Show a progress bar on stderr for each stage; it appears when the stage begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:

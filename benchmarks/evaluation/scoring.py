@@ -20,12 +20,6 @@ from sql_env.types import Benchmark, Score, Task
 SQL = {"rewards": ["result"], "response_format": "sql"}
 """The rubric of bare SQL. Only the result counts."""
 
-MIN_BATCH = 128
-"""Minimum number of tasks that are judged in one batch."""
-
-BATCH_PER_WORKER = 64
-"""Number of tasks for each worker in one batch, where there are many workers."""
-
 Columns: TypeAlias = dict[str, Sequence[float | None]]
 """The name of each metric, and its value for each score; None where the metric does not apply."""
 
@@ -108,8 +102,8 @@ def evaluate(
 
 
 def batch_size(workers: int) -> int:
-    """Return the number of tasks that are judged in one batch."""
-    return max(MIN_BATCH, BATCH_PER_WORKER * workers)
+    """Return the number of tasks that are judged in one batch: 64 for each worker, but at least 128."""
+    return max(128, 64 * workers)
 
 
 def select_metrics(

@@ -7,22 +7,23 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
 from benchmarks.evaluation.options import BenchmarkOptions, exit_on_error, expand_options
+from benchmarks.evaluation.pipeline import progress_bars
+from benchmarks.evaluation.summary import draw_metrics
 from benchmarks.loading.predictions import hash_predictions, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.records.item import preview_result
+from benchmarks.records.json_lines import replace_file
 from sql_env.display.panel import escape_control, result_table, side_by_side, sql_block
-from sql_env.errors import DataError
 from sql_env.types import Benchmark, ExecutionResult
 
 ITEMS_DRAWN = 5
@@ -38,7 +39,7 @@ def make_report(
         "split": benchmark.split,
         "predictions": dict(predictions),
         "left_out": list(benchmark.left_out),
-        "accuracy": {name: share and asdict(share) for name, share in accuracies(found).items()},
+        "accuracy": _shares(found),
         "flips": [
             {
                 "index": verdicts.index,
@@ -58,11 +59,15 @@ def make_report(
     }
 
 
+def _shares(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | None]:
+    return {name: asdict(share) if share else None for name, share in accuracies(found).items()}
+
+
 def _to_dict(result: ExecutionResult | None) -> dict[str, Any] | None:
     if result is None:
         return None
-    preview = preview_result(result)
-    return {"status": str(result.status), "error": result.error, "table": preview and asdict(preview)}
+    table = preview_result(result)
+    return {"status": str(result.status), "error": result.error, "table": asdict(table) if table else None}
 
 
 def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITEMS_DRAWN) -> Group:
@@ -75,7 +80,10 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
     """
     flips = [verdicts for verdicts in found if verdicts.flips]
     kinds = Counter((verdicts.under(True), verdicts.under(False)) for verdicts in flips)
-    parts: list[RenderableType] = [_accuracy_table(benchmark, found)]
+    title = f"{benchmark.name} {benchmark.split}: execution accuracy"
+    parts: list[RenderableType] = [
+        draw_metrics(_shares(found), title=title, header=("semantics", "n", "accuracy", "95 % interval"))
+    ]
     parts += [
         Text(f"{count} right under {_join(right)}, wrong under {_join(wrong)}")
         for (right, wrong), count in kinds.most_common()
@@ -84,19 +92,6 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
     if len(flips) > most:
         parts.append(Text(f"{len(flips) - most} more items flip; --out writes all of them"))
     return Group(*parts)
-
-
-def _accuracy_table(benchmark: Benchmark, found: Sequence[Verdicts]) -> Table:
-    table = Table(title=f"{benchmark.name} {benchmark.split}: execution accuracy", title_justify="left")
-    table.add_column("semantics")
-    for name in ("n", "accuracy", "95 % interval"):
-        table.add_column(name, justify="right")
-    for name, share in accuracies(found).items():
-        figures = ("0", "–", "–")
-        if share is not None:
-            figures = (str(share.n), f"{share.mean:.1%}", f"{share.low:.1%} to {share.high:.1%}")
-        table.add_row(name, *figures)
-    return table
 
 
 def draw_flip(verdicts: Verdicts) -> RenderableType:
@@ -142,26 +137,18 @@ def main(
     logging.getLogger("sql_env.benchmark").setLevel(
         logging.ERROR
     )  # the output has the tasks that are left out
-    console, progress = Console(highlight=False), Progress(console=Console(stderr=True))
+    console = Console(highlight=False)
     with exit_on_error():
         benchmark = options.load()
         sql, source = read_predictions(predictions, benchmark), hash_predictions(predictions)
-        with progress:
-            bar = progress.add_task("scoring", total=len(sql))
-            found = under_all(benchmark, sql, workers=workers, progress=lambda n: progress.advance(bar, n))
+        with progress_bars(len(sql)) as advance:
+            found = under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
         if out is not None:
-            _write(out, make_report(benchmark, found, source))
+            report = json.dumps(make_report(benchmark, found, source), indent=2)
+            replace_file(out / "semantics.json", [report, "\n"])
         console.print(draw_report(benchmark, found, items))
         for line in benchmark.left_out:
             console.print(f"left out: {line}", markup=False, soft_wrap=True)
-
-
-def _write(folder: Path, report: Mapping[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "semantics.json").write_text(json.dumps(report, indent=2) + "\n")
-    except OSError as error:
-        raise DataError(f"cannot write the report into {str(folder)!r}: {error}") from None
 
 
 if __name__ == "__main__":

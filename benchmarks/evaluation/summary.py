@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -62,7 +63,7 @@ def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(_accuracy_table(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
     if summary["metrics"]:
-        console.print(_metrics_table(summary["metrics"], summary["metrics_by_difficulty"]))
+        console.print(draw_metrics(summary["metrics"], summary["metrics_by_difficulty"]))
     for pair, change in summary["selection"].items():
         console.print(
             f"{pair}: {change['mean']:+.1%} ({change['low']:+.1%} to {change['high']:+.1%}); "
@@ -109,17 +110,13 @@ def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
         pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items]
         change = difference([a for a, _ in pairs], [b for _, b in pairs])
         if change is not None:
-            flips = mcnemar([_verdict(a) for a, _ in pairs], [_verdict(b) for _, b in pairs])
+            verdicts = [[None if each is None else bool(each) for each in pair] for pair in pairs]
+            flips = mcnemar([a for a, _ in verdicts], [b for _, b in verdicts])
             yield f"{vote} - greedy", asdict(change) | asdict(flips)
 
 
-def _verdict(value: float | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
 def _accuracy_table(title: str, summary: Mapping[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("difficulty")
+    table = Table("difficulty", title=title, title_justify="left")
     for name in ("n", "correct", "accuracy", "95 % interval"):
         table.add_column(name, justify="right")
     for level, part in (*summary["by_difficulty"].items(), ("all", summary)):
@@ -128,14 +125,24 @@ def _accuracy_table(title: str, summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def _metrics_table(
+def draw_metrics(
     metrics: Mapping[str, Mapping[str, Any] | None],
-    by_level: Mapping[str, Mapping[str, Mapping[str, Any] | None]],
+    by_level: Mapping[str, Mapping[str, Mapping[str, Any] | None]] = MappingProxyType({}),
+    *,
+    title: str | None = None,
+    header: tuple[str, ...] = ("metric", "n", "mean", "95 % interval"),
 ) -> Table:
-    table = Table()
-    table.add_column("metric")
+    """Draw the mean and the interval of each metric, and its mean on each level of difficulty.
+
+    Args:
+        metrics: The name of each metric, and `benchmarks.metrics.intervals.Interval` as a dict.
+        by_level: The same for each level. A single level is left out.
+        title: The title of the table.
+        header: The first four headings.
+    """
     levels = by_level if len(by_level) > 1 else {}
-    for name in ("n", "mean", "95 % interval", *(escape(level or "(none)") for level in levels)):
+    table = Table(*header[:1], title=title, title_justify="left")
+    for name in (*header[1:], *(escape(level or "(none)") for level in levels)):
         table.add_column(name, justify="right")
     for metric, part in metrics.items():
         figures = ("0", "–", "–") if part is None else (str(part["n"]), *_format(metric, part["mean"], part))

@@ -21,6 +21,19 @@ Folders: TypeAlias = str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """The files of a split, and the folder of its databases.
+
+    Attributes:
+        files: The possible paths of each file of questions.
+        databases: The name of the folder.
+    """
+
+    files: tuple[tuple[str, ...], ...]
+    databases: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The origin of a benchmark, and its place on disk.
 
@@ -146,13 +159,24 @@ def build_benchmark(
     return Benchmark(name, split, tuple(kept), (*left_out, *lines))
 
 
-def database_finder(folders: Iterable[str | Path]) -> Callable[[str], str]:
+def database_finder(folders: Iterable[Path], database_dir: Folders) -> Callable[[str], str]:
     """Return a function from a db_id to the path ``<folder>/<db_id>/<db_id>.sqlite``.
 
-    The first of the folders that has the database is taken. Where none has it, the path is the one in
-    the first folder.
+    The first folder that has the database is taken. Where none has it, the path is the one in the first
+    folder.
+
+    Args:
+        folders: The benchmark's own folders. Some of them may be missing.
+        database_dir: Further folders.
+
+    Raises:
+        DataError: A further folder is missing.
     """
-    paths = [os.path.abspath(folder) for folder in folders]
+    further = [database_dir] if isinstance(database_dir, str) else database_dir
+    for folder in further:
+        if not os.path.isdir(folder):
+            raise DataError(f"database_dir names {folder!r}, which is not a folder")
+    paths = list(map(os.path.abspath, [*map(str, folders), *further]))
     existing = list(filter(os.path.isdir, paths)) or paths
 
     @cache
@@ -161,19 +185,6 @@ def database_finder(folders: Iterable[str | Path]) -> Callable[[str], str]:
         return next(filter(os.path.isfile, files), files[0])
 
     return find
-
-
-def check_folders(database_dir: Folders) -> list[str]:
-    """Return the folders that a ``database_dir`` argument names.
-
-    Raises:
-        DataError: One of them is not a folder.
-    """
-    folders = [database_dir] if isinstance(database_dir, str) else list(database_dir)
-    for folder in folders:
-        if not os.path.isdir(folder):
-            raise DataError(f"database_dir names {folder!r}, which is not a folder")
-    return folders
 
 
 def read_objects(path: Path) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.records.json_lines import parse_lines
+from benchmarks.records.json_lines import parse_lines, replace_file
 from sql_env.errors import DataError
 from sql_env.types import ExecutionResult, Score, Value
 
@@ -195,21 +195,13 @@ def encode_cell(value: Value) -> Cell:
 
 
 def write_items(folder: Path, items: Iterable[Item]) -> Path:
-    """Write ``items.jsonl`` into a folder, and return its path. The folder is made where it is missing.
-
-    The file is replaced as a whole.
+    """Write ``items.jsonl`` into a folder, and return its path. An older file is replaced as a whole.
 
     Raises:
         DataError: The file cannot be written.
     """
-    path, part = folder / ITEMS, folder / f"{ITEMS}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(each.to_dict()) + "\n" for each in items)
-        part.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write the items into {str(folder)!r}: {error}") from None
+    path = folder / ITEMS
+    replace_file(path, (json.dumps(item.to_dict()) + "\n" for item in items))
     return path
 
 

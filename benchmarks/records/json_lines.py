@@ -1,18 +1,17 @@
-"""Files of JSON lines that grow while a run works, and that a kill cannot break."""
+"""Files that a kill cannot break: JSON lines that grow, and files that are replaced as a whole."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from sql_env.errors import DataError
 
 
 class JsonLinesFile:
-    """Rows that are on disk as soon as they are appended. Usable as a context manager.
+    """Rows that are on disk as soon as they are appended.
 
     A kill can cut off the last line. That line is dropped when the file is opened again.
 
@@ -49,12 +48,8 @@ class JsonLinesFile:
             raise DataError(f"cannot write {str(self._path)!r}: {error}") from None
         self.rows.append(dict(row))
 
-    def __enter__(self) -> JsonLinesFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -72,3 +67,23 @@ def parse_lines(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: not a JSON object")
         yield row
+
+
+def replace_file(path: Path, content: Iterable[str]) -> None:
+    """Write a file as a whole: after a kill, the file is the old one or the new one.
+
+    Args:
+        path: The file. Its folder is made where it is missing.
+        content: The parts of its text.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(content)
+        part.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {str(path)!r}: {error}") from None

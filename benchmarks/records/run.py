@@ -11,24 +11,28 @@ import fcntl
 import json
 import logging
 import os
+import platform
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import apsw
+
 from benchmarks.records.item import ITEMS
-from benchmarks.records.json_lines import JsonLinesFile
+from benchmarks.records.json_lines import JsonLinesFile, replace_file
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
 
 CONFIG, ENVIRONMENT, PREDICTIONS = "config.json", "environment.json", "predictions.jsonl"
 SCHEMAS, SUMMARY = "schemas.json", "summary.json"
+PACKAGES = ("sql-env", "duckdb", "sqlglot", "torch", "transformers", "vllm")
 
 
 class RunFolder:
-    """The folder of one run, open for writing. Usable as a context manager.
+    """The folder of one run, open for writing.
 
     A run whose folder has the same configuration is resumed: nothing in the folder is lost, and nothing
     that it has is done again. A lock keeps other processes out of the folder.
@@ -57,17 +61,16 @@ class RunFolder:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 lock = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(f"{str(folder)!r} is in use by another process") from None
             except OSError as error:
                 raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
-            opened.callback(os.close, lock)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise DataError(f"{str(folder)!r} is in use by another process: {error}") from None
             self._check_config(json.loads(json.dumps(config)))
             self._record_environment(json.loads(json.dumps(environment)))
-            self.predictions = opened.enter_context(JsonLinesFile(folder / PREDICTIONS))
-            self.items = opened.enter_context(JsonLinesFile(folder / ITEMS))
+            self.predictions = opened.enter_context(closing(JsonLinesFile(folder / PREDICTIONS)))
+            self.items = opened.enter_context(closing(JsonLinesFile(folder / ITEMS)))
             self._opened = opened.pop_all()
 
     def finish(self, summary: Mapping[str, Any], schemas: Mapping[str, str]) -> None:
@@ -82,14 +85,6 @@ class RunFolder:
     def close(self) -> None:
         """Close the files and release the lock."""
         self._opened.close()
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _check_config(self, config: Any) -> None:
         """Write the configuration into an empty folder; compare it with the configuration of another."""
@@ -131,13 +126,7 @@ class RunFolder:
             raise DataError(f"cannot read {str(path)!r}: {error}") from None
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Replace a file as a whole: after a kill, the file is the old one or the new one."""
-        path, part = self._folder / name, self._folder / f"{name}.part"
-        try:
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            part.replace(path)
-        except OSError as error:
-            raise DataError(f"cannot write {str(path)!r}: {error}") from None
+        replace_file(self._folder / name, [json.dumps(content, indent=2), "\n"])
 
 
 def list_differences(recorded: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -155,3 +144,19 @@ def list_differences(recorded: Mapping[str, Any], given: Mapping[str, Any], path
             left = f"{json.dumps(there)} there" if name in recorded else "not there"
             right = f"{json.dumps(here)} here" if name in given else "not here"
             yield f"{path}{name}: {left}, {right}"
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the platform and the versions of the packages that can change a result.
+
+    Nothing in it identifies a machine.
+    """
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "sqlite": apsw.sqlite_lib_version(),
+    }
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

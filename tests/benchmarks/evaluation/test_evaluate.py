@@ -101,7 +101,7 @@ def test_predictions_keep_their_places(tmp_path_factory, skip, count):
 def test_ids_that_tell_no_place(small):
     mine = replace(small, tasks=tuple(replace(task, id=f"mine-{i}") for i, task in enumerate(small.tasks)))
     assert find_indices(replace(mine, left_out=())) == [0, 1, 2]
-    with pytest.raises(DataError, match=r"cannot be lined up with 'spider'.*gone: 1 task"):
+    with pytest.raises(DataError, match=r"cannot be assigned to the tasks of 'spider'.*gone: 1 task"):
         find_indices(mine)
 
 

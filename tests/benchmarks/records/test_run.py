@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -25,17 +26,17 @@ JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_siz
 @given(st.lists(JSON, max_size=5), st.data(), JSON)
 def test_a_cut_loses_the_row_that_it_hits_and_no_other(tmp_path_factory, rows, data, later):
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
-    with JsonLinesFile(path) as file:
+    with closing(JsonLinesFile(path)) as file:
         for row in rows:
             file.append(row)
     content = path.read_bytes()
     cut = data.draw(st.integers(0, len(content)))
     path.write_bytes(content[:cut])
-    with JsonLinesFile(path) as file:
+    with closing(JsonLinesFile(path)) as file:
         whole = content[:cut].count(b"\n")
         assert file.rows == rows[:whole]
         file.append(later)
-    with JsonLinesFile(path) as file:
+    with closing(JsonLinesFile(path)) as file:
         assert file.rows == [*rows[:whole], later]
 
 
@@ -77,7 +78,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 def test_one_process_at_a_time(tmp_path):
-    with RunFolder(tmp_path, {}, {}), pytest.raises(DataError, match="in use by another process"):
+    with closing(RunFolder(tmp_path, {}, {})), pytest.raises(DataError, match="in use by another process"):
         RunFolder(tmp_path, {}, {})
     RunFolder(tmp_path, {}, {}).close()
 
