@@ -18,7 +18,7 @@ from sql_env.types import Benchmark
 SOURCE = Source(
     name="bird",
     origin="BIRD (dev.zip, train.zip or minidev.zip, from https://bird-bench.github.io)",
-    layout="dev.json, train/train.json or mini_dev_sqlite.json, and beside it dev_databases/ or "
+    layout="dev.json, train/train.json or mini_dev_sqlite.json, and next to it dev_databases/ or "
     "train_databases/ with <db_id>/<db_id>.sqlite",
     variable="SQL_ENV_BIRD_DIR",
 )
@@ -63,19 +63,18 @@ def bird(*, split: str = "dev", data_dir: str | None = None, database_dir: Folde
     Raises:
         DataError: The folder, a file or all databases are missing, or a file is malformed.
     """
-    SOURCE.check_split(split, _SPLITS)
-    files, folder = _SPLITS[split], SOURCE.find_folder(data_dir)
-    path = SOURCE.find_file(folder, files.files[0])
-    find_database = database_finder(_database_folders(folder, path.parent, files.databases), database_dir)
+    chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
+    path = SOURCE.find_file(folder, chosen.files[0])
+    find_database = database_finder(_database_folders(folder, path.parent, chosen.databases), database_dir)
     rows = [(path, read_objects(path))]
     tasks = make_tasks(f"bird-{split}", rows, find_database, _KEYS, comparison="bird")
     return build_benchmark(SOURCE.name, split, tasks, SOURCE.advice)
 
 
-def _database_folders(folder: Path, beside: Path, name: str) -> list[Path]:
-    """List the folders that may have the databases: beside the questions or above them, inside ``folder``.
+def _database_folders(folder: Path, questions: Path, name: str) -> list[Path]:
+    """List the folders that may have the databases: next to the questions or above them, inside ``folder``.
 
     Some archives nest the name twice.
     """
-    above = [place for place in (beside, *beside.parents) if place.is_relative_to(folder)]
+    above = [place for place in (questions, *questions.parents) if place.is_relative_to(folder)]
     return [path for place in above for path in (place / name, place / name / name)]

@@ -83,20 +83,19 @@ def _task(line: str, default_id: str, folder: str, where: str) -> Task:
             raise DataError(f"{where}: unknown field {key!r}.{suggest(key, list(FIELDS))}")
         if not isinstance(value, str):
             raise DataError(f"{where}: {key!r} must be a string, not {value!r}")
-    question, sql, database = (require_text(row, key, where=where) for key in FIELDS[:3])
-    database = os.path.join(folder, database)
+    question, sql, path = (require_text(row, key, where=where) for key in FIELDS[:3])
+    database = os.path.join(folder, path)
     defaults = {
         "id": default_id,
         "dialect": "duckdb" if database.endswith(".duckdb") else "sqlite",
         "comparison": "strict",
     }
-    given = {key: row[key] for key in FIELDS[3:] if row.get(key)}
     task = Task(
         question=question,
         gold_sql=sql,
         database=database,
         db_id=Path(database).stem,
-        **{**defaults, **given},
+        **{**defaults, **{key: row[key] for key in FIELDS[3:] if row.get(key)}},
     )
     try:
         get_comparison(task.comparison)

@@ -61,10 +61,9 @@ def spider(
         DataError: The folder, a file or all databases are missing, or a file is malformed
             (``tables.json`` included).
     """
-    SOURCE.check_split(split, _SPLITS)
-    files, folder = _SPLITS[split], SOURCE.find_folder(data_dir)
+    chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
     paths, left_out = [Path(questions)] if questions else [], list[str]()
-    for names in () if questions else files.files:
+    for names in () if questions else chosen.files:
         try:
             paths.append(SOURCE.find_file(folder, names))
         except DataError:
@@ -72,12 +71,12 @@ def spider(
                 raise
             left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
     name = paths[0].stem if questions else split
-    find_database = database_finder([folder / files.databases], database_dir)
+    find_database = database_finder([folder / chosen.databases], database_dir)
     rows = ((path, read_objects(path)) for path in paths)
     tasks = make_tasks(f"spider-{name}", rows, find_database, _KEYS, comparison="spider")
     loaded = build_benchmark(SOURCE.name, name, tasks, SOURCE.advice, left_out)
     catalog = Catalog()
-    graded = (replace(task, difficulty=_difficulty(task, catalog)) for task in loaded.tasks)
+    graded = [replace(task, difficulty=_difficulty(task, catalog)) for task in loaded.tasks]
     return replace(loaded, tasks=tuple(graded))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.loading.files import (
     Folders,
     Source,
+    Split,
     build_benchmark,
     database_finder,
     make_tasks,
@@ -25,6 +26,8 @@ SOURCE = Source(
     layout="data.json and databases/<db_id>/<db_id>.sqlite",
     variable="SQL_ENV_SYNSQL_DIR",
 )
+
+_SPLITS = {"train": Split((("data.json",),), "databases")}
 
 _KEYS = {
     "question": ("question",),
@@ -60,12 +63,11 @@ def synsql(
     Raises:
         DataError: The folder, a file or all databases are missing, or the file is malformed.
     """
-    SOURCE.check_split(split, ["train"])
+    chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
     if max_tasks is not None and not (isinstance(max_tasks, int) and max_tasks >= 1):
         raise DataError(f"max_tasks must be a whole number and at least 1, not {max_tasks!r}")
-    folder = SOURCE.find_folder(data_dir)
-    path = SOURCE.find_file(folder, ["data.json"])
-    find_database = database_finder([folder / "databases"], database_dir)
+    path = SOURCE.find_file(folder, chosen.files[0])
+    find_database = database_finder([folder / chosen.databases], database_dir)
     tasks = make_tasks(f"synsql-{split}", [(path, stream(path))], find_database, _KEYS, digits=7)
     return build_benchmark(SOURCE.name, split, islice(tasks, max_tasks), SOURCE.advice)
 

@@ -13,10 +13,8 @@ from rich.text import Text
 
 from benchmarks.evaluation.options import GeneratorOptions, PromptSettings, expand_options
 from benchmarks.metrics.accuracy import votes
+from sql_env import Action, ExecutionResult, Executor, Query, Task, parse
 from sql_env.display.panel import escape_control, result_table, sql_block
-from sql_env.execution.executor import Executor
-from sql_env.parser import parse
-from sql_env.types import Action, ExecutionResult, Query, Task
 
 
 @expand_options

@@ -17,17 +17,14 @@ from rich.console import Console
 
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
 from benchmarks.loading.parameters import parse_parameters
-from sql_env.benchmark import load_benchmark
+from sql_env import Benchmark, Limits, Scorer, Task, load_benchmark
 from sql_env.display.profile import draw_profile
 from sql_env.errors import SQLEnvError
 from sql_env.execution.backends import Backend
-from sql_env.limits import Limits
 from sql_env.parser import ResponseFormat, get_format
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
 from sql_env.prompts.template import get_template, recorded_template
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
-from sql_env.scoring.scorer import Scorer
-from sql_env.types import Benchmark, Task
 
 GREEDY, SAMPLED = "greedy", "sampled"
 CANDIDATE_TEMPERATURE = 0.8
@@ -62,7 +59,7 @@ class BenchmarkOptions:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig(BenchmarkOptions):
-    """What is measured, and how results are compared."""
+    """The tasks that are measured, and the settings of scoring."""
 
     comparison: Annotated[
         str | None, typer.Option(help="Comparison that replaces the comparisons of the tasks.")
@@ -119,7 +116,7 @@ class EvaluationConfig(BenchmarkOptions):
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
-    """How a model is prompted, how its completions are decoded, and how they are read."""
+    """The settings of prompts, of decoding, and of the response format."""
 
     candidates: Annotated[
         int, _option(min=1, help="Number of completions for each question. A vote chooses one of them.")
@@ -201,14 +198,13 @@ class PromptSettings:
 
     @property
     def _sampling_temperature(self) -> float:
-        if self.temperature is not None:
-            return self.temperature
-        return CANDIDATE_TEMPERATURE if self.candidates > 1 else 0.0
+        default = CANDIDATE_TEMPERATURE if self.candidates > 1 else 0.0
+        return default if self.temperature is None else self.temperature
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """What runs the model. An option that is not given has the default of the generator."""
+    """The generator of the completions, and its options. Without a value, the generator has its own default."""
 
     base_url: Annotated[str | None, _option(help="OpenAI-compatible endpoint: http://HOST:PORT/v1.")] = None
     generator: Annotated[

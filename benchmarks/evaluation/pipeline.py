@@ -11,19 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
-from benchmarks.evaluation.scoring import SQL, TaskCompletions, batch_size, judge, select_metrics
+from benchmarks.evaluation.scoring import SQL, Metric, TaskCompletions, batch_size, judge, select_metrics
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
 from benchmarks.records.item import Item
 from benchmarks.records.json_lines import JsonLinesFile
 from benchmarks.records.run import RunFolder, describe_environment
+from sql_env import Benchmark, Scorer, Task
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.prompts.ddl import schema_to_ddl
 from sql_env.prompts.prompt import Prompt
-from sql_env.scoring.scorer import Scorer
-from sql_env.types import Benchmark, Task
 
 Advance: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of further tasks that it has completed."""
@@ -52,13 +51,12 @@ def evaluate_file(
     completions = list(map(TaskCompletions, find_indices(benchmark), benchmark.tasks, sql))
     with config.open_scorer(SQL) as scorer, progress_bars(len(completions)) as advance:
         if out is None:
-            items = list(_judge_all(config, benchmark, scorer, completions, advance))
-            return make_summary(benchmark, items, settings)
+            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance)
         with closing(RunFolder(out, settings, describe_environment())) as run:
             for each in completions[len(run.predictions.rows) :]:
                 row = {"task_id": each.task.id, "decoding": "file", "completions": [each.greedy]}
                 run.predictions.append(row)
-            return _finish(run, config, benchmark, scorer, completions, settings, advance)
+            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
 
 
 def evaluate_model(
@@ -87,8 +85,11 @@ def evaluate_model(
         DataError: The folder belongs to another run, or cannot be written.
     """
     tasks, decodings = benchmark.tasks, prompting.decodings()
-    source = {"generator": name, **generator.settings}
-    settings = {**config.to_dict(benchmark), "source": source, **prompting.to_dict(generator)}
+    settings = {
+        **config.to_dict(benchmark),
+        "source": {"generator": name, **generator.settings},
+        **prompting.to_dict(generator),
+    }
     indices: Sequence[int] = range(len(tasks))
     with suppress(DataError):  # where the ids give no positions, the order of the tasks does
         indices = find_indices(benchmark)
@@ -108,7 +109,7 @@ def evaluate_model(
 
         complete_tasks(generator, tasks, build_prompts, decodings, run.predictions, advance)
         completions = collect_completions(indices, tasks, run.predictions)
-        return _finish(run, config, benchmark, scorer, completions, settings, advance)
+        return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
 
 
 def complete_tasks(
@@ -133,15 +134,17 @@ def complete_tasks(
         GenerationError: Some completions are missing. The others are in the file.
     """
     known = _by_decoding(predictions)
-    prompts: Sequence[Prompt] = ()
+    done = {
+        decoding: {place for place, task in enumerate(tasks) if task.id in known.get(decoding, {})}
+        for decoding in decodings
+    }
+    prompts = build_prompts() if any(len(places) < len(tasks) for places in done.values()) else []
+    messages = [prompt.messages for prompt in prompts]
     for decoding, sampling in decodings.items():
-        done = {place for place, task in enumerate(tasks) if task.id in known.get(decoding, {})}
-        if len(done) < len(tasks):
-            prompts = prompts or build_prompts()
-        progress(decoding, len(done))
-        if len(done) == len(tasks):
+        progress(decoding, len(done[decoding]))
+        if len(done[decoding]) == len(tasks):
             continue
-        for place, texts in generator.complete([prompt.messages for prompt in prompts], sampling, done):
+        for place, texts in generator.complete(messages, sampling, done[decoding]):
             row = {"task_id": tasks[place].id, "decoding": decoding, "completions": list(texts)}
             if dropped := prompts[place].dropped_gold_tables:
                 row["dropped_gold_tables"] = list(dropped)
@@ -178,51 +181,41 @@ def _by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _finish(
-    run: RunFolder,
+def _judge_and_summarize(
     config: EvaluationConfig,
     benchmark: Benchmark,
     scorer: Scorer,
     completions: Sequence[TaskCompletions],
     settings: Mapping[str, Any],
     advance: Advance,
+    run: RunFolder | None = None,
 ) -> dict[str, Any]:
-    """Judge the completions that have no item yet, and write the summary."""
-    items = [Item.from_dict(row) for row in run.items.rows]
+    """Judge the completions that have no item in the run folder yet, and write the summary there."""
+    items = [Item.from_dict(row) for row in run.items.rows] if run is not None else []
     advance("scoring", len(items))
-    for item in _judge_all(config, benchmark, scorer, completions[len(items) :], advance):
-        run.items.append(item.to_dict())
-        items.append(item)
-    dropped = {row["task_id"] for row in run.predictions.rows if row.get("dropped_gold_tables")}
-    summary = make_summary(benchmark, items, settings) | {"prompts_without_gold_tables": len(dropped)}
-    run.finish(summary, _read_schemas(scorer.executor, benchmark.tasks))
+    size, metrics = batch_size(config.workers), list[Metric]()
+    if len(items) < len(completions):
+        metrics = select_metrics(benchmark, config.comparison, efficiency=config.efficiency)
+    for start in range(len(items), len(completions), size):
+        judged = judge(scorer, completions[start : start + size], metrics, config.suites)
+        items += judged
+        if run is not None:
+            for item in judged:
+                run.items.append(item.to_dict())
+        advance("scoring", len(judged))
+    summary = make_summary(benchmark, items, settings)
+    if run is not None:
+        dropped = {row["task_id"] for row in run.predictions.rows if row.get("dropped_gold_tables")}
+        summary["prompts_without_gold_tables"] = len(dropped)
+        run.finish(summary, _read_schemas(scorer.executor, benchmark.tasks))
     return summary
-
-
-def _judge_all(
-    config: EvaluationConfig,
-    benchmark: Benchmark,
-    scorer: Scorer,
-    completions: Sequence[TaskCompletions],
-    advance: Advance,
-) -> Iterator[Item]:
-    metrics = (
-        select_metrics(benchmark, config.comparison, efficiency=config.efficiency) if completions else []
-    )
-    size = batch_size(config.workers)
-    for start in range(0, len(completions), size):
-        batch = completions[start : start + size]
-        yield from judge(scorer, batch, metrics, config.suites)
-        advance("scoring", len(batch))
 
 
 def _read_schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
     """Return the DDL of each database that can be read."""
     schemas: dict[str, str] = {}
     for task in {task.db_id: task for task in tasks}.values():
-        with suppress(
-            DatabaseError
-        ):  # the tasks of this database are masked, and their items give the reason
+        with suppress(DatabaseError):  # the tasks of this database are masked, with the reason
             schemas[task.db_id] = schema_to_ddl(executor.schema(task.database, task.dialect))
     return schemas
 

@@ -10,9 +10,8 @@ import typer
 from rich.console import Console
 
 from benchmarks.loading.parameters import parse_parameters
-from sql_env.benchmark import load_benchmark
+from sql_env import Executor, load_benchmark
 from sql_env.errors import TaskError
-from sql_env.execution.executor import Executor
 from sql_env.parser import get_format
 from sql_env.plugins import suggest
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, count_characters
@@ -47,9 +46,15 @@ def prompt(
     chosen = task or next(iter(tasks))
     if chosen not in tasks:
         raise TaskError(f"no task has the id {chosen!r}.{suggest(chosen, sorted(tasks)[:20])}")
-    limit = None if budget is None else PromptBudget(budget)
     with Executor() as executor:
-        built = build_prompt(tasks[chosen], executor, get_format(form), template, turns, limit)
+        built = build_prompt(
+            tasks[chosen],
+            executor,
+            get_format(form),
+            template,
+            turns,
+            None if budget is None else PromptBudget(budget),
+        )
     if as_json:
         typer.echo(json.dumps(built.messages, ensure_ascii=False))
     else:

@@ -12,10 +12,8 @@ from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
 from benchmarks.records.item import Candidate, Item, make_item
-from sql_env.limits import Limits
-from sql_env.scoring.scorer import Scorer
+from sql_env import Benchmark, Limits, Score, Scorer, Task
 from sql_env.scoring.stream import score_stream
-from sql_env.types import Benchmark, Score, Task
 
 SQL = {"rewards": ["result"], "response_format": "sql"}
 """The rubric of bare SQL. Only the result counts."""
@@ -160,21 +158,21 @@ def judge(
     """
     texts = [text for each in batch for text in each.texts]
     tasks = [each.task for each in batch for _ in each.texts]
-    found = scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites)
-    scores = iter(found)
+    scores = iter(scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites))
     groups = [[next(scores) for _ in each.texts] for each in batch]
     samples = [group[-len(each.samples) :] for each, group in zip(batch, groups, strict=True)]
     chosen = list(map(_choose, samples))
     columns = {name: column for metric in metrics for name, column in metric(chosen).items()}
-    items = []
-    for n, (each, group) in enumerate(zip(batch, groups, strict=True)):
-        row = {name: column[n] for name, column in columns.items()}
-        candidates: list[Candidate] = []
-        if len(each.samples) > 1:
-            row |= _candidate_metrics(None if each.greedy is None else group[0], samples[n])
-            candidates = _candidates(samples[n])
-        items.append(make_item(each.index, chosen[n], metrics=row, candidates=candidates))
-    return items
+    return [
+        make_item(
+            each.index,
+            chosen[n],
+            metrics={name: column[n] for name, column in columns.items()}
+            | _candidate_metrics(None if each.greedy is None else groups[n][0], samples[n]),
+            candidates=_candidates(samples[n]),
+        )
+        for n, each in enumerate(batch)
+    ]
 
 
 def _choose(samples: Sequence[Score]) -> Score:
@@ -184,8 +182,10 @@ def _choose(samples: Sequence[Score]) -> Score:
 
 
 def _candidate_metrics(greedy: Score | None, samples: Sequence[Score]) -> dict[str, float | None]:
-    """Compare greedy decoding, one sample, the best of the samples and their vote."""
+    """Compare greedy decoding, one sample, the best of the samples and their vote; {} for a single sample."""
     k = len(samples)
+    if k < 2:
+        return {}
     right = [None if score.masked else bool(score.rollout.correct) for score in samples]
     return ({} if greedy is None else {"greedy": _as_float(greedy.rollout.correct)}) | {
         "mean@1": pass_chances([right], 1)[0],
@@ -195,8 +195,9 @@ def _candidate_metrics(greedy: Score | None, samples: Sequence[Score]) -> dict[s
 
 
 def _candidates(samples: Sequence[Score]) -> list[Candidate]:
+    """Return the candidates with their votes; none for a single sample."""
     counts = votes([score.rollout.result for score in samples])
-    return [
+    found = [
         Candidate(
             score.rollout.action.sql,
             "malformed" if score.rollout.result is None else str(score.rollout.result.status),
@@ -205,6 +206,7 @@ def _candidates(samples: Sequence[Score]) -> list[Candidate]:
         )
         for score, count in zip(samples, counts, strict=True)
     ]
+    return found if len(found) > 1 else []
 
 
 def _as_float(verdict: bool | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from benchmarks.evaluation.summary import draw_metrics
 from benchmarks.loading.predictions import hash_predictions, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
 from benchmarks.records.item import preview_result
-from benchmarks.records.json_lines import replace_file
+from benchmarks.records.json_lines import write_json
 from sql_env.display.panel import escape_control, result_table, side_by_side, sql_block
 from sql_env.types import Benchmark, ExecutionResult
 
@@ -144,8 +143,7 @@ def main(
         with progress_bars(len(sql)) as advance:
             found = under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
         if out is not None:
-            report = json.dumps(make_report(benchmark, found, source), indent=2)
-            replace_file(out / "semantics.json", [report, "\n"])
+            write_json(out / "semantics.json", make_report(benchmark, found, source))
         console.print(draw_report(benchmark, found, items))
         for line in benchmark.left_out:
             console.print(f"left out: {line}", markup=False, soft_wrap=True)

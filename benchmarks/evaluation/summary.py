@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -127,7 +126,7 @@ def _accuracy_table(title: str, summary: Mapping[str, Any]) -> Table:
 
 def draw_metrics(
     metrics: Mapping[str, Mapping[str, Any] | None],
-    by_level: Mapping[str, Mapping[str, Mapping[str, Any] | None]] = MappingProxyType({}),
+    by_level: Mapping[str, Mapping[str, Mapping[str, Any] | None]] | None = None,
     *,
     title: str | None = None,
     header: tuple[str, ...] = ("metric", "n", "mean", "95 % interval"),
@@ -140,7 +139,7 @@ def draw_metrics(
         title: The title of the table.
         header: The first four headings.
     """
-    levels = by_level if len(by_level) > 1 else {}
+    levels = by_level if by_level and len(by_level) > 1 else {}
     table = Table(*header[:1], title=title, title_justify="left")
     for name in (*header[1:], *(escape(level or "(none)") for level in levels)):
         table.add_column(name, justify="right")

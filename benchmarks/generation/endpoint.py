@@ -25,6 +25,13 @@ RETRIED = {408, 409, 425, 429}
 REFUSED = {400, 413, 422}
 """HTTP statuses of a fault in one prompt, which may be too long for the model."""
 
+HINTS = {
+    401: " Is the API key in the environment?",
+    403: " Is the API key in the environment?",
+    404: " Does the address lack its /v1, or the server this model?",
+}
+"""The end of an error message, for some HTTP statuses."""
+
 LONGEST_WAIT = 60.0
 """Maximum number of seconds between two tries."""
 
@@ -91,9 +98,8 @@ class Endpoint:
         except (httpx.InvalidURL, ValueError) as error:
             raise GenerationError(f"{base_url!r} is not a valid address: {error}") from None
         public = str(self._client.base_url.copy_with(username=None, password=None))
-        self.settings: dict[str, Any] = {"model": model, "base_url": public.rstrip("/")}
-        if self._extra:
-            self.settings["extra_body"] = self._extra
+        extra = {"extra_body": self._extra} if self._extra else {}
+        self.settings: dict[str, Any] = {"model": model, "base_url": public.rstrip("/"), **extra}
         self.environment: dict[str, Any] = {"concurrency": concurrency, "httpx2": httpx.__version__}
 
     def size(self, chat: Chat) -> int:
@@ -151,16 +157,16 @@ class Endpoint:
         self._client.close()
 
     def _body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
-        body: dict[str, Any] = {
+        body = {
             "model": self._model,
             "messages": chat,
             "temperature": sampling.temperature,
             "max_tokens": sampling.max_tokens,
+            "top_p": sampling.top_p if sampling.top_p < 1 else None,
+            "seed": Random(f"{sampling.seed}/{place}/{sample}").getrandbits(31)
+            if sampling.temperature
+            else None,
         }
-        if sampling.top_p < 1:
-            body["top_p"] = sampling.top_p
-        if sampling.temperature:
-            body["seed"] = Random(f"{sampling.seed}/{place}/{sample}").getrandbits(31)
         return {name: value for name, value in (body | self._extra).items() if value is not None}
 
     def _request(self, body: Mapping[str, Any]) -> str | None:
@@ -188,9 +194,7 @@ class Endpoint:
                     raise _RefusedError(fault)
                 if 300 <= status < 500 and status not in RETRIED:
                     self._stopped.set()
-                    hint = " Is the API key in the environment?" if status in (401, 403) else ""
-                    hint = f" Does {url} lack its /v1, or the server this model?" if status == 404 else hint
-                    raise GenerationError(f"{fault}.{hint}")
+                    raise GenerationError(f"{url}: {fault}.{HINTS.get(status, '')}")
                 after = response.headers.get("Retry-After", "").strip()
             if attempt < self._retries:
                 exponential = min(self._backoff * 2.0**attempt, LONGEST_WAIT) * uniform(0.5, 1.0)

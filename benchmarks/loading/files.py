@@ -67,8 +67,10 @@ class Source:
         if not given:
             raise DataError(f"{self.name}: no folder with its data is given. {self.advice}")
         if not Path(given).is_dir():
-            option = "data_dir" if data_dir else self.variable
-            raise DataError(f"{self.name}: {option} is {given!r}, which is not a folder. {self.advice}")
+            raise DataError(
+                f"{self.name}: {'data_dir' if data_dir else self.variable} is {given!r}, "
+                f"which is not a folder. {self.advice}"
+            )
         return Path(os.path.abspath(given))
 
     def find_file(self, folder: Path, patterns: Sequence[str]) -> Path:
@@ -82,14 +84,15 @@ class Source:
                 return found[0]
         raise DataError(f"{self.name}: {str(folder)!r} has no {' or '.join(patterns)}. {self.advice}")
 
-    def check_split(self, split: str, known: Iterable[str]) -> None:
-        """Check that a split exists.
+    def choose_split(self, split: str, splits: Mapping[str, Split]) -> Split:
+        """Return a split by name.
 
         Raises:
-            DataError: It does not exist.
+            DataError: There is no such split.
         """
-        if split not in known:
-            raise DataError(f"{self.name}: there is no split {split!r}.{suggest(split, list(known))}")
+        if split not in splits:
+            raise DataError(f"{self.name}: there is no split {split!r}.{suggest(split, list(splits))}")
+        return splits[split]
 
 
 def make_tasks(

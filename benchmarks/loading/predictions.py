@@ -97,10 +97,6 @@ def hash_predictions(path: str | Path) -> dict[str, str]:
     """Return the name and the SHA-256 of a file, which identify the predictions of a run.
 
     Raises:
-        DataError: The file cannot be read.
+        OSError: The file cannot be read.
     """
-    path = Path(path)
-    try:
-        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    except OSError as error:
-        raise DataError(f"the predictions {str(path)!r} cannot be read: {error}") from None
+    return {"file": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}

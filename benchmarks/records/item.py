@@ -122,11 +122,12 @@ class Item:
             DataError: A field is missing or unknown.
         """
         try:
-            given = dict(row)
-            for name in ("result", "gold_result"):
-                given[name] = ResultPreview(**row[name]) if row.get(name) else None
-            given["candidates"] = [Candidate(**each) for each in row.get("candidates", ())]
-            return cls(**given)
+            previews = {
+                name: ResultPreview(**row[name]) if row.get(name) else None
+                for name in ("result", "gold_result")
+            }
+            candidates = [Candidate(**each) for each in row.get("candidates", ())]
+            return cls(**{**row, **previews, "candidates": candidates})
         except TypeError as error:
             known = ", ".join(f.name for f in fields(cls))
             raise DataError(f"the fields of an item must be {known}: {error}") from None

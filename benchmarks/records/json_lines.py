@@ -69,6 +69,11 @@ def parse_lines(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file as a whole; see `replace_file`."""
+    replace_file(path, [json.dumps(content, indent=2), "\n"])
+
+
 def replace_file(path: Path, content: Iterable[str]) -> None:
     """Write a file as a whole: after a kill, the file is the old one or the new one.
 

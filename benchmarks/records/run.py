@@ -21,7 +21,7 @@ from typing import Any
 import apsw
 
 from benchmarks.records.item import ITEMS
-from benchmarks.records.json_lines import JsonLinesFile, replace_file
+from benchmarks.records.json_lines import JsonLinesFile, write_json
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ class RunFolder:
         Raises:
             DataError: They cannot be written.
         """
-        self._write(SCHEMAS, schemas)
-        self._write(SUMMARY, summary)
+        write_json(self._folder / SCHEMAS, schemas)
+        write_json(self._folder / SUMMARY, summary)
 
     def close(self) -> None:
         """Close the files and release the lock."""
@@ -96,7 +96,7 @@ class RunFolder:
                     f"{str(self._folder)!r} has {others[0]}, but no {CONFIG}: "
                     "give a new or an empty folder as --out"
                 )
-            self._write(CONFIG, config)
+            write_json(self._folder / CONFIG, config)
         elif recorded != config:
             lines = "; ".join(list_differences(recorded, config))
             raise DataError(
@@ -106,7 +106,7 @@ class RunFolder:
     def _record_environment(self, environment: Any) -> None:
         recorded = self._read(ENVIRONMENT)
         if recorded is None:
-            self._write(ENVIRONMENT, environment)
+            write_json(self._folder / ENVIRONMENT, environment)
             return
         resumed = recorded.pop("resumed_with", [])
         last = {**recorded, **{name: value for each in resumed for name, value in each.items()}}
@@ -114,7 +114,7 @@ class RunFolder:
         if names:
             log.warning("resumed in another environment: %s", "; ".join(list_differences(last, environment)))
             resumed = [*resumed, {name: environment.get(name) for name in names}]
-            self._write(ENVIRONMENT, {**recorded, "resumed_with": resumed})
+            write_json(self._folder / ENVIRONMENT, {**recorded, "resumed_with": resumed})
 
     def _read(self, name: str) -> Any:
         path = self._folder / name
@@ -124,9 +124,6 @@ class RunFolder:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"cannot read {str(path)!r}: {error}") from None
-
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        replace_file(self._folder / name, [json.dumps(content, indent=2), "\n"])
 
 
 def list_differences(recorded: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
