@@ -9,7 +9,7 @@ from benchmarks.loading.files import (
     Source,
     Split,
     build_benchmark,
-    database_finder,
+    make_database_finder,
     make_tasks,
     read_objects,
 )
@@ -65,13 +65,15 @@ def bird(*, split: str = "dev", data_dir: str | None = None, database_dir: Folde
     """
     chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
     path = SOURCE.find_file(folder, chosen.files[0])
-    find_database = database_finder(_database_folders(folder, path.parent, chosen.databases), database_dir)
+    find_database = make_database_finder(
+        _list_database_folders(folder, path.parent, chosen.databases), database_dir
+    )
     rows = [(path, read_objects(path))]
     tasks = make_tasks(f"bird-{split}", rows, find_database, _KEYS, comparison="bird")
     return build_benchmark(SOURCE.name, split, tasks, SOURCE.advice)
 
 
-def _database_folders(folder: Path, questions: Path, name: str) -> list[Path]:
+def _list_database_folders(folder: Path, questions: Path, name: str) -> list[Path]:
     """List the folders that may have the databases: next to the questions or above them, inside ``folder``.
 
     Some archives nest the name twice.

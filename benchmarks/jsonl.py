@@ -55,23 +55,23 @@ def jsonl(*, path: str | None = None, split: str = "all", data_dir: str | None =
         content = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise DataError(f"jsonl: the argument path is {path!r}, which cannot be read: {error}") from None
-    tasks = _tasks(content, path, os.path.abspath(data_dir or os.path.dirname(path)))
+    tasks = _parse_tasks(content, path, os.path.abspath(data_dir or os.path.dirname(path)))
     return build_benchmark("jsonl", split, tasks, _ADVICE)
 
 
-def _tasks(content: str, path: str, folder: str) -> Iterator[Task]:
+def _parse_tasks(content: str, path: str, folder: str) -> Iterator[Task]:
     lines: dict[str, int] = {}
     for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             where = f"{path}, line {number}"
-            task = _task(line, f"jsonl-all-{len(lines):04d}", folder, where)
+            task = _parse_task(line, f"jsonl-all-{len(lines):04d}", folder, where)
             if task.id in lines:
                 raise DataError(f"{where}: line {lines[task.id]} already has the id {task.id!r}")
             lines[task.id] = number
             yield task
 
 
-def _task(line: str, default_id: str, folder: str, where: str) -> Task:
+def _parse_task(line: str, default_id: str, folder: str, where: str) -> Task:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from benchmarks.loading.files import (
     Source,
     Split,
     build_benchmark,
-    database_finder,
+    make_database_finder,
     make_tasks,
     read_objects,
 )
@@ -71,16 +71,16 @@ def spider(
                 raise
             left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
     name = paths[0].stem if questions else split
-    find_database = database_finder([folder / chosen.databases], database_dir)
+    find_database = make_database_finder([folder / chosen.databases], database_dir)
     rows = ((path, read_objects(path)) for path in paths)
     tasks = make_tasks(f"spider-{name}", rows, find_database, _KEYS, comparison="spider")
     loaded = build_benchmark(SOURCE.name, name, tasks, SOURCE.advice, left_out)
     catalog = Catalog()
-    graded = [replace(task, difficulty=_difficulty(task, catalog)) for task in loaded.tasks]
+    graded = [replace(task, difficulty=_grade(task, catalog)) for task in loaded.tasks]
     return replace(loaded, tasks=tuple(graded))
 
 
-def _difficulty(task: Task, catalog: Catalog) -> str:
+def _grade(task: Task, catalog: Catalog) -> str:
     """Return the hardness class; empty where the gold query is outside the grammar that defines it."""
     try:
         query = parse(task.gold_sql, catalog(task))

@@ -14,7 +14,7 @@ from benchmarks.loading.files import (
     Source,
     Split,
     build_benchmark,
-    database_finder,
+    make_database_finder,
     make_tasks,
 )
 from sql_env.errors import DataError
@@ -67,7 +67,7 @@ def synsql(
     if max_tasks is not None and not (isinstance(max_tasks, int) and max_tasks >= 1):
         raise DataError(f"max_tasks must be a whole number and at least 1, not {max_tasks!r}")
     path = SOURCE.find_file(folder, chosen.files[0])
-    find_database = database_finder([folder / chosen.databases], database_dir)
+    find_database = make_database_finder([folder / chosen.databases], database_dir)
     tasks = make_tasks(f"synsql-{split}", [(path, stream(path))], find_database, _KEYS, digits=7)
     return build_benchmark(SOURCE.name, split, islice(tasks, max_tasks), SOURCE.advice)
 

@@ -28,9 +28,9 @@ def ask(
     prompting: PromptSettings,
 ) -> None:
     """Ask a model one question about a database, and run its SQL, read-only."""
-    prompting = prompting.for_model(model)
+    prompting = prompting.with_template_of(model)
     form = prompting.make_rubric().form
-    *_, sampling = prompting.decodings().values()
+    *_, sampling = prompting.get_decodings().values()
     dialect = "duckdb" if db.suffix == ".duckdb" else "sqlite"
     task = Task("ask", question, "", str(db), db.stem, dialect, evidence)
     with closing(generation.load(model)[1]) as generator, Executor() as executor:

@@ -150,7 +150,7 @@ class PromptSettings:
         str | None, _option(help="Response format that replaces the format of the preset.")
     ] = None
 
-    def for_model(self, model: str) -> PromptSettings:
+    def with_template_of(self, model: str) -> PromptSettings:
         """Choose the template that the model was trained with, where no template is given."""
         return replace(self, template=self.template or recorded_template(model))
 
@@ -167,8 +167,8 @@ class PromptSettings:
         budget = PromptBudget(self.prompt_budget, generator.size) if self.prompt_budget else None
         return build_prompt(task, executor, form, self.template or "full", budget=budget)
 
-    def decodings(self) -> dict[str, SamplingParams]:
-        """The sampling parameters of each decoding. Several candidates come with a greedy completion.
+    def get_decodings(self) -> dict[str, SamplingParams]:
+        """Return the sampling parameters of each decoding. Several candidates come with a greedy completion.
 
         Raises:
             GenerationError: A number is out of range.
@@ -204,7 +204,7 @@ class PromptSettings:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """The generator of the completions, and its options. Without a value, the generator has its own default."""
+    """The generator and its options. An option without a value has the default of the generator."""
 
     base_url: Annotated[str | None, _option(help="OpenAI-compatible endpoint: http://HOST:PORT/v1.")] = None
     generator: Annotated[
@@ -242,12 +242,12 @@ class GeneratorOptions:
         arguments = {name: value for name, value in asdict(self).items() if value is not None}
         name = arguments.pop("generator", "openai" if self.base_url else "transformers")
         if self.extra_body is not None:
-            arguments["extra_body"] = _json_object(self.extra_body)
+            arguments["extra_body"] = _parse_object(self.extra_body)
         arguments |= parse_parameters(arguments.pop("generator_param", None), reserved=())
         return name, load_generator(name, model, **arguments)
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _parse_object(text: str) -> dict[str, Any]:
     found = None
     with suppress(ValueError, RecursionError):
         found = json.loads(text)
@@ -270,16 +270,16 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
-    run.__signature__ = inspect.Signature(list(_expanded(command)))  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(list(_expand(command)))  # type: ignore[attr-defined]
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     return run
 
 
-def _expanded(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
+def _expand(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         if is_dataclass(hints[name]):
-            yield from _expanded(hints[name])
+            yield from _expand(hints[name])
         else:
             yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
-from benchmarks.evaluation.scoring import SQL, Metric, TaskCompletions, batch_size, judge, select_metrics
+from benchmarks.evaluation.scoring import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
@@ -49,7 +49,7 @@ def evaluate_file(
     sql = read_predictions(predictions, benchmark)
     settings = {**config.to_dict(benchmark), "source": hash_predictions(predictions)}
     completions = list(map(TaskCompletions, find_indices(benchmark), benchmark.tasks, sql))
-    with config.open_scorer(SQL) as scorer, progress_bars(len(completions)) as advance:
+    with config.open_scorer(SQL) as scorer, show_progress(len(completions)) as advance:
         if out is None:
             return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance)
         with closing(RunFolder(out, settings, describe_environment())) as run:
@@ -84,7 +84,7 @@ def evaluate_model(
         GenerationError: Some tasks have no completion. The completions of the others stay in the folder.
         DataError: The folder belongs to another run, or cannot be written.
     """
-    tasks, decodings = benchmark.tasks, prompting.decodings()
+    tasks, decodings = benchmark.tasks, prompting.get_decodings()
     settings = {
         **config.to_dict(benchmark),
         "source": {"generator": name, **generator.settings},
@@ -97,7 +97,7 @@ def evaluate_model(
         closing(generator),
         config.open_scorer(prompting.make_rubric()) as scorer,
         closing(RunFolder(out, settings, {**describe_environment(), **generator.environment})) as run,
-        progress_bars(len(tasks)) as advance,
+        show_progress(len(tasks)) as advance,
     ):
 
         def build_prompts() -> list[Prompt]:
@@ -126,14 +126,14 @@ def complete_tasks(
         generator: The generator.
         tasks: The tasks.
         build_prompts: Builds the prompts of the tasks; called only where a completion is missing.
-        decodings: The sampling parameters of each decoding; see `PromptSettings.decodings`.
+        decodings: The sampling parameters of each decoding; see `PromptSettings.get_decodings`.
         predictions: The run's predictions.
         progress: Called with the name of a decoding and the number of further tasks that it has completed.
 
     Raises:
         GenerationError: Some completions are missing. The others are in the file.
     """
-    known = _by_decoding(predictions)
+    known = _group_by_decoding(predictions)
     done = {
         decoding: {place for place, task in enumerate(tasks) if task.id in known.get(decoding, {})}
         for decoding in decodings
@@ -160,7 +160,7 @@ def collect_completions(
     Raises:
         DataError: A row of the file has no completions.
     """
-    known = _by_decoding(predictions)
+    known = _group_by_decoding(predictions)
     greedy, sampled = known.get(GREEDY, {}), known.get(SAMPLED, {})
     return [
         TaskCompletions(
@@ -170,7 +170,7 @@ def collect_completions(
     ]
 
 
-def _by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[str]]]:
+def _group_by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[str]]]:
     """Return the completions on disk: decoding -> task id -> completions."""
     found: dict[str, dict[str, list[str]]] = {}
     for row in predictions.rows:
@@ -193,7 +193,7 @@ def _judge_and_summarize(
     """Judge the completions that have no item in the run folder yet, and write the summary there."""
     items = [Item.from_dict(row) for row in run.items.rows] if run is not None else []
     advance("scoring", len(items))
-    size, metrics = batch_size(config.workers), list[Metric]()
+    size, metrics = get_batch_size(config.workers), list[Metric]()
     if len(items) < len(completions):
         metrics = select_metrics(benchmark, config.comparison, efficiency=config.efficiency)
     for start in range(len(items), len(completions), size):
@@ -221,7 +221,7 @@ def _read_schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
 
 
 @contextmanager
-def progress_bars(total: int) -> Iterator[Advance]:
+def show_progress(total: int) -> Iterator[Advance]:
     """Show a progress bar on stderr for each stage; it appears when the stage begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:

@@ -60,10 +60,10 @@ def prompt(
     else:
         for message in built.messages:
             typer.echo(f"--- {message['role']} ---\n{message['content']}\n")
-    Console(stderr=True).print("\n".join(_report(built)), markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print("\n".join(_describe(built)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(built: Prompt) -> list[str]:
+def _describe(built: Prompt) -> list[str]:
     left_out = built.left_out
     lines = [f"{built.template}, {count_characters(built.messages):,} characters"]
     if left_out:

@@ -92,14 +92,14 @@ def evaluate(
         SQL, limits=limits, workers=workers, comparison=comparison, rows=True, backend=backend
     ) as scorer:
         pairs = zip(predictions, benchmark.tasks, strict=True)
-        for score in score_stream(scorer, pairs, batch=batch_size(workers)):
+        for score in score_stream(scorer, pairs, batch=get_batch_size(workers)):
             scores.append(score)
             if progress is not None:
                 progress(1)
     return scores
 
 
-def batch_size(workers: int) -> int:
+def get_batch_size(workers: int) -> int:
     """Return the number of tasks that are judged in one batch: 64 for each worker, but at least 128."""
     return max(128, 64 * workers)
 
@@ -168,8 +168,8 @@ def judge(
             each.index,
             chosen[n],
             metrics={name: column[n] for name, column in columns.items()}
-            | _candidate_metrics(None if each.greedy is None else groups[n][0], samples[n]),
-            candidates=_candidates(samples[n]),
+            | _measure_candidates(None if each.greedy is None else groups[n][0], samples[n]),
+            candidates=_make_candidates(samples[n]),
         )
         for n, each in enumerate(batch)
     ]
@@ -181,7 +181,7 @@ def _choose(samples: Sequence[Score]) -> Score:
     return counted[vote([score.rollout for score in counted]) or 0]
 
 
-def _candidate_metrics(greedy: Score | None, samples: Sequence[Score]) -> dict[str, float | None]:
+def _measure_candidates(greedy: Score | None, samples: Sequence[Score]) -> dict[str, float | None]:
     """Compare greedy decoding, one sample, the best of the samples and their vote; {} for a single sample."""
     k = len(samples)
     if k < 2:
@@ -194,7 +194,7 @@ def _candidate_metrics(greedy: Score | None, samples: Sequence[Score]) -> dict[s
     }
 
 
-def _candidates(samples: Sequence[Score]) -> list[Candidate]:
+def _make_candidates(samples: Sequence[Score]) -> list[Candidate]:
     """Return the candidates with their votes; none for a single sample."""
     counts = votes([score.rollout.result for score in samples])
     found = [

@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from benchmarks.evaluation.options import BenchmarkOptions, exit_on_error, expand_options
-from benchmarks.evaluation.pipeline import progress_bars
+from benchmarks.evaluation.pipeline import show_progress
 from benchmarks.evaluation.summary import draw_metrics
 from benchmarks.loading.predictions import hash_predictions, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
@@ -38,7 +38,7 @@ def make_report(
         "split": benchmark.split,
         "predictions": dict(predictions),
         "left_out": list(benchmark.left_out),
-        "accuracy": _shares(found),
+        "accuracy": _measure_accuracy(found),
         "flips": [
             {
                 "index": verdicts.index,
@@ -58,7 +58,7 @@ def make_report(
     }
 
 
-def _shares(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | None]:
+def _measure_accuracy(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | None]:
     return {name: asdict(share) if share else None for name, share in accuracies(found).items()}
 
 
@@ -81,7 +81,9 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
     kinds = Counter((verdicts.under(True), verdicts.under(False)) for verdicts in flips)
     title = f"{benchmark.name} {benchmark.split}: execution accuracy"
     parts: list[RenderableType] = [
-        draw_metrics(_shares(found), title=title, header=("semantics", "n", "accuracy", "95 % interval"))
+        draw_metrics(
+            _measure_accuracy(found), title=title, header=("semantics", "n", "accuracy", "95 % interval")
+        )
     ]
     parts += [
         Text(f"{count} right under {_join(right)}, wrong under {_join(wrong)}")
@@ -140,7 +142,7 @@ def main(
     with exit_on_error():
         benchmark = options.load()
         sql, source = read_predictions(predictions, benchmark), hash_predictions(predictions)
-        with progress_bars(len(sql)) as advance:
+        with show_progress(len(sql)) as advance:
             found = under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
         if out is not None:
             write_json(out / "semantics.json", make_report(benchmark, found, source))

@@ -36,7 +36,7 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
         the mean of each other metric, and ``metrics_by_difficulty`` has it for each level. ``selection``
         compares the vote with greedy decoding on the same items.
     """
-    levels = _by_level(items)
+    levels = _group_by_level(items)
     n = sum(item.correct is not None for item in items)
     return {
         "benchmark": benchmark.name,
@@ -46,11 +46,11 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
         "sqlite_version": apsw.sqlite_lib_version(),
         "tasks": len(items),
         "masked": len(items) - n,
-        **_accuracy(items),
-        "by_difficulty": {level: _accuracy(part) for level, part in levels.items()},
-        "metrics": _metrics(items),
-        "metrics_by_difficulty": {level: _metrics(part) for level, part in levels.items()},
-        "selection": dict(_selection(items)),
+        **_measure_accuracy(items),
+        "by_difficulty": {level: _measure_accuracy(part) for level, part in levels.items()},
+        "metrics": _average_metrics(items),
+        "metrics_by_difficulty": {level: _average_metrics(part) for level, part in levels.items()},
+        "selection": dict(_compare_selection(items)),
         "statuses": dict(sorted(Counter(item.status for item in items).items())),
         "left_out": list(benchmark.left_out),
         "predictions": settings["source"] if "file" in settings["source"] else {},
@@ -60,7 +60,7 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
 def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
     """Print execution accuracy by difficulty, the other metrics, and the tasks that are left out."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_accuracy_table(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
+    console.print(_draw_accuracy(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
     if summary["metrics"]:
         console.print(draw_metrics(summary["metrics"], summary["metrics_by_difficulty"]))
     for pair, change in summary["selection"].items():
@@ -79,7 +79,7 @@ def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
         console.print(f"left out: {line}", markup=False)
 
 
-def _accuracy(items: Sequence[Item]) -> dict[str, Any]:
+def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
     share = interval([item.correct for item in items])
     return {
         "n": share.n if share else 0,
@@ -90,19 +90,19 @@ def _accuracy(items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
-def _by_level(items: Sequence[Item]) -> dict[str, list[Item]]:
+def _group_by_level(items: Sequence[Item]) -> dict[str, list[Item]]:
     """Group items by difficulty. Known levels come in order, the easiest first."""
     levels = easiest_first(dict.fromkeys(item.difficulty for item in items))
     return {level: [item for item in items if item.difficulty == level] for level in levels}
 
 
-def _metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
+def _average_metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
     means = {name: interval([item.metrics.get(name) for item in items]) for name in names}
     return {name: asdict(mean) if mean else None for name, mean in means.items()}
 
 
-def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _compare_selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Compare each vote with greedy decoding, where items have both."""
     votes = [name for name in (items[0].metrics if items else ()) if name.startswith("vote@")]
     for vote in votes:
@@ -114,7 +114,7 @@ def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{vote} - greedy", asdict(change) | asdict(flips)
 
 
-def _accuracy_table(title: str, summary: Mapping[str, Any]) -> Table:
+def _draw_accuracy(title: str, summary: Mapping[str, Any]) -> Table:
     table = Table("difficulty", title=title, title_justify="left")
     for name in ("n", "correct", "accuracy", "95 % interval"):
         table.add_column(name, justify="right")

@@ -121,7 +121,7 @@ class Endpoint:
         pool = ThreadPoolExecutor(self._concurrency)
         try:
             requests = {
-                pool.submit(self._request, self._body(prompts[place], sampling, place, sample)): (
+                pool.submit(self._request, self._make_body(prompts[place], sampling, place, sample)): (
                     place,
                     sample,
                 )
@@ -156,7 +156,7 @@ class Endpoint:
         """Close the connections."""
         self._client.close()
 
-    def _body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
+    def _make_body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
         body = {
             "model": self._model,
             "messages": chat,

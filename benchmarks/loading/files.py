@@ -110,7 +110,7 @@ def make_tasks(
         prefix: The beginning of the ids. An id ends in the position of the object, counted from 0
             over all files.
         files: The path of each file, for error messages, and its objects.
-        find_database: Returns the path of a database; see `database_finder`.
+        find_database: Returns the path of a database; see `make_database_finder`.
         keys: For a field of `sql_env.types.Task`, the keys that the object may have it under.
         digits: Minimum number of digits of the position.
         comparison: The comparison of the tasks.
@@ -162,7 +162,7 @@ def build_benchmark(
     return Benchmark(name, split, tuple(kept), (*left_out, *lines))
 
 
-def database_finder(folders: Iterable[Path], database_dir: Folders) -> Callable[[str], str]:
+def make_database_finder(folders: Iterable[Path], database_dir: Folders) -> Callable[[str], str]:
     """Return a function from a db_id to the path ``<folder>/<db_id>/<db_id>.sqlite``.
 
     The first folder that has the database is taken. Where none has it, the path is the one in the first

@@ -30,7 +30,7 @@ def no_variables(monkeypatch):
 
 @pytest.fixture
 def lay_out(tmp_path, make_concerts):
-    """Write a benchmark's folder: a question about each db_id, a database for some."""
+    """Write a benchmark's folder: one question for each db_id, and some of the databases."""
 
     def lay(loader, db_ids=("concerts",), present=("concerts",), file=None, databases=None, **extra):
         name, folder, row = DUMP[loader]
@@ -48,13 +48,13 @@ def lay_out(tmp_path, make_concerts):
 
 
 @loaders
-def test_nothing_says_where_the_data_is(loader):
+def test_no_folder_is_given(loader):
     with pytest.raises(DataError, match=rf"(?s)Download .*data_dir.*{VARIABLES[loader]}.*db_id"):
         loader()
 
 
 @loaders
-def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
+def test_a_missing_folder(loader, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"data_dir is .*gone.*not a folder.*Download"):
         loader(data_dir=str(tmp_path / "gone"))
     monkeypatch.setenv(VARIABLES[loader], str(tmp_path / "gone"))
@@ -159,7 +159,7 @@ def test_spider_variants(lay_out, tmp_path):
     ],
 )
 def test_spider_difficulty_comes_from_the_query(query, level, lay_out):
-    """A query outside the official grammar has none; the parse that a file carries is not asked."""
+    """A query outside the official grammar has none. The parse in the file is not used."""
     [task] = spider(data_dir=lay_out(spider, query=query, sql={"from": None})).tasks
     assert task.difficulty == level
 
@@ -216,7 +216,7 @@ def test_synsql_fields_and_first_tasks(lay_out):
             synsql(data_dir=folder, max_tasks=wrong)
 
 
-def test_synsql_reads_no_further_than_it_must(lay_out, tmp_path):
+def test_synsql_reads_no_further_than_max_tasks(lay_out, tmp_path):
     folder = lay_out(synsql, ("concerts",) * 3)
     text = (tmp_path / "data.json").read_text()
     (tmp_path / "data.json").write_text(text[:-1] + ", broken")
@@ -232,7 +232,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.slow
-@settings(deadline=None)  # a machine under load is no fault
+@settings(deadline=None)  # the machine may be under load
 @given(
     st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=5),
     st.integers(1, 40),
@@ -246,7 +246,7 @@ def test_streaming_reads_what_json_reads(tmp_path_factory, rows, chunk, indent, 
 
 
 @pytest.mark.parametrize("text", ["", "  ", "[", "[1]", "[{}", "[{},]", "[{} {}]", "{}", '[{"a": ]', "[]"])
-def test_streaming_what_is_no_array_of_objects(text, tmp_path):
+def test_streaming_a_malformed_array(text, tmp_path):
     path = tmp_path / "data.json"
     path.write_text(text)
     with pytest.raises(DataError, match="not a JSON array"):

@@ -37,15 +37,15 @@ def small(ask):
     return Benchmark("spider", "dev", tuple(tasks), ("gone: 1 task, no database at gone.sqlite",))
 
 
-def test_lines_up_by_place(tmp_path):
+def test_lines_belong_to_tasks_by_position(tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 0\n\n SELECT 2 \tdb_id\nSELECT\u20283\n")
     assert read_predictions(path, many(4)) == ["SELECT 0", "", "SELECT 2", "SELECT\u20283"]
     assert read_predictions(path, many(4, ("x: 2 tasks",), skip=(0, 2))) == ["", "SELECT\u20283"]
 
 
-def test_spiders_lines_hold_placeholders(tmp_path):
-    """The letters ``value`` become 1, inside names too; of other benchmarks they are kept."""
+def test_spider_placeholders(tmp_path):
+    """The letters ``value`` become 1 for Spider, inside names too. Other benchmarks keep them."""
     path = tmp_path / "p.txt"
     path.write_text("SELECT market_value FROM t WHERE a = value\n")
     tasks = many(1).tasks
@@ -55,14 +55,14 @@ def test_spiders_lines_hold_placeholders(tmp_path):
 
 
 @pytest.mark.parametrize(("lines", "wanted"), [(3, "needs 4"), (5, "needs 4")])
-def test_another_number_of_lines(lines, wanted, tmp_path):
+def test_wrong_number_of_lines(lines, wanted, tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 1\n" * lines)
     with pytest.raises(DataError, match=f"have {lines} lines, but 'spider', 'dev' {wanted}"):
         read_predictions(path, many(4))
 
 
-def test_the_items_left_out_may_be_the_last(tmp_path):
+def test_the_last_items_may_be_left_out(tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 1\n" * 4)
     assert len(read_predictions(path, many(4, ("x: 1 task",), skip=(3,)))) == 3
@@ -91,14 +91,14 @@ def test_malformed_files(content, tmp_path):
 
 
 @given(st.sets(st.integers(0, 30), max_size=30), st.integers(31, 40))
-def test_predictions_keep_their_places(tmp_path_factory, skip, count):
+def test_predictions_keep_their_positions(tmp_path_factory, skip, count):
     path = tmp_path_factory.mktemp("places") / "p.txt"
     path.write_text("".join(f"SELECT {place}\n" for place in range(count)))
     benchmark = many(count, ("x",) if skip else (), skip)
     assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in find_indices(benchmark)]
 
 
-def test_ids_that_tell_no_place(small):
+def test_ids_without_positions(small):
     mine = replace(small, tasks=tuple(replace(task, id=f"mine-{i}") for i, task in enumerate(small.tasks)))
     assert find_indices(replace(mine, left_out=())) == [0, 1, 2]
     with pytest.raises(DataError, match=r"cannot be assigned to the tasks of 'spider'.*gone: 1 task"):
@@ -140,7 +140,7 @@ def test_judge_and_summary(small, scorer):
 
 
 def test_a_vote_among_candidates(ask, scorer):
-    """The largest group of equal results wins; among equals the one that is seen first."""
+    """The largest group of equal results wins. Of equally large groups, the first wins."""
     task = ask("SELECT name FROM singer WHERE country = 'France'")
     right, other, wrong = task.gold_sql, "SELECT name FROM singer WHERE id IN (4, 2)", "SELECT 1"
     groups = {
@@ -166,7 +166,7 @@ def test_a_vote_among_candidates(ask, scorer):
     assert set(masked[0].metrics.values()) == {None}
 
 
-def test_which_metrics_belong_to_which_rules(ask, scorer):
+def test_metrics_of_each_comparison(ask, scorer):
     for comparison, names in (
         ("strict", ["valid"]), ("spider", ["valid", "exact"]), ("bird", ["valid", "soft_f1"])
     ):  # fmt: skip
@@ -187,7 +187,7 @@ def test_which_metrics_belong_to_which_rules(ask, scorer):
     assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0, "ves": 100.0}
 
 
-def test_drawn_tasks_keep_their_order_and_places(small):
+def test_drawn_tasks_keep_their_order_and_positions(small):
     benchmark, five = many(30), EvaluationConfig("spider", tasks=5)
     few = five.draw_tasks(benchmark, seed=1)
     assert find_indices(few) == sorted(find_indices(few))
@@ -198,20 +198,20 @@ def test_drawn_tasks_keep_their_order_and_places(small):
 
 
 def test_decodings():
-    """A single completion is greedy; several have SQL-R1's temperature, and come with a greedy one."""
-    assert PromptSettings().decodings() == {"greedy": SamplingParams()}
-    assert PromptSettings(temperature=0.5, seed=3).decodings() == {
+    """One completion is greedy. Several have SQL-R1's temperature, and come with a greedy one."""
+    assert PromptSettings().get_decodings() == {"greedy": SamplingParams()}
+    assert PromptSettings(temperature=0.5, seed=3).get_decodings() == {
         "sampled": SamplingParams(temperature=0.5, seed=3)
     }
-    assert PromptSettings(candidates=4, top_p=0.9, max_tokens=7).decodings() == {
+    assert PromptSettings(candidates=4, top_p=0.9, max_tokens=7).get_decodings() == {
         "greedy": SamplingParams(max_tokens=7),
         "sampled": SamplingParams(4, 0.8, 0.9, 7),
     }
     with pytest.raises(GenerationError, match="temperature 0"):
-        PromptSettings(candidates=4, temperature=0.0).decodings()
+        PromptSettings(candidates=4, temperature=0.0).get_decodings()
 
 
-def test_evaluate_takes_other_semantics_and_limits(small):
+def test_evaluate_with_other_comparison_and_limits(small):
     [first, *_] = evaluate(small, ["SELECT 5.0", "", ""], comparison="bird", limits=Limits(max_steps=10**6))
     assert first.rollout.correct
     with pytest.raises(ComparisonError):
@@ -259,8 +259,8 @@ def test_command(command, tmp_path):
     config = json.loads((tmp_path / "out/deep/config.json").read_text())
     assert config["source"] == report["predictions"]
     assert json.loads((tmp_path / "out/deep/environment.json").read_text()).keys() >= {"python", "sqlite"}
-    said = [json.loads(line) for line in (tmp_path / "out/deep/predictions.jsonl").read_text().splitlines()]
-    assert [row["completions"] for row in said] == [[GOLDS[0]], ["SELECT 1"]]
+    rows = [json.loads(line) for line in (tmp_path / "out/deep/predictions.jsonl").read_text().splitlines()]
+    assert [row["completions"] for row in rows] == [[GOLDS[0]], ["SELECT 1"]]
     schemas = json.loads((tmp_path / "out/deep/schemas.json").read_text())
     assert "CREATE TABLE singer" in schemas[written[0]["db_id"]]
 
@@ -273,7 +273,7 @@ def test_command_writes_the_same_files_again(command, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_command_says_what_is_left_out(command, tmp_path):
+def test_command_prints_what_is_left_out(command, tmp_path):
     with (tmp_path / "q.jsonl").open("a") as file:
         file.write(json.dumps({"question": "?", "sql": "SELECT 1", "database": "gone.sqlite"}) + "\n")
     (tmp_path / "p.txt").write_text("SELECT 1\n" * 3)
@@ -311,7 +311,7 @@ def test_command_with_a_malformed_param(command):
         assert message in done.stderr
 
 
-def test_command_wants_predictions_or_a_model(command):
+def test_command_needs_predictions_or_a_model(command):
     done = command("--model", "m")
     assert done.exit_code == 2
     assert "either --predictions FILE or --model NAME" in " ".join(done.stderr.replace("│", " ").split())

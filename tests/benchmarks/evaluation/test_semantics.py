@@ -1,4 +1,4 @@
-"""One prediction list under all semantics: the same verdicts as one by one, and the items that flip."""
+"""Predictions under all comparisons: the same verdicts as under each alone, and the items that flip."""
 
 import json
 from dataclasses import replace
@@ -70,7 +70,7 @@ def test_accuracies(found):
     assert accuracies([]) == {}
 
 
-def test_results_are_shared_by_the_semantics_that_run_the_same_sql(found):
+def test_comparisons_that_run_the_same_sql_share_results(found):
     columns, duplicates = found[1], found[2]
     assert [names for names, _, _ in tables(columns)] == [tuple(COMPARISONS)]
     (plain, _, gold), (spiders, result, undistinct) = tables(duplicates)
@@ -87,7 +87,7 @@ def test_some_semantics_only(cases):
         under_all(cases, ["SELECT 1"])
 
 
-def test_what_is_printed(cases, found):
+def test_draw_report(cases, found):
     shown = text(draw_report(cases, found, most=2))
     share = accuracies(found)["strict"]
     row = next(line for line in shown.split("\n") if line.startswith("│ strict"))
@@ -156,7 +156,7 @@ def test_command(tmp_path):
     assert "cannot write" in blocked.output
 
 
-def test_command_on_questions_of_ones_own(tmp_path, concerts):
+def test_command_on_own_questions(tmp_path, concerts):
     rows = [{"question": "Who?", "sql": gold, "database": str(concerts)} for gold, _, _ in CASES.values()]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "p.txt").write_text("".join(sql + "\n" for _, sql, _ in CASES.values()))
@@ -167,7 +167,7 @@ def test_command_on_questions_of_ones_own(tmp_path, concerts):
 
 
 @pytest.mark.slow
-def test_on_published_predictions_they_are_the_verdicts_of_one_by_one(shared_data):
+def test_published_predictions_have_the_same_verdicts_under_each_comparison_alone(shared_data):
     benchmark = spider(data_dir=str(shared_data / "spider"))
     path = shared_data / "predictions/spider_dev/codes_sft_1b.txt"
     predictions = read_predictions(path, benchmark)

@@ -1,4 +1,4 @@
-"""Items: what is kept of a score, and how it comes back."""
+"""Items are made of scores, written and read."""
 
 import json
 import math
@@ -35,7 +35,7 @@ def items(ask):
     return [make_item(index, score, step=3, **more) for index, score in enumerate(scores)]
 
 
-def test_what_is_kept(items):
+def test_make_item(items):
     first, error, other, _, masked = items
     assert (first.correct, first.status, first.error, first.masked) == (True, "ok", "", "")
     assert first.result == first.gold_result
@@ -47,7 +47,7 @@ def test_what_is_kept(items):
     assert "gold query fails" in masked.masked
 
 
-def test_items_come_back(items, tmp_path):
+def test_written_items_are_read_unchanged(items, tmp_path):
     path = write_items(tmp_path / "run", items)
     assert list(read_items(tmp_path / "run")) == list(read_items(path)) == items
     with path.open("a") as out:
@@ -60,7 +60,7 @@ def test_items_come_back(items, tmp_path):
     ("text", "message"),
     [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "the fields of an item")],
 )
-def test_what_is_no_item(text, message, tmp_path):
+def test_malformed_items(text, message, tmp_path):
     (tmp_path / ITEMS).write_text(text)
     with pytest.raises(DataError, match=message):
         list(read_items(tmp_path))
@@ -72,7 +72,7 @@ def test_a_folder_without_items(tmp_path):
 
 
 @given(VALUES)
-def test_every_value_survives_json(value):
+def test_every_value_can_be_encoded(value):
     kept = encode_cell(value)
     assert json.loads(json.dumps(kept, allow_nan=False)) == kept
     if isinstance(value, bytes):
@@ -88,7 +88,7 @@ def test_every_value_survives_json(value):
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(VALUES), max_size=2 * ROWS))
-def test_what_is_shown_is_bounded(rows):
+def test_a_preview_is_bounded(rows):
     kept = preview_result(ExecutionResult(Status.OK, ("a",), tuple(rows)))
     assert len(kept.rows) == min(ROWS, len(rows))
     assert kept.row_count == len(rows)
