@@ -143,9 +143,9 @@ def judge(
 ) -> list[Item]:
     """Judge the completions of some tasks.
 
-    Where a task has samples, its item is about the sample that `benchmarks.metrics.accuracy.vote` picks, or
-    about the first sample where none has a vote. Its metrics then include ``greedy``, ``mean@1``, ``pass@k``
-    and ``vote@k``.
+    Where a task has samples, its item is about the sample that `benchmarks.metrics.accuracy.vote`
+    picks, or about the first sample where none has a vote. With several samples its metrics include
+    ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
 
     Args:
         scorer: Runs the queries and compares their results.
