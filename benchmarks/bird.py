@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
-from sql_env.types import Benchmark, Task
+from benchmarks.loading.files import (
+    Folders,
+    Source,
+    Split,
+    build_benchmark,
+    make_database_finder,
+    make_tasks,
+    read_objects,
+)
+from sql_env.types import Benchmark
 
 SOURCE = Source(
     name="bird",
     origin="BIRD (dev.zip, train.zip or minidev.zip, from https://bird-bench.github.io)",
-    layout="dev.json, train/train.json or mini_dev_sqlite.json, and beside it dev_databases/ or "
+    layout="dev.json, train/train.json or mini_dev_sqlite.json, and next to it dev_databases/ or "
     "train_databases/ with <db_id>/<db_id>.sqlite",
     variable="SQL_ENV_BIRD_DIR",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """Where the archives that were published put a split's questions, and its databases."""
-
-    files: tuple[str, ...]
-    databases: str
-
+_KEYS = {
+    "question": ("question",),
+    "gold_sql": ("SQL",),
+    "evidence": ("evidence",),
+    "difficulty": ("difficulty",),
+}
 
 _SPLITS = {
-    "dev": _Split(("dev.json", "dev/dev.json", "dev_2*/dev.json"), "dev_databases"),
-    "train": _Split(("train.json", "train/train.json"), "train_databases"),
-    "mini_dev": _Split(
+    "dev": Split((("dev.json", "dev/dev.json", "dev_2*/dev.json"),), "dev_databases"),
+    "train": Split((("train.json", "train/train.json"),), "train_databases"),
+    "mini_dev": Split(
         (
-            "mini_dev_sqlite.json",
-            "mini_dev/mini_dev_sqlite.json",
-            "mini_dev_data/mini_dev_sqlite.json",
-            "MINIDEV/mini_dev_sqlite.json",
-            "minidev/MINIDEV/mini_dev_sqlite.json",
+            (
+                "mini_dev_sqlite.json",
+                "mini_dev/mini_dev_sqlite.json",
+                "mini_dev_data/mini_dev_sqlite.json",
+                "MINIDEV/mini_dev_sqlite.json",
+                "minidev/MINIDEV/mini_dev_sqlite.json",
+            ),
         ),
         "dev_databases",
     ),
@@ -46,44 +52,31 @@ _SPLITS = {
 def bird(*, split: str = "dev", data_dir: str | None = None, database_dir: Folders = ()) -> Benchmark:
     """Load BIRD.
 
-    A task's id ends in its place in the file, counted from 0, as the keys of BIRD's prediction
-    files do; in ``mini_dev`` that is not the ``question_id``.
+    The id of a task ends in its position in the file, counted from 0. The keys of BIRD's prediction
+    files are the same positions. In ``mini_dev`` the position is not the ``question_id``.
 
     Args:
         split: ``dev``, ``train`` or ``mini_dev``.
-        data_dir: BIRD's folder; else the environment variable SQL_ENV_BIRD_DIR says it.
-        database_dir: Further folders of databases, for those that BIRD's own does not have.
+        data_dir: BIRD's folder. Default: the environment variable SQL_ENV_BIRD_DIR.
+        database_dir: Further folders with databases that BIRD's folder does not have.
 
     Raises:
         DataError: The folder, a file or all databases are missing, or a file is malformed.
     """
-    files = _SPLITS[SOURCE.choose(split, _SPLITS)]
-    folder = SOURCE.folder(data_dir)
-    path = SOURCE.file(folder, files.files)
-    databases = Databases([*_database_folders(folder, path.parent, files.databases), *further(database_dir)])
-    return assemble(SOURCE.name, split, _tasks(split, path, databases), SOURCE.advice)
-
-
-def _database_folders(folder: Path, beside: Path, name: str) -> list[Path]:
-    """Beside the questions or above them, but not outside the folder; some archives nest it twice."""
-    above = [place for place in (beside, *beside.parents) if place.is_relative_to(folder)]
-    return [path for place in above for path in (place / name, place / name / name)]
-
-
-def _tasks(split: str, path: Path, databases: Databases) -> Iterator[Task]:
-    for place, row in enumerate(rows(path)):
-        yield _task(f"bird-{split}-{place:04d}", row, databases, f"{path}, item {place}")
-
-
-def _task(task_id: str, row: Mapping[str, Any], databases: Databases, where: str) -> Task:
-    db_id = text(row, "db_id", where=where)
-    return Task(
-        id=task_id,
-        question=text(row, "question", where=where),
-        gold_sql=text(row, "SQL", where=where),
-        database=databases(db_id),
-        db_id=db_id,
-        evidence=str(row.get("evidence") or ""),
-        difficulty=str(row.get("difficulty") or ""),
-        comparison="bird",
+    chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
+    path = SOURCE.find_file(folder, chosen.files[0])
+    find_database = make_database_finder(
+        _list_database_folders(folder, path.parent, chosen.databases), database_dir
     )
+    rows = [(path, read_objects(path))]
+    tasks = make_tasks(f"bird-{split}", rows, find_database, _KEYS, comparison="bird")
+    return build_benchmark(SOURCE.name, split, tasks, SOURCE.advice)
+
+
+def _list_database_folders(folder: Path, questions: Path, name: str) -> list[Path]:
+    """List the folders that may have the databases: next to the questions or above them, inside ``folder``.
+
+    Some archives nest the name twice.
+    """
+    above = [place for place in (questions, *questions.parents) if place.is_relative_to(folder)]
+    return [path for place in above for path in (place / name, place / name / name)]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
+from benchmarks.loading.files import (
+    Folders,
+    Source,
+    Split,
+    build_benchmark,
+    make_database_finder,
+    make_tasks,
+    read_objects,
+)
 from benchmarks.metrics.hardness import hardness
 from benchmarks.metrics.spider_sql import Catalog, parse
 from sql_env.errors import DatabaseError, DataError
@@ -21,18 +27,12 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """The files of a split, each by its possible names, and its folder of databases."""
-
-    files: tuple[tuple[str, ...], ...]
-    databases: str = "database"
-
+_KEYS = {"question": ("question", "SpiderSynQuestion"), "gold_sql": ("query",)}
 
 _SPLITS = {
-    "dev": _Split((("dev.json",),)),
-    "train": _Split((("train_spider.json", "train_spider_min.json"), ("train_others.json",))),
-    "test": _Split((("test.json",),), "test_database"),
+    "dev": Split((("dev.json",),), "database"),
+    "train": Split((("train_spider.json", "train_spider_min.json"), ("train_others.json",)), "database"),
+    "test": Split((("test.json",),), "test_database"),
 }
 
 
@@ -45,65 +45,45 @@ def spider(
 ) -> Benchmark:
     """Load Spider.
 
-    A task's id ends in its place in the file, counted from 0; in ``train`` the questions of
+    The id of a task ends in its position in the file, counted from 0. In ``train`` the questions of
     ``train_others.json`` follow those of ``train_spider.json``. (The official ``train_gold.sql``
-    has another order.) Its difficulty is the official hardness class of its gold query; empty where
-    that is outside the grammar on which the classes are defined.
+    has another order.) The difficulty is the official hardness class of the gold query. It is empty
+    where the gold query is outside the grammar that defines the classes.
 
     Args:
         split: ``dev``, ``train`` or ``test``.
-        data_dir: Spider's folder; else the environment variable SQL_ENV_SPIDER_DIR says it.
-        questions: A file in Spider's format that is read in place of the split's own, such as
+        data_dir: Spider's folder. Default: the environment variable SQL_ENV_SPIDER_DIR.
+        questions: A file in Spider's format that replaces the files of the split, such as
             Spider-DK, Spider-Syn or Spider-Realistic. Its name becomes the name of the split.
-        database_dir: Further folders of databases, for those that Spider's own does not have.
+        database_dir: Further folders with databases that Spider's folder does not have.
 
     Raises:
-        DataError: The folder, a file or all databases are missing, or a file (``tables.json`` too) is
-            malformed.
+        DataError: The folder, a file or all databases are missing, or a file is malformed
+            (``tables.json`` included).
     """
-    files = _SPLITS[SOURCE.choose(split, _SPLITS)]
-    folder = SOURCE.folder(data_dir)
+    chosen, folder = SOURCE.choose_split(split, _SPLITS), SOURCE.find_folder(data_dir)
     paths, left_out = [Path(questions)] if questions else [], list[str]()
-    for names in () if questions else files.files:
+    for names in () if questions else chosen.files:
         try:
-            paths.append(SOURCE.file(folder, names))
+            paths.append(SOURCE.find_file(folder, names))
         except DataError:
             if not paths:
                 raise
             left_out.append(f"{names[0]}: all its tasks, no such file in {folder}")
     name = paths[0].stem if questions else split
-    databases = Databases([folder / files.databases, *further(database_dir)])
-    loaded = assemble(SOURCE.name, name, _tasks(name, paths, databases), SOURCE.advice, left_out)
+    find_database = make_database_finder([folder / chosen.databases], database_dir)
+    rows = ((path, read_objects(path)) for path in paths)
+    tasks = make_tasks(f"spider-{name}", rows, find_database, _KEYS, comparison="spider")
+    loaded = build_benchmark(SOURCE.name, name, tasks, SOURCE.advice, left_out)
     catalog = Catalog()
-    tasks = tuple(replace(task, difficulty=_difficulty(task, catalog)) for task in loaded.tasks)
-    return replace(loaded, tasks=tasks)
+    graded = [replace(task, difficulty=_grade(task, catalog)) for task in loaded.tasks]
+    return replace(loaded, tasks=tuple(graded))
 
 
-def _tasks(split: str, paths: list[Path], databases: Databases) -> Iterator[Task]:
-    start = 0
-    for path in paths:
-        items = rows(path)
-        for place, row in enumerate(items):
-            yield _task(f"spider-{split}-{start + place:04d}", row, databases, f"{path}, item {place}")
-        start += len(items)
-
-
-def _task(task_id: str, row: Mapping[str, Any], databases: Databases, where: str) -> Task:
-    db_id = text(row, "db_id", where=where)
-    return Task(
-        id=task_id,
-        question=text(row, "question", "SpiderSynQuestion", where=where),
-        gold_sql=text(row, "query", where=where),
-        database=databases(db_id),
-        db_id=db_id,
-        comparison="spider",
-    )
-
-
-def _difficulty(task: Task, catalog: Catalog) -> str:
-    """The hardness class; empty where the gold query is outside the grammar that defines it."""
+def _grade(task: Task, catalog: Catalog) -> str:
+    """Return the hardness class; empty where the gold query is outside the grammar that defines it."""
     try:
         query = parse(task.gold_sql, catalog(task))
-    except DatabaseError:  # the scorer masks its tasks, and says why
+    except DatabaseError:  # the scorer masks the tasks of this database, and gives the reason
         return ""
     return "" if query is None else hardness(query)

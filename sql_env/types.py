@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -63,6 +64,21 @@ class Task:
         if missing := [k for k in ("id", "question", "gold_sql", "database") if k not in row]:
             raise TaskError(f"task field(s) {missing} are missing")
         return cls(**row)
+
+    @classmethod
+    def from_json(cls, text: str) -> Task:
+        """Build a task from a JSON object as text.
+
+        Raises:
+            TaskError: The text is not a JSON object, or a field is missing, unknown, or no string.
+        """
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise TaskError(f"a task must be a JSON object; {text[:200]!r} is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise TaskError(f"a task must be a JSON object, not {text[:200]!r}")
+        return cls.from_dict(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sql_env.scoring.rubric import RubricSpec
 from trainers.hardware import cpu_defaults
 
 log = logging.getLogger(__name__)
@@ -49,14 +47,6 @@ class SQLArguments:
         "Teach reasoning and SQL, or SQL; auto: reasoning where all tasks have it.",
         choices=STRATEGIES,
     )
-
-    @property
-    def rubric(self) -> RubricSpec:
-        """The argument of `load_rubric`. JSON text is decoded; a value from YAML is taken as it is."""
-        if isinstance(self.reward, str) and self.reward.lstrip()[:1] in ("[", "{"):
-            spec: RubricSpec = json.loads(self.reward)
-            return spec
-        return self.reward
 
 
 def parse(

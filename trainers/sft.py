@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
 
     args, config, model = parse(SFTConfig, argv)
     try:
-        with Scorer(args.rubric, workers=args.workers) as scorer:
+        with Scorer(args.reward, workers=args.workers) as scorer:
             setup = prepare(args, config, model, scorer)
             trainer = sft_trainer(
                 model.model_name_or_path,

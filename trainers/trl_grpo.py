@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
         name = peek("algorithm", sys.argv[1:] if argv is None else argv)
         chosen = algorithm(name, "trl") if name else TRL()
         args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
-        with Scorer(args.rubric, workers=args.workers, gold_store=True) as scorer:
+        with Scorer(args.reward, workers=args.workers, gold_store=True) as scorer:
             setup = prepare(args, config, model, scorer)
             kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:

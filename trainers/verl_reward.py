@@ -101,18 +101,13 @@ def stats_of(text: str, workers: int = 1) -> dict[str, str]:
     return {STATS: json.dumps(since() if since else {})}
 
 
-def spec(text: str) -> Any:
-    """What `sql_env.scoring.rubric.load_rubric` is given: a name as it is, JSON decoded."""
-    return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
-
-
 def checked(text: str) -> Rubric:
     """The rubric, if verl can log it.
 
     Raises:
         PluginError: A component is called as one of `OWN`, or `STATS`.
     """
-    built = load_rubric(spec(text))
+    built = load_rubric(text)
     if taken := sorted({reward.name for reward in built.rewards} & {*OWN, STATS}):
         raise PluginError(f"verl needs the name(s) {taken} itself: call these rewards something else")
     return built
@@ -132,12 +127,10 @@ def scorer_of(text: str, workers: int = 1) -> Scorer:
 @lru_cache(maxsize=16)
 def _components(text: str) -> tuple[str, ...]:
     try:
-        return tuple(reward.name for reward in load_rubric(spec(text)).rewards)
+        return tuple(reward.name for reward in load_rubric(text).rewards)
     except Exception:  # noqa: BLE001
         return ()
 
 
-@lru_cache(maxsize=8192)
-def task_of(text: str) -> Task:
-    """A task from its JSON."""
-    return Task.from_dict(json.loads(text))
+task_of = lru_cache(maxsize=8192)(Task.from_json)
+"""Build a task from its JSON text. Each process keeps the tasks that it used last."""

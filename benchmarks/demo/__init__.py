@@ -24,7 +24,6 @@ constants over the same schemas. Files go below ``data_dir``, else ``$SQL_ENV_CA
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from benchmarks.demo import cache
@@ -56,5 +55,5 @@ def demo(*, split: str = "test", data_dir: str | None = None, seed: int = 0) -> 
         raise DataError(f"the demo benchmark has no split {split!r}; known: {', '.join(SPLITS)}")
     folder = cache.folder(data_dir, seed)
     lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-    tasks = (Task.from_dict(json.loads(line)) for line in lines)
+    tasks = (Task.from_json(line) for line in lines)
     return Benchmark("demo", split, tuple(replace(t, database=str(folder / t.database)) for t in tasks))

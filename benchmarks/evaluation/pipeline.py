@@ -1,176 +1,228 @@
-"""One evaluation from its answers to its summary, in a run's folder or without one."""
+"""Evaluate a file of predictions or a model: completions, judged answers, a summary and a run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.evaluation.answers import answers, complete
-from benchmarks.evaluation.config import Asking, Evaluation
-from benchmarks.evaluation.scoring import SQL, Answer, at_a_time, judge
-from benchmarks.evaluation.summary import summary
-from benchmarks.generation.generator import Generator
-from benchmarks.loading.predictions import digest, indices, read_predictions
-from benchmarks.records.environment import environment
+from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
+from benchmarks.evaluation.scoring import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
+from benchmarks.evaluation.summary import make_summary
+from benchmarks.generation.generator import Generator, SamplingParams
+from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
 from benchmarks.records.item import Item
-from benchmarks.records.run import Run
-from sql_env.display.profile import draw_profile
+from benchmarks.records.json_lines import JsonLinesFile
+from benchmarks.records.run import RunFolder, describe_environment
+from sql_env import Benchmark, Scorer, Task
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.prompts.ddl import schema_to_ddl
-from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
-from sql_env.scoring.rubric import Rubric, load_rubric
-from sql_env.scoring.scorer import Scorer
-from sql_env.types import Benchmark, Task
+from sql_env.prompts.prompt import Prompt
 
 Advance: TypeAlias = Callable[[str, int], None]
-"""Told of a stage by name, and how many more tasks are through it."""
+"""Called with the name of a stage and the number of further tasks that it has completed."""
 
 
-def evaluate_file(evaluation: Evaluation, predictions: Path, out: Path | None = None) -> dict[str, Any]:
-    """Measure a file of predictions.
+def evaluate_file(
+    config: EvaluationConfig, benchmark: Benchmark, predictions: Path, out: Path | None = None
+) -> dict[str, Any]:
+    """Evaluate a file of predictions.
 
     Args:
-        evaluation: What is measured.
+        config: How the predictions are judged.
+        benchmark: The benchmark.
         predictions: The file; see `benchmarks.loading.predictions.read_predictions`.
-        out: The run's folder; nothing is written where None.
+        out: The run folder; nothing is written where None.
 
     Returns:
-        What `benchmarks.evaluation.summary.summary` says.
+        The summary; see `benchmarks.evaluation.summary.make_summary`.
 
     Raises:
-        DataError: The file cannot be read, or the folder holds another run or cannot be written.
-        ComparisonError: No comparison has the name that was given.
+        DataError: The file cannot be read, or the folder belongs to another run or cannot be written.
+        ComparisonError: No comparison has the name that is given.
     """
-    benchmark = evaluation.benchmark
     sql = read_predictions(predictions, benchmark)
-    config = {**evaluation.config(), "source": digest(predictions)}
-    given = list(map(Answer, indices(benchmark), benchmark.tasks, sql))
-    with _scorer(evaluation, load_rubric(SQL)) as scorer, _bars(len(given)) as advance:
+    settings = {**config.to_dict(benchmark), "source": hash_predictions(predictions)}
+    completions = list(map(TaskCompletions, find_indices(benchmark), benchmark.tasks, sql))
+    with config.open_scorer(SQL) as scorer, show_progress(len(completions)) as advance:
         if out is None:
-            items = list(_judged(evaluation, scorer, given, advance))
-            return summary(benchmark, items, config)
-        with Run(out, config, environment()) as run:
-            for answer in given[len(run.predictions.rows) :]:
-                row = {"task_id": answer.task.id, "decoding": "file", "completions": [answer.greedy]}
+            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance)
+        with closing(RunFolder(out, settings, describe_environment())) as run:
+            for each in completions[len(run.predictions.rows) :]:
+                row = {"task_id": each.task.id, "decoding": "file", "completions": [each.greedy]}
                 run.predictions.append(row)
-            return _finish(run, evaluation, scorer, given, config, advance)
+            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
 
 
 def evaluate_model(
-    evaluation: Evaluation, asking: Asking, generator: Generator, name: str, out: Path
+    config: EvaluationConfig,
+    benchmark: Benchmark,
+    prompting: PromptSettings,
+    generator: Generator,
+    name: str,
+    out: Path,
 ) -> dict[str, Any]:
-    """Measure a model. A run that was stopped is gone on with.
+    """Evaluate a model. A run that was stopped is resumed.
 
     Args:
-        evaluation: What is measured.
-        asking: How the model is asked.
-        generator: What answers; it is closed afterwards.
-        name: The generator's name, for the record.
-        out: The run's folder.
+        config: How the completions are judged.
+        benchmark: The benchmark.
+        prompting: How the model is prompted and its completions are decoded.
+        generator: The generator; it is closed afterwards.
+        name: The name of the generator, for the record.
+        out: The run folder.
 
     Returns:
-        What `benchmarks.evaluation.summary.summary` says.
+        The summary; see `benchmarks.evaluation.summary.make_summary`.
 
     Raises:
-        GenerationError: Some tasks have no answer; those that have keep it for the next try.
-        DataError: The folder holds another run, or cannot be written.
+        GenerationError: Some tasks have no completion. The completions of the others stay in the folder.
+        DataError: The folder belongs to another run, or cannot be written.
     """
-    benchmark, spec = evaluation.benchmark, asking.rubric()
-    passes = asking.decoding.passes()
-    source = {"generator": name, **generator.settings}
-    config = {**evaluation.config(), "source": source, **asking.config(generator)}
+    tasks, decodings = benchmark.tasks, prompting.get_decodings()
+    settings = {
+        **config.to_dict(benchmark),
+        "source": {"generator": name, **generator.settings},
+        **prompting.to_dict(generator),
+    }
+    indices: Sequence[int] = range(len(tasks))
+    with suppress(DataError):  # where the ids give no positions, the order of the tasks does
+        indices = find_indices(benchmark)
     with (
         closing(generator),
-        _scorer(evaluation, spec) as scorer,
-        Run(out, config, {**environment(), **generator.environment}) as run,
-        _bars(len(benchmark.tasks)) as advance,
+        config.open_scorer(prompting.make_rubric()) as scorer,
+        closing(RunFolder(out, settings, {**describe_environment(), **generator.environment})) as run,
+        show_progress(len(tasks)) as advance,
     ):
-        prompts = partial(_prompts, asking, generator, scorer, benchmark.tasks, advance)
-        complete(generator, benchmark.tasks, prompts, passes, run.predictions, advance)
-        given = answers(_places(benchmark), benchmark.tasks, run.predictions)
-        return _finish(run, evaluation, scorer, given, config, advance)
+
+        def build_prompts() -> list[Prompt]:
+            prompts = []
+            for task in tasks:
+                prompts.append(prompting.build_prompt(task, scorer.executor, scorer.rubric.form, generator))
+                advance("prompts", 1)
+            return prompts
+
+        complete_tasks(generator, tasks, build_prompts, decodings, run.predictions, advance)
+        completions = collect_completions(indices, tasks, run.predictions)
+        return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
 
 
-@contextmanager
-def _scorer(evaluation: Evaluation, spec: Rubric) -> Iterator[Scorer]:
-    """What judges the answers; in the end it tells what it took, if it is to."""
-    with evaluation.scorer(spec) as scorer:
-        yield scorer
-        if evaluation.profile:
-            Console(stderr=True).print(draw_profile(scorer.stats))
+def complete_tasks(
+    generator: Generator,
+    tasks: Sequence[Task],
+    build_prompts: Callable[[], Sequence[Prompt]],
+    decodings: Mapping[str, SamplingParams],
+    predictions: JsonLinesFile,
+    progress: Callable[[str, int], None],
+) -> None:
+    """Generate all completions that the file lacks, and append each of them at once.
+
+    Args:
+        generator: The generator.
+        tasks: The tasks.
+        build_prompts: Builds the prompts of the tasks; called only where a completion is missing.
+        decodings: The sampling parameters of each decoding; see `PromptSettings.get_decodings`.
+        predictions: The run's predictions.
+        progress: Called with the name of a decoding and the number of further tasks that it has completed.
+
+    Raises:
+        GenerationError: Some completions are missing. The others are in the file.
+    """
+    known = _group_by_decoding(predictions)
+    done = {
+        decoding: {place for place, task in enumerate(tasks) if task.id in known.get(decoding, {})}
+        for decoding in decodings
+    }
+    prompts = build_prompts() if any(len(places) < len(tasks) for places in done.values()) else []
+    messages = [prompt.messages for prompt in prompts]
+    for decoding, sampling in decodings.items():
+        progress(decoding, len(done[decoding]))
+        if len(done[decoding]) == len(tasks):
+            continue
+        for place, texts in generator.complete(messages, sampling, done[decoding]):
+            row = {"task_id": tasks[place].id, "decoding": decoding, "completions": list(texts)}
+            if dropped := prompts[place].dropped_gold_tables:
+                row["dropped_gold_tables"] = list(dropped)
+            predictions.append(row)
+            progress(decoding, 1)
 
 
-def _prompts(
-    asking: Asking, generator: Generator, scorer: Scorer, tasks: Sequence[Task], advance: Advance
-) -> list[Prompt]:
-    budget = None if asking.budget is None else PromptBudget(asking.budget, generator.size)
-    found = []
-    for task in tasks:
-        found.append(build_prompt(task, scorer.executor, scorer.rubric.form, asking.template, budget=budget))
-        advance("prompts", 1)
-    return found
+def collect_completions(
+    indices: Sequence[int], tasks: Sequence[Task], predictions: JsonLinesFile
+) -> list[TaskCompletions]:
+    """Return the completions of each task, in the order of the tasks.
+
+    Raises:
+        DataError: A row of the file has no completions.
+    """
+    known = _group_by_decoding(predictions)
+    greedy, sampled = known.get(GREEDY, {}), known.get(SAMPLED, {})
+    return [
+        TaskCompletions(
+            index, task, next(iter(greedy.get(task.id, ())), None), tuple(sampled.get(task.id, ()))
+        )
+        for index, task in zip(indices, tasks, strict=True)
+    ]
 
 
-def _places(benchmark: Benchmark) -> list[int]:
-    """Each task's place in the benchmark's file, or among the tasks where that is not known."""
-    try:
-        return indices(benchmark)
-    except DataError:
-        return list(range(len(benchmark.tasks)))
-
-
-def _finish(
-    run: Run,
-    evaluation: Evaluation,
-    scorer: Scorer,
-    given: Sequence[Answer],
-    config: Mapping[str, Any],
-    advance: Advance,
-) -> dict[str, Any]:
-    """Judge what is not judged yet, and write the summary."""
-    items = [Item.from_dict(row) for row in run.items.rows]
-    advance("scoring", len(items))
-    for item in _judged(evaluation, scorer, given[len(items) :], advance):
-        run.items.append(item.to_dict())
-        items.append(item)
-    dropped = {row["task_id"] for row in run.predictions.rows if row.get("dropped_gold_tables")}
-    found = summary(evaluation.benchmark, items, config) | {"prompts_without_gold_tables": len(dropped)}
-    run.finish(found, _schemas(scorer.executor, evaluation.benchmark.tasks))
-    return found
-
-
-def _judged(
-    evaluation: Evaluation, scorer: Scorer, given: Sequence[Answer], advance: Advance
-) -> Iterator[Item]:
-    wanted = evaluation.measures() if given else []
-    size = at_a_time(evaluation.workers)
-    for start in range(0, len(given), size):
-        part = given[start : start + size]
-        yield from judge(scorer, part, wanted, evaluation.suites)
-        advance("scoring", len(part))
-
-
-def _schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
-    """The DDL of each database that can be read."""
-    found: dict[str, str] = {}
-    for task in {task.db_id: task for task in tasks}.values():
+def _group_by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[str]]]:
+    """Return the completions on disk: decoding -> task id -> completions."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in predictions.rows:
         try:
-            found[task.db_id] = schema_to_ddl(executor.schema(task.database, task.dialect))
-        except DatabaseError:
-            continue  # its tasks are masked, and say why
+            found.setdefault(row["decoding"], {})[row["task_id"]] = list(row["completions"])
+        except (KeyError, TypeError) as error:
+            raise DataError(f"a line of predictions.jsonl is not a row of completions: {error}") from None
     return found
 
 
+def _judge_and_summarize(
+    config: EvaluationConfig,
+    benchmark: Benchmark,
+    scorer: Scorer,
+    completions: Sequence[TaskCompletions],
+    settings: Mapping[str, Any],
+    advance: Advance,
+    run: RunFolder | None = None,
+) -> dict[str, Any]:
+    """Judge the completions that have no item in the run folder yet, and write the summary there."""
+    items = [Item.from_dict(row) for row in run.items.rows] if run is not None else []
+    advance("scoring", len(items))
+    size, metrics = get_batch_size(config.workers), list[Metric]()
+    if len(items) < len(completions):
+        metrics = select_metrics(benchmark, config.comparison, efficiency=config.efficiency)
+    for start in range(len(items), len(completions), size):
+        judged = judge(scorer, completions[start : start + size], metrics, config.suites)
+        items += judged
+        if run is not None:
+            for item in judged:
+                run.items.append(item.to_dict())
+        advance("scoring", len(judged))
+    summary = make_summary(benchmark, items, settings)
+    if run is not None:
+        dropped = {row["task_id"] for row in run.predictions.rows if row.get("dropped_gold_tables")}
+        summary["prompts_without_gold_tables"] = len(dropped)
+        run.finish(summary, _read_schemas(scorer.executor, benchmark.tasks))
+    return summary
+
+
+def _read_schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the DDL of each database that can be read."""
+    schemas: dict[str, str] = {}
+    for task in {task.db_id: task for task in tasks}.values():
+        with suppress(DatabaseError):  # the tasks of this database are masked, with the reason
+            schemas[task.db_id] = schema_to_ddl(executor.schema(task.database, task.dialect))
+    return schemas
+
+
 @contextmanager
-def _bars(total: int) -> Iterator[Advance]:
-    """A progress bar on stderr for each stage, which appears when it begins."""
+def show_progress(total: int) -> Iterator[Advance]:
+    """Show a progress bar on stderr for each stage; it appears when the stage begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         rows: dict[str, Any] = {}

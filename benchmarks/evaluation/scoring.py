@@ -1,4 +1,4 @@
-"""Judge answers: run them, compare them, vote among candidates, and measure what else is asked for."""
+"""Judge answers: run them, compare them, vote among candidates, and compute further metrics."""
 
 from __future__ import annotations
 
@@ -11,36 +11,28 @@ from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
 from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.soft_f1 import soft_f1_of
-from benchmarks.records.item import Candidate, Item, item
-from sql_env.limits import Limits
-from sql_env.scoring.scorer import Scorer
+from benchmarks.records.item import Candidate, Item, make_item
+from sql_env import Benchmark, Limits, Score, Scorer, Task
 from sql_env.scoring.stream import score_stream
-from sql_env.types import Benchmark, Score, Task
 
 SQL = {"rewards": ["result"], "response_format": "sql"}
-"""The rubric of bare SQL, of which only the result counts."""
-
-CHUNK = 128
-"""Answers that are judged at a time, at least."""
-
-SHARE = 64
-"""Answers a worker that are judged at a time, where there are many workers."""
+"""The rubric of bare SQL. Only the result counts."""
 
 Columns: TypeAlias = dict[str, Sequence[float | None]]
-"""A value for each score, by the metric's name; None where it does not apply."""
+"""The name of each metric, and its value for each score; None where the metric does not apply."""
 
-Measure: TypeAlias = Callable[[Sequence[Score]], Columns]
-"""What measures scores: one metric, or several that come of one measurement."""
+Metric: TypeAlias = Callable[[Sequence[Score]], Columns]
+"""A function from scores to one metric, or to several that share one measurement."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What was said to one task.
+class TaskCompletions:
+    """The completions of one task.
 
     Attributes:
-        index: The task's place in the benchmark's own file.
+        index: The position of the task in the benchmark's own file, from 0.
         task: The task.
-        greedy: The one answer, or that of greedy decoding; None where there are only samples.
+        greedy: The only completion, or the completion of greedy decoding; None where there are only samples.
         samples: The candidates.
     """
 
@@ -51,7 +43,7 @@ class Answer:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All of it, the greedy answer first."""
+        """All completions, the greedy one first."""
         return self.samples if self.greedy is None else (self.greedy, *self.samples)
 
 
@@ -68,13 +60,14 @@ def evaluate(
     """Score one prediction for each task of a benchmark.
 
     Args:
-        benchmark: What is measured.
-        predictions: Bare SQL, one for each task, as `read_predictions` returns them.
-        comparison: Semantics that replace the tasks' own.
-        limits: What each query may cost.
-        workers: How many processes run queries; the scores do not depend on it.
-        backend: What runs queries, nor on this; see `sql_env.execution.backends`.
-        progress: Told how many more are scored, now and then.
+        benchmark: The benchmark.
+        predictions: Bare SQL, one query for each task, as `read_predictions` returns them.
+        comparison: The comparison that replaces the comparisons of the tasks.
+        limits: The limits of each query.
+        workers: Number of processes that run queries. The scores do not depend on it.
+        backend: The backend that runs queries; see `sql_env.execution.backends`. The scores do not
+            depend on it.
+        progress: Called with the number of predictions that were scored since the last call.
 
     Returns:
         A score for each task, in order.
@@ -99,117 +92,112 @@ def evaluate(
         SQL, limits=limits, workers=workers, comparison=comparison, rows=True, backend=backend
     ) as scorer:
         pairs = zip(predictions, benchmark.tasks, strict=True)
-        for score in score_stream(scorer, pairs, batch=at_a_time(workers)):
+        for score in score_stream(scorer, pairs, batch=get_batch_size(workers)):
             scores.append(score)
             if progress is not None:
                 progress(1)
     return scores
 
 
-def at_a_time(workers: int) -> int:
-    """How many answers are judged at a time."""
-    return max(CHUNK, SHARE * workers)
+def get_batch_size(workers: int) -> int:
+    """Return the number of tasks that are judged in one batch: 64 for each worker, but at least 128."""
+    return max(128, 64 * workers)
 
 
-def measures(
+def select_metrics(
     benchmark: Benchmark, comparison: str | None = None, *, efficiency: bool = False
-) -> list[Measure]:
-    """What is measured of each answer beside its correctness.
+) -> list[Metric]:
+    """Select the metrics that are computed in addition to correctness.
 
     Args:
-        benchmark: What is measured.
-        comparison: Semantics that replace the tasks' own. Spider's bring exact set match, ``exact``,
-            and BIRD's ``soft_f1``.
-        efficiency: Whether to measure ``r_ves`` and ``ves``, by counted steps.
+        benchmark: The benchmark. Tasks with Spider's comparison have exact set match, ``exact``, and
+            tasks with BIRD's have ``soft_f1``.
+        comparison: The comparison that replaces the comparisons of the tasks.
+        efficiency: Also measure ``r_ves`` and ``ves``, by counted steps.
 
     Raises:
         DataError: A ``tables.json`` is malformed.
-        DatabaseError: A database can be read neither there nor itself.
+        DatabaseError: A schema can be read neither from ``tables.json`` nor from the database.
     """
     semantics = {comparison or task.comparison for task in benchmark.tasks}
-    found: list[Measure] = [lambda scores: {"valid": [_number(valid(score)) for score in scores]}]
+    metrics: list[Metric] = [lambda scores: {"valid": [_as_float(valid(score)) for score in scores]}]
     if "spider" in semantics:
         match = ExactMatch(benchmark)
-        found.append(
+        metrics.append(
             lambda scores: {"exact": [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]}
         )
     if "bird" in semantics:
-        found.append(lambda scores: {"soft_f1": [soft_f1_of(score) for score in scores]})
+        metrics.append(lambda scores: {"soft_f1": list(map(soft_f1_of, scores))})
     if efficiency:
-        found.append(_efficiency)
-    return found
+        metrics.append(_measure_efficiency)
+    return metrics
 
 
-def _efficiency(scores: Sequence[Score]) -> Columns:
+def _measure_efficiency(scores: Sequence[Score]) -> Columns:
     measured = speedups(scores)
     return {"r_ves": list(map(r_ves_of, measured)), "ves": list(map(ves_of, measured))}
 
 
 def judge(
-    scorer: Scorer, answers: Sequence[Answer], wanted: Sequence[Measure], suites: str | None = None
+    scorer: Scorer, batch: Sequence[TaskCompletions], metrics: Sequence[Metric], suites: str | None = None
 ) -> list[Item]:
-    """Judge some answers.
+    """Judge the completions of some tasks.
 
-    Where there are samples, the item is about the one that `benchmarks.metrics.accuracy.vote` picks, or the
-    first where nobody votes, and its metrics hold ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
+    Where a task has samples, its item is about the sample that `benchmarks.metrics.accuracy.vote`
+    picks, or about the first sample where none has a vote. With several samples its metrics include
+    ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
 
     Args:
-        scorer: What runs and compares them.
-        answers: ``n`` answers.
-        wanted: What `measures` returns.
-        suites: A folder of database suites, where each answer is judged on all of them.
+        scorer: Runs the queries and compares their results.
+        batch: The completions of ``n`` tasks.
+        metrics: The metrics; see `select_metrics`.
+        suites: A folder of database suites. Each query is then judged on all databases of its suite.
 
     Returns:
         ``n`` items.
     """
-    texts = [text for answer in answers for text in answer.texts]
-    tasks = [answer.task for answer in answers for _ in answer.texts]
-    found = scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites)
-    scores = iter(found)
-    judged = [[next(scores) for _ in answer.texts] for answer in answers]
-    chosen = [_chosen(answer, group) for answer, group in zip(answers, judged, strict=True)]
-    columns = {name: column for measure in wanted for name, column in measure(chosen).items()}
+    texts = [text for each in batch for text in each.texts]
+    tasks = [each.task for each in batch for _ in each.texts]
+    scores = iter(scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites))
+    groups = [[next(scores) for _ in each.texts] for each in batch]
+    samples = [group[-len(each.samples) :] for each, group in zip(batch, groups, strict=True)]
+    chosen = list(map(_choose, samples))
+    columns = {name: column for metric in metrics for name, column in metric(chosen).items()}
     return [
-        item(
-            answer.index,
-            score,
-            metrics={name: column[n] for name, column in columns.items()} | _selection(answer, group),
-            candidates=_candidates(_samples(answer, group)) if len(answer.samples) > 1 else (),
+        make_item(
+            each.index,
+            chosen[n],
+            metrics={name: column[n] for name, column in columns.items()}
+            | _measure_candidates(None if each.greedy is None else groups[n][0], samples[n]),
+            candidates=_make_candidates(samples[n]),
         )
-        for n, (answer, group, score) in enumerate(zip(answers, judged, chosen, strict=True))
+        for n, each in enumerate(batch)
     ]
 
 
-def _samples(answer: Answer, group: Sequence[Score]) -> Sequence[Score]:
-    return group if answer.greedy is None else group[1:]
-
-
-def _chosen(answer: Answer, group: Sequence[Score]) -> Score:
-    """The score that the item is about."""
-    if not answer.samples:
-        return group[0]
-    samples = _samples(answer, group)
+def _choose(samples: Sequence[Score]) -> Score:
+    """Return the score of the sample that the vote picks. Masked samples do not vote."""
     counted = [score for score in samples if not score.masked] or samples
     return counted[vote([score.rollout for score in counted]) or 0]
 
 
-def _selection(answer: Answer, group: Sequence[Score]) -> dict[str, float | None]:
-    """How greedy decoding, one sample, the best of the samples and their vote do."""
-    samples, k = _samples(answer, group), len(answer.samples)
+def _measure_candidates(greedy: Score | None, samples: Sequence[Score]) -> dict[str, float | None]:
+    """Compare greedy decoding, one sample, the best of the samples and their vote; {} for a single sample."""
+    k = len(samples)
     if k < 2:
         return {}
     right = [None if score.masked else bool(score.rollout.correct) for score in samples]
-    greedy = {} if answer.greedy is None else {"greedy": _number(group[0].rollout.correct)}
-    return greedy | {
+    return ({} if greedy is None else {"greedy": _as_float(greedy.rollout.correct)}) | {
         "mean@1": pass_chances([right], 1)[0],
         f"pass@{k}": None if None in right else pass_chances([right], k)[0],
-        f"vote@{k}": _number(voted([score.rollout for score in samples])),
+        f"vote@{k}": _as_float(voted([score.rollout for score in samples])),
     }
 
 
-def _candidates(samples: Sequence[Score]) -> list[Candidate]:
+def _make_candidates(samples: Sequence[Score]) -> list[Candidate]:
+    """Return the candidates with their votes; none for a single sample."""
     counts = votes([score.rollout.result for score in samples])
-    return [
+    found = [
         Candidate(
             score.rollout.action.sql,
             "malformed" if score.rollout.result is None else str(score.rollout.result.status),
@@ -218,7 +206,8 @@ def _candidates(samples: Sequence[Score]) -> list[Candidate]:
         )
         for score, count in zip(samples, counts, strict=True)
     ]
+    return found if len(found) > 1 else []
 
 
-def _number(verdict: bool | None) -> float | None:
+def _as_float(verdict: bool | None) -> float | None:
     return None if verdict is None else float(verdict)

@@ -1,106 +1,103 @@
-"""Score a file of predictions under all semantics: ``python -m benchmarks.evaluation.semantics --help``."""
+"""Score a file of predictions under all comparisons: ``python -m benchmarks.evaluation.semantics --help``."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
-from benchmarks.loading.parameters import parameters
-from benchmarks.loading.predictions import digest, read_predictions
+from benchmarks.evaluation.options import BenchmarkOptions, exit_on_error, expand_options
+from benchmarks.evaluation.pipeline import show_progress
+from benchmarks.evaluation.summary import draw_metrics
+from benchmarks.loading.predictions import hash_predictions, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
-from benchmarks.records.item import shown
-from sql_env.benchmark import load_benchmark
+from benchmarks.records.item import preview_result
+from benchmarks.records.json_lines import write_json
 from sql_env.display.panel import draw_result, draw_side_by_side, draw_sql, escape_control
-from sql_env.errors import DataError, SQLEnvError
 from sql_env.types import Benchmark, ExecutionResult
 
-SHOWN = 5
-"""Items that flip which are printed, if not told otherwise."""
+ITEMS_DRAWN = 5
+"""Default number of flipping items that are drawn."""
 
 
-def report(benchmark: Benchmark, found: Sequence[Verdicts], predictions: Mapping[str, str]) -> dict[str, Any]:
-    """What ``semantics.json`` says: accuracy under each semantics, and each item that flips."""
+def make_report(
+    benchmark: Benchmark, found: Sequence[Verdicts], predictions: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the content of ``semantics.json``: accuracy under each comparison, and all items that flip."""
     return {
         "benchmark": benchmark.name,
         "split": benchmark.split,
         "predictions": dict(predictions),
         "left_out": list(benchmark.left_out),
-        "accuracy": {name: share and asdict(share) for name, share in accuracies(found).items()},
-        "flips": [_line(verdicts) for verdicts in found if verdicts.flips],
-    }
-
-
-def _line(verdicts: Verdicts) -> dict[str, Any]:
-    return {
-        "index": verdicts.index,
-        "task_id": verdicts.task.id,
-        "question": verdicts.task.question,
-        "gold_sql": verdicts.task.gold_sql,
-        "sql": verdicts.sql,
-        "correct": dict(verdicts.correct),
-        "compared": [
-            {"semantics": list(names), "result": _shown(result), "gold": _shown(gold)}
-            for names, result, gold in tables(verdicts)
+        "accuracy": _measure_accuracy(found),
+        "flips": [
+            {
+                "index": verdicts.index,
+                "task_id": verdicts.task.id,
+                "question": verdicts.task.question,
+                "gold_sql": verdicts.task.gold_sql,
+                "sql": verdicts.sql,
+                "correct": dict(verdicts.correct),
+                "compared": [
+                    {"semantics": list(names), "result": _to_dict(result), "gold": _to_dict(gold)}
+                    for names, result, gold in tables(verdicts)
+                ],
+            }
+            for verdicts in found
+            if verdicts.flips
         ],
     }
 
 
-def _shown(result: ExecutionResult | None) -> dict[str, Any] | None:
+def _measure_accuracy(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | None]:
+    return {name: asdict(share) if share else None for name, share in accuracies(found).items()}
+
+
+def _to_dict(result: ExecutionResult | None) -> dict[str, Any] | None:
     if result is None:
         return None
-    table = shown(result)
-    return {"status": str(result.status), "error": result.error, "table": table and asdict(table)}
+    table = preview_result(result)
+    return {"status": str(result.status), "error": result.error, "table": asdict(table) if table else None}
 
 
-def show(benchmark: Benchmark, found: Sequence[Verdicts], most: int = SHOWN) -> Group:
-    """Accuracy under each semantics, how many items flip in which way, and the first of them drawn.
+def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITEMS_DRAWN) -> Group:
+    """Draw accuracy under each comparison, the number of items that flip, and some of these items.
 
     Args:
-        benchmark: What was measured.
-        found: A verdict for each of its tasks.
-        most: How many of the items that flip are drawn.
+        benchmark: The benchmark.
+        found: The verdicts of each task.
+        most: Maximum number of flipping items that are drawn.
     """
     flips = [verdicts for verdicts in found if verdicts.flips]
     kinds = Counter((verdicts.under(True), verdicts.under(False)) for verdicts in flips)
-    parts: list[RenderableType] = [_accuracy_table(benchmark, found)]
+    title = f"{benchmark.name} {benchmark.split}: execution accuracy"
+    parts: list[RenderableType] = [
+        draw_metrics(
+            _measure_accuracy(found), title=title, header=("semantics", "n", "accuracy", "95 % interval")
+        )
+    ]
     parts += [
-        Text(f"{count} right under {_names(right)}, wrong under {_names(wrong)}")
+        Text(f"{count} right under {_join(right)}, wrong under {_join(wrong)}")
         for (right, wrong), count in kinds.most_common()
     ]
-    parts += [drawn(verdicts) for verdicts in flips[:most]]
+    parts += map(draw_flip, flips[:most])
     if len(flips) > most:
         parts.append(Text(f"{len(flips) - most} more items flip; --out writes all of them"))
     return Group(*parts)
 
 
-def _accuracy_table(benchmark: Benchmark, found: Sequence[Verdicts]) -> Table:
-    table = Table(title=f"{benchmark.name} {benchmark.split}: execution accuracy", title_justify="left")
-    table.add_column("semantics")
-    for name in ("n", "accuracy", "95 % interval"):
-        table.add_column(name, justify="right")
-    for name, share in accuracies(found).items():
-        figures = ("0", "–", "–")
-        if share is not None:
-            figures = (str(share.n), f"{share.mean:.1%}", f"{share.low:.1%} to {share.high:.1%}")
-        table.add_row(name, *figures)
-    return table
-
-
-def drawn(verdicts: Verdicts) -> RenderableType:
-    """An item that flips: its question, both queries, and what they returned, side by side."""
-    right, wrong = _names(verdicts.under(True)), _names(verdicts.under(False))
+def draw_flip(verdicts: Verdicts) -> RenderableType:
+    """Draw an item that flips: its question, both queries and their results, side by side."""
+    right, wrong = _join(verdicts.under(True)), _join(verdicts.under(False))
     parts: list[RenderableType] = [
         Text(f"right under {right}, wrong under {wrong}", style="yellow"),
         Text(escape_control(verdicts.task.question), style="bold"),
@@ -111,13 +108,13 @@ def drawn(verdicts: Verdicts) -> RenderableType:
     ]
     compared = list(tables(verdicts))
     for names, result, gold in compared:
-        parts.append(Text(f"\nas run for {_names(names)}" if len(compared) > 1 else "", style="dim"))
-        ours = draw_result("prediction", result) if result is not None else Text("no SQL was run")
-        parts.append(draw_side_by_side(ours, draw_result("gold", gold)))
+        parts.append(Text(f"\nas run for {_join(names)}" if len(compared) > 1 else "", style="dim"))
+        prediction = Text("no SQL was run") if result is None else draw_result("prediction", result)
+        parts.append(draw_side_by_side(prediction, draw_result("gold", gold)))
     return Panel(Group(*parts), title=escape_control(verdicts.task.id), title_align="left")
 
 
-def _names(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -125,49 +122,33 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
+@expand_options
 def main(
-    benchmark: Annotated[str, typer.Option(help="The benchmark's name: spider, bird, demo, ...")],
-    predictions: Annotated[Path, typer.Option(help="One SQL a line, or JSON as BIRD's.")],
-    split: Annotated[str | None, typer.Option(help="The split; the benchmark's own default.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="The folder with the benchmark's files.")] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(help="A further argument of the loader, NAME=VALUE: path=FILE, database_dir=DIR."),
+    options: BenchmarkOptions,
+    predictions: Annotated[
+        Path, typer.Option(help="File of predictions: one SQL query a line, or JSON as BIRD's.")
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes that run queries.")] = 2,
+    items: Annotated[int, typer.Option(min=0, help="Number of flipping items that are drawn.")] = ITEMS_DRAWN,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for semantics.json, which has all items that flip.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 2,
-    items: Annotated[int, typer.Option(min=0, help="How many of the items that flip are printed.")] = SHOWN,
-    out: Annotated[Path | None, typer.Option(help="Folder for semantics.json, with all of them.")] = None,
 ) -> None:
-    """Score a file of predictions under all semantics, and show the items that flip."""
-    logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
-    try:
-        loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))
-        sql, source = read_predictions(predictions, loaded), digest(predictions)
-        found = _judged(loaded, sql, workers)
-        if out is not None:
-            _write(out, report(loaded, found, source))
-    except SQLEnvError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+    """Score a file of predictions under all comparisons, and show the items whose verdict flips."""
+    logging.getLogger("sql_env.benchmark").setLevel(
+        logging.ERROR
+    )  # the output has the tasks that are left out
     console = Console(highlight=False)
-    console.print(show(loaded, found, items))
-    for line in loaded.left_out:
-        console.print(f"left out: {line}", markup=False, soft_wrap=True)
-
-
-def _judged(benchmark: Benchmark, sql: Sequence[str], workers: int) -> list[Verdicts]:
-    """What `under_all` returns, with a progress bar on stderr."""
-    with Progress(console=Console(stderr=True)) as bar:
-        row = bar.add_task("scoring", total=len(sql))
-        return under_all(benchmark, sql, workers=workers, progress=lambda n: bar.advance(row, n))
-
-
-def _write(folder: Path, report: Mapping[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "semantics.json").write_text(json.dumps(report, indent=2) + "\n")
-    except OSError as error:
-        raise DataError(f"cannot write the report into {str(folder)!r}: {error}") from None
+    with exit_on_error():
+        benchmark = options.load()
+        sql, source = read_predictions(predictions, benchmark), hash_predictions(predictions)
+        with show_progress(len(sql)) as advance:
+            found = under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
+        if out is not None:
+            write_json(out / "semantics.json", make_report(benchmark, found, source))
+        console.print(draw_report(benchmark, found, items))
+        for line in benchmark.left_out:
+            console.print(f"left out: {line}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

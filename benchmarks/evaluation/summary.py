@@ -1,4 +1,4 @@
-"""What an evaluation found, from its items: for the terminal, and as ``summary.json``."""
+"""Summaries of evaluations: as ``summary.json``, and as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -19,136 +19,139 @@ from benchmarks.records.item import Item
 from sql_env.types import Benchmark
 
 _SCORES = ("r_ves", "ves")
-"""Metrics that are no shares, and are printed as numbers."""
+"""Metrics that are numbers, not shares."""
 
 
-def summary(benchmark: Benchmark, items: Sequence[Item], config: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``summary.json`` says.
+def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Summarize an evaluation.
 
     Args:
-        benchmark: What was measured.
-        items: One for each of its tasks.
-        config: What determined the result; see `benchmarks.evaluate`.
+        benchmark: The benchmark.
+        items: One item for each task.
+        settings: All settings that determine the result, as in ``config.json``.
 
     Returns:
-        An object of JSON. ``accuracy`` is execution accuracy, with the ends of its 95 % interval in
-        ``low`` and ``high``, of all items and ``by_difficulty``; ``metrics`` has the mean of each other
-        metric in the same way, and ``metrics_by_difficulty`` that of each level. ``selection`` sets the
-        vote against greedy decoding on the same items.
+        The content of ``summary.json``. ``accuracy`` is execution accuracy of all items, ``low`` and ``high``
+        are the ends of its 95 % interval, and ``by_difficulty`` has the same for each level. ``metrics`` has
+        the mean of each other metric, and ``metrics_by_difficulty`` has it for each level. ``selection``
+        compares the vote with greedy decoding on the same items.
     """
+    levels = _group_by_level(items)
     n = sum(item.correct is not None for item in items)
     return {
         "benchmark": benchmark.name,
         "split": benchmark.split,
-        "comparison": config["comparison"],
-        "limits": config["limits"],
+        "comparison": settings["comparison"],
+        "limits": settings["limits"],
         "sqlite_version": apsw.sqlite_lib_version(),
         "tasks": len(items),
         "masked": len(items) - n,
-        **_accuracy(items),
-        "by_difficulty": {level: _accuracy(part) for level, part in _levels(items).items()},
-        "metrics": _metrics(items),
-        "metrics_by_difficulty": {level: _metrics(part) for level, part in _levels(items).items()},
-        "selection": dict(_selection(items)),
+        **_measure_accuracy(items),
+        "by_difficulty": {level: _measure_accuracy(part) for level, part in levels.items()},
+        "metrics": _average_metrics(items),
+        "metrics_by_difficulty": {level: _average_metrics(part) for level, part in levels.items()},
+        "selection": dict(_compare_selection(items)),
         "statuses": dict(sorted(Counter(item.status for item in items).items())),
         "left_out": list(benchmark.left_out),
-        "predictions": config["source"] if "file" in config["source"] else {},
+        "predictions": settings["source"] if "file" in settings["source"] else {},
     }
 
 
-def show(benchmark: Benchmark, found: Mapping[str, Any]) -> None:
-    """Print a summary: execution accuracy by difficulty, the other metrics, and what is not in them."""
+def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
+    """Print execution accuracy by difficulty, the other metrics, and the tasks that are left out."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_by_difficulty(f"{benchmark.name} {benchmark.split}: execution accuracy", found))
-    if found["metrics"]:
-        console.print(_further(found["metrics"], found["metrics_by_difficulty"]))
-    for pair, change in found["selection"].items():
+    console.print(_draw_accuracy(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
+    if summary["metrics"]:
+        console.print(draw_metrics(summary["metrics"], summary["metrics_by_difficulty"]))
+    for pair, change in summary["selection"].items():
         console.print(
             f"{pair}: {change['mean']:+.1%} ({change['low']:+.1%} to {change['high']:+.1%}); "
             f"{change['gained']} gained, {change['lost']} lost, McNemar's exact p = {change['p_value']:.2g}"
         )
-    statuses = ", ".join(f"{count} {status}" for status, count in found["statuses"].items())
+    statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     console.print(f"how the queries ended: {statuses}")
-    console.print(f"masked, and in no average: {found['masked']}")
-    if found.get("prompts_without_gold_tables"):
-        console.print(f"prompts that lack a table of the gold query: {found['prompts_without_gold_tables']}")
+    console.print(f"masked, and in no average: {summary['masked']}")
+    if summary.get("prompts_without_gold_tables"):
+        console.print(
+            f"prompts that lack a table of the gold query: {summary['prompts_without_gold_tables']}"
+        )
     for line in benchmark.left_out or ("nothing",):
         console.print(f"left out: {line}", markup=False)
 
 
-def _accuracy(items: Sequence[Item]) -> dict[str, Any]:
-    verdicts = [item.correct for item in items]
-    found = interval(verdicts)
+def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
+    share = interval([item.correct for item in items])
     return {
-        "n": found.n if found else 0,
-        "correct": sum(verdict is True for verdict in verdicts),
-        "accuracy": found and found.mean,
-        "low": found and found.low,
-        "high": found and found.high,
+        "n": share.n if share else 0,
+        "correct": sum(item.correct is True for item in items),
+        "accuracy": share and share.mean,
+        "low": share and share.low,
+        "high": share and share.high,
     }
 
 
-def _levels(items: Sequence[Item]) -> dict[str, list[Item]]:
-    """The items by difficulty, easiest first as far as the levels are known."""
-    found: dict[str, list[Item]] = {}
-    for item in items:
-        found.setdefault(item.difficulty, []).append(item)
-    return {level: found[level] for level in easiest_first(found)}
+def _group_by_level(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """Group items by difficulty. Known levels come in order, the easiest first."""
+    levels = easiest_first(dict.fromkeys(item.difficulty for item in items))
+    return {level: [item for item in items if item.difficulty == level] for level in levels}
 
 
-def _metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
+def _average_metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
-    found = {name: interval([item.metrics.get(name) for item in items]) for name in names}
-    return {name: asdict(each) if each else None for name, each in found.items()}
+    means = {name: interval([item.metrics.get(name) for item in items]) for name in names}
+    return {name: asdict(mean) if mean else None for name, mean in means.items()}
 
 
-def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The vote against greedy decoding, where items have both."""
+def _compare_selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Compare each vote with greedy decoding, where items have both."""
     votes = [name for name in (items[0].metrics if items else ()) if name.startswith("vote@")]
     for vote in votes:
         pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items]
         change = difference([a for a, _ in pairs], [b for _, b in pairs])
         if change is not None:
-            flips = mcnemar([_verdict(a) for a, _ in pairs], [_verdict(b) for _, b in pairs])
+            verdicts = [[None if each is None else bool(each) for each in pair] for pair in pairs]
+            flips = mcnemar([a for a, _ in verdicts], [b for _, b in verdicts])
             yield f"{vote} - greedy", asdict(change) | asdict(flips)
 
 
-def _verdict(value: float | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
-def _by_difficulty(title: str, found: Mapping[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("difficulty")
+def _draw_accuracy(title: str, summary: Mapping[str, Any]) -> Table:
+    table = Table("difficulty", title=title, title_justify="left")
     for name in ("n", "correct", "accuracy", "95 % interval"):
         table.add_column(name, justify="right")
-    for level, part in (*found["by_difficulty"].items(), ("all", found)):
-        figures = ("–", "–") if part["accuracy"] is None else _figures("", part["accuracy"], part)
+    for level, part in (*summary["by_difficulty"].items(), ("all", summary)):
+        figures = ("–", "–") if part["accuracy"] is None else _format("", part["accuracy"], part)
         table.add_row(escape(level or "(none)"), str(part["n"]), str(part["correct"]), *figures)
     return table
 
 
-def _further(
+def draw_metrics(
     metrics: Mapping[str, Mapping[str, Any] | None],
-    levels: Mapping[str, Mapping[str, Mapping[str, Any] | None]],
+    by_level: Mapping[str, Mapping[str, Mapping[str, Any] | None]] | None = None,
+    *,
+    title: str | None = None,
+    header: tuple[str, ...] = ("metric", "n", "mean", "95 % interval"),
 ) -> Table:
-    table = Table()
-    table.add_column("metric")
-    shown = levels if len(levels) > 1 else {}
-    for name in ("n", "mean", "95 % interval", *(escape(level or "(none)") for level in shown)):
+    """Draw the mean and the interval of each metric, and its mean on each level of difficulty.
+
+    Args:
+        metrics: The name of each metric, and `benchmarks.metrics.intervals.Interval` as a dict.
+        by_level: The same for each level. A single level is left out.
+        title: The title of the table.
+        header: The first four headings.
+    """
+    levels = by_level if by_level and len(by_level) > 1 else {}
+    table = Table(*header[:1], title=title, title_justify="left")
+    for name in (*header[1:], *(escape(level or "(none)") for level in levels)):
         table.add_column(name, justify="right")
     for metric, part in metrics.items():
-        figures = ("0", "–", "–") if part is None else (str(part["n"]), *_figures(metric, part["mean"], part))
-        means = (found.get(metric) for found in shown.values())
-        cells = ("–" if mean is None else _form(metric).format(mean["mean"]) for mean in means)
+        figures = ("0", "–", "–") if part is None else (str(part["n"]), *_format(metric, part["mean"], part))
+        means = (of_level.get(metric) for of_level in levels.values())
+        cells = ("–" if mean is None else _format(metric, mean["mean"], mean)[0] for mean in means)
         table.add_row(escape(metric), *figures, *cells)
     return table
 
 
-def _form(metric: str) -> str:
-    return "{:.1f}" if metric in _SCORES else "{:.1%}"
-
-
-def _figures(metric: str, mean: float, part: Mapping[str, Any]) -> tuple[str, str]:
-    form = _form(metric)
+def _format(metric: str, mean: float, part: Mapping[str, Any]) -> tuple[str, str]:
+    """Format a mean and the ends of its interval."""
+    form = "{:.1f}" if metric in _SCORES else "{:.1%}"
     return form.format(mean), f"{form.format(part['low'])} to {form.format(part['high'])}"

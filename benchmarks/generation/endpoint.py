@@ -1,15 +1,16 @@
-"""A model behind an endpoint that speaks OpenAI's chat completions protocol."""
+"""A model behind an endpoint with OpenAI's chat completions protocol."""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from random import Random, uniform
 from threading import Event
 from typing import Any
 
-from benchmarks.generation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, SamplingParams
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import join_messages
 
@@ -19,41 +20,50 @@ except ImportError:
     raise ImportError("an endpoint needs httpx2: pip install 'sql-env[eval]'") from None
 
 RETRIED = {408, 409, 425, 429}
-"""Answers, beside those from 500 up, that another try may mend."""
+"""HTTP statuses after which a request is sent again. All statuses from 500 up are, too."""
 
 REFUSED = {400, 413, 422}
-"""Answers that are about one prompt, which may be too long for the model."""
+"""HTTP statuses of a fault in one prompt, which may be too long for the model."""
+
+HINTS = {
+    401: " Is the API key in the environment?",
+    403: " Is the API key in the environment?",
+    404: " Does the address lack its /v1, or the server this model?",
+}
+"""The end of an error message, for some HTTP statuses."""
 
 LONGEST_WAIT = 60.0
-"""Seconds between two tries, at most."""
+"""Maximum number of seconds between two tries."""
 
 
-class _Refused(GenerationError):
-    """The server does not take one prompt; it may well take others."""
+class _RefusedError(GenerationError):
+    """The server refuses one prompt. It may accept others."""
 
 
 class Endpoint:
-    """Asks a server for each completion in a request of its own, several at the same time.
+    """A generator that sends one HTTP request for each completion, several at the same time.
 
-    Not every server can give several completions at once, so each candidate is a request. A request
+    Not every server can return several completions at once, so each candidate is a request. A request
     that fails is sent again after 1, 2, 4, ... seconds, up to `LONGEST_WAIT` and each time a random part
-    shorter, or after as long as ``Retry-After`` says. Where the server parts a model's native reasoning
-    from the rest, the two are joined again with ``<think>`` tags, in which response formats look for it.
+    shorter, or after the seconds in ``Retry-After``. Some servers return the model's native reasoning in
+    a field of its own. It is put back in front of the text, between ``<think>`` tags, because response
+    formats look for it there.
 
     Args:
         model: The model's name on the server.
-        base_url: The protocol's root, which mostly ends in ``/v1``.
-        concurrency: Requests at the same time.
+        base_url: The root of the protocol; it usually ends in ``/v1``.
+        concurrency: Number of requests at the same time.
         timeout: Seconds until a request counts as failed.
-        retries: Further tries of a request that fails.
-        backoff: Seconds before the first of them.
-        api_key_variable: The environment variable that holds the key; without a key where it is not set.
+        retries: Number of retries of a request that fails.
+        backoff: Seconds before the first retry.
+        api_key_variable: The environment variable with the API key. Where it is not set, no key is sent.
             The key is written nowhere.
-        extra_body: Further fields of each request; null takes one of ours away. For a server that knows
-            ``max_completion_tokens`` instead of ``max_tokens``, give the former and null for the latter.
+        extra_body: Further fields of each request. A field that is null is removed from the request: for a
+            server with ``max_completion_tokens`` instead of ``max_tokens``, give the former, and null for
+            the latter.
 
     Raises:
-        GenerationError: ``base_url`` is no HTTP address, or a number is out of range.
+        GenerationError: ``base_url`` is not an HTTP address, or a number is out of range.
     """
 
     unit = "characters"
@@ -71,12 +81,12 @@ class Endpoint:
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
-            raise GenerationError(f"{base_url!r} is no address such as http://localhost:8000/v1")
+            raise GenerationError(f"{base_url!r} is not an address such as http://localhost:8000/v1")
         if concurrency < 1 or retries < 0 or timeout <= 0:
-            raise GenerationError("concurrency is at least 1, retries at least 0, and a time-out above 0")
+            raise GenerationError("concurrency must be at least 1, retries at least 0, and timeout above 0")
         self._model, self._retries, self._backoff = model, retries, backoff
         self._concurrency, self._extra = concurrency, dict(extra_body or {})
-        self._stop = Event()
+        self._stopped = Event()
         key = os.environ.get(api_key_variable)
         try:
             self._client = httpx.Client(
@@ -86,57 +96,58 @@ class Endpoint:
                 headers={"Authorization": f"Bearer {key}"} if key else {},
             )
         except (httpx.InvalidURL, ValueError) as error:
-            raise GenerationError(f"{base_url!r} cannot be asked: {error}") from None
+            raise GenerationError(f"{base_url!r} is not a valid address: {error}") from None
         public = str(self._client.base_url.copy_with(username=None, password=None))
-        self.settings: dict[str, Any] = {"model": model, "base_url": public.rstrip("/")}
-        if self._extra:
-            self.settings["extra_body"] = self._extra
+        extra = {"extra_body": self._extra} if self._extra else {}
+        self.settings: dict[str, Any] = {"model": model, "base_url": public.rstrip("/"), **extra}
         self.environment: dict[str, Any] = {"concurrency": concurrency, "httpx2": httpx.__version__}
 
     def size(self, chat: Chat) -> int:
-        """The characters of a prompt: what its tokens are only the server knows."""
+        """Return the number of characters of a prompt. Only the server can count its tokens."""
         return len(join_messages(chat))
 
     def complete(
-        self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
+        self, prompts: Sequence[Chat], sampling: SamplingParams, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
         """See `benchmarks.generation.generator.Generator.complete`.
 
-        Each request has a seed of its own, so that a server that heeds seeds gives the same samples
-        whatever has been asked before. Where one fails for good, what is under way is still waited
-        for, and nothing new is asked; where the server refuses one prompt, the others are asked first.
+        Each request has its own seed, so that a server with seeds returns the same samples, whatever
+        was requested before. Where a request fails for good, the running requests are finished, and no
+        further request is sent. Where the server refuses one prompt, the others are still sent.
         """
-        self._stop.clear()
-        finished: dict[int, dict[int, str]] = {}
-        refused: list[str] = []
-        failed = ""
+        self._stopped.clear()
+        texts: defaultdict[int, dict[int, str]] = defaultdict(dict)
+        refused, failed = [], ""
         pool = ThreadPoolExecutor(self._concurrency)
         try:
-            asked = {
-                pool.submit(self._one, self._body(prompts[place], sampling, place, sample)): (place, sample)
+            requests = {
+                pool.submit(self._request, self._make_body(prompts[place], sampling, place, sample)): (
+                    place,
+                    sample,
+                )
                 for place in range(len(prompts))
                 if place not in done
                 for sample in range(sampling.samples)
             }
-            for future in as_completed(asked):
-                place, sample = asked[future]
+            for future in as_completed(requests):
+                place, sample = requests[future]
                 try:
-                    finished.setdefault(place, {})[sample] = future.result()
-                except CancelledError:
-                    continue
-                except _Refused as error:
+                    text = future.result()
+                except _RefusedError as error:
                     refused.append(f"prompt {place}: {error}")
                     continue
                 except GenerationError as error:
                     failed = failed or str(error)
                     continue
-                if len(finished[place]) == sampling.samples:
-                    yield place, [finished[place][n] for n in range(sampling.samples)]
+                if text is not None:
+                    texts[place][sample] = text
+                    if len(texts[place]) == sampling.samples:
+                        yield place, [texts[place][n] for n in range(sampling.samples)]
         except (KeyboardInterrupt, GeneratorExit):
-            self.close()  # which ends the requests that are under way
+            self.close()  # which ends the running requests
             raise
         finally:
-            self._stop.set()
+            self._stopped.set()
             pool.shutdown(cancel_futures=True)
         if failed or refused:
             raise GenerationError(failed or f"{len(refused)} requests were refused; {refused[0]}")
@@ -145,87 +156,65 @@ class Endpoint:
         """Close the connections."""
         self._client.close()
 
-    def _body(self, chat: Chat, sampling: Sampling, place: int, sample: int) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def _make_body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
+        body = {
             "model": self._model,
             "messages": chat,
             "temperature": sampling.temperature,
             "max_tokens": sampling.max_tokens,
+            "top_p": sampling.top_p if sampling.top_p < 1 else None,
+            "seed": Random(f"{sampling.seed}/{place}/{sample}").getrandbits(31)
+            if sampling.temperature
+            else None,
         }
-        if sampling.top_p < 1:
-            body["top_p"] = sampling.top_p
-        if sampling.temperature:
-            body["seed"] = Random(f"{sampling.seed}/{place}/{sample}").getrandbits(31)
         return {name: value for name, value in (body | self._extra).items() if value is not None}
 
-    def _one(self, body: Mapping[str, Any]) -> str:
-        """One completion; the thread in which there is none keeps all threads from asking more.
+    def _request(self, body: Mapping[str, Any]) -> str | None:
+        """Send one request until it succeeds; return None where another request has failed for good.
 
         Raises:
-            GenerationError: There is none after all tries.
-            CancelledError: Another one has failed before.
+            _RefusedError: The server refuses this prompt.
+            GenerationError: No try succeeded. No further request is sent then.
         """
-        if self._stop.is_set():
-            raise CancelledError
-        try:
-            return self._ask(body)
-        except _Refused:
-            raise
-        except GenerationError:
-            self._stop.set()
-            raise
-
-    def _ask(self, body: Mapping[str, Any]) -> str:
-        fault = ""
+        url, fault = self.settings["base_url"], ""
         for attempt in range(self._retries + 1):
-            after = None
+            if self._stopped.is_set():
+                return None
+            after = ""
             try:
                 response = self._client.post("chat/completions", json=body)
             except httpx.TransportError as error:
                 fault = f"{type(error).__name__}: {error}"
             else:
-                answer = reply(response) if response.is_success else None
-                if answer is not None:
-                    return answer
-                fault = f"HTTP {response.status_code}: {' '.join(response.text[:300].split())}"
-                _check(response.status_code, fault, self.settings["base_url"])
-                after = response.headers.get("Retry-After")
-            if attempt < self._retries and self._stop.wait(self._wait(attempt, after)):
-                break
+                text, status = read_completion(response), response.status_code
+                if text is not None:
+                    return text
+                fault = f"HTTP {status}: {' '.join(response.text[:300].split())}"
+                if status in REFUSED:
+                    raise _RefusedError(fault)
+                if 300 <= status < 500 and status not in RETRIED:
+                    self._stopped.set()
+                    raise GenerationError(f"{url}: {fault}.{HINTS.get(status, '')}")
+                after = response.headers.get("Retry-After", "").strip()
+            if attempt < self._retries:
+                exponential = min(self._backoff * 2.0**attempt, LONGEST_WAIT) * uniform(0.5, 1.0)
+                self._stopped.wait(min(float(after), 10 * LONGEST_WAIT) if after.isdecimal() else exponential)
+        self._stopped.set()
         tries = f"{self._retries + 1} tries" if self._retries else "one try"
-        raise GenerationError(f"no answer from {self.settings['base_url']} after {tries}: {fault}")
-
-    def _wait(self, attempt: int, after: str | None) -> float:
-        if after is not None and after.strip().isdecimal():
-            return min(float(after), 10 * LONGEST_WAIT)
-        return min(self._backoff * 2.0**attempt, LONGEST_WAIT) * uniform(0.5, 1.0)
+        raise GenerationError(f"no answer from {url} after {tries}: {fault}")
 
 
-def _check(status: int, fault: str, base_url: str) -> None:
-    """Raise where trying again is of no use.
-
-    Raises:
-        GenerationError: It is not.
-    """
-    if status in REFUSED:
-        raise _Refused(fault)
-    if 300 <= status < 500 and status not in RETRIED:
-        hint = " Is the API key in the environment?" if status in (401, 403) else ""
-        hint = f" Does {base_url} lack its /v1, or the server this model?" if status == 404 else hint
-        raise GenerationError(f"{fault}.{hint}")
-
-
-def reply(response: httpx.Response) -> str | None:
-    """The completion in a response; None where there is none, as from a proxy that says something else."""
+def read_completion(response: httpx.Response) -> str | None:
+    """Return the completion in a response; None where there is none, as in a proxy's login page."""
+    if not response.is_success:
+        return None
     try:
         message = response.json()["choices"][0]["message"]
-        content, reasoning = (
-            message.get("content"),
-            message.get("reasoning_content") or message.get("reasoning"),
-        )
+        content = message.get("content")
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return None
-    said = content if isinstance(content, str) else ""
-    if isinstance(reasoning, str) and reasoning and "<think>" not in said:
-        return f"<think>\n{reasoning.strip()}\n</think>\n{said}"
-    return said
+    text = content if isinstance(content, str) else ""
+    if isinstance(reasoning, str) and reasoning and "<think>" not in text:
+        return f"<think>\n{reasoning.strip()}\n</think>\n{text}"
+    return text

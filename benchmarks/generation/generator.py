@@ -1,4 +1,4 @@
-"""What completes prompts: a model in this process, or an endpoint. Generators are plug-ins."""
+"""Generators complete prompts: with a model in this process, or over an endpoint. They are plug-ins."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Chat: TypeAlias = list[Message]
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How completions are drawn. Nothing else changes the distribution: no top-k, and no penalties.
+class SamplingParams:
+    """The sampling parameters of completions. Nothing else changes the distribution: no top-k, no penalties.
 
     Attributes:
-        samples: Completions a prompt; 1 where the temperature is 0.
-        temperature: What logits are divided by; 0 for greedy decoding.
-        top_p: The share of probability that is drawn from, the most likely tokens first.
-        max_tokens: Tokens of a completion, at most.
-        seed: Seed of the draws.
+        samples: Number of completions for each prompt; 1 where the temperature is 0.
+        temperature: The divisor of the logits; 0 for greedy decoding.
+        top_p: The share of probability that tokens are drawn from, the most likely tokens first.
+        max_tokens: Maximum number of tokens in a completion.
+        seed: Random seed.
 
     Raises:
         GenerationError: A number is out of range.
@@ -38,21 +38,25 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.samples < 1 or self.max_tokens < 1:
-            raise GenerationError("candidates and tokens are counted from 1")
+            raise GenerationError(
+                f"samples and max_tokens must be at least 1, not {self.samples} and {self.max_tokens}"
+            )
         if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise GenerationError("a temperature is at least 0, and top_p above 0 and at most 1")
+            raise GenerationError("temperature must be at least 0, and top_p above 0 and at most 1")
         if self.samples > 1 and not self.temperature:
-            raise GenerationError("candidates are all alike at temperature 0: give a higher one, such as 0.8")
+            raise GenerationError(
+                "candidates are all alike at temperature 0: give a higher temperature, such as 0.8"
+            )
 
 
 class Generator(Protocol):
-    """Completes prompts. It is made from a model's name and keyword arguments of its own.
+    """A generator completes prompts. It is made from a model's name and keyword arguments of its own.
 
     Attributes:
-        unit: What `size` counts: ``tokens`` or ``characters``.
-        settings: What determines its completions beside prompts and sampling, in JSON; two runs with
-            other settings are never mixed.
-        environment: What else is worth knowing later: versions, the device, the batch size; in JSON.
+        unit: The unit of `size`: ``tokens`` or ``characters``.
+        settings: Everything that determines the completions, except prompts and sampling parameters, in
+            JSON. Runs with different settings never share a folder.
+        environment: Other facts for the record, in JSON: versions, the device, the batch size.
     """
 
     unit: str
@@ -60,44 +64,44 @@ class Generator(Protocol):
     environment: dict[str, Any]
 
     def size(self, chat: Chat) -> int:
-        """How large a prompt is."""
+        """Return the size of a prompt."""
         ...
 
     def complete(
-        self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
+        self, prompts: Sequence[Chat], sampling: SamplingParams, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
         """Complete prompts.
 
         Args:
             prompts: All prompts of a run.
-            sampling: How completions are drawn.
-            done: The places of prompts that need no completion. What the others are given does not
-                depend on it, as far as the generator can see to that.
+            sampling: The sampling parameters.
+            done: The positions of prompts that need no completion. If possible, the completions of the
+                others do not depend on it.
 
         Yields:
-            A prompt's place and its ``sampling.samples`` completions, as soon as they are there.
+            The position of a prompt and its ``sampling.samples`` completions, as soon as they are complete.
 
         Raises:
-            GenerationError: Some prompts could not be completed. Those that could came before.
+            GenerationError: Some prompts have no completion. All others were yielded before.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the model or the connections."""
         ...
 
 
 def load_generator(name: str, model: str, **options: Any) -> Generator:
-    """A generator by name.
+    """Load a generator by name.
 
     Args:
         name: The name of an entry point of ``sql_env.generators``, or ``package.module:factory``.
-        model: The model's name or folder, as the generator understands it.
+        model: The model's name or folder, in the form that the generator needs.
         options: Further arguments of the generator, such as ``base_url`` of ``openai``.
 
     Raises:
-        PluginError: There is no such generator, or it takes no such argument.
-        GenerationError: It cannot use that model.
+        PluginError: The generator is unknown, or does not take an argument.
+        GenerationError: The generator cannot use the model.
     """
     factory = plugins.load(plugins.GENERATORS, name)
     signature = inspect.signature(factory)
@@ -105,5 +109,5 @@ def load_generator(name: str, model: str, **options: Any) -> Generator:
         signature.bind(model, **options)
     except TypeError as error:
         raise PluginError(f"generator {name!r}: {error}; it takes {signature}") from None
-    made: Generator = factory(model, **options)
-    return made
+    generator: Generator = factory(model, **options)
+    return generator

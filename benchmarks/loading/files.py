@@ -1,12 +1,14 @@
-"""Find a benchmark's files and databases on disk, and say how to mend it where they are missing."""
+"""Find the files and databases of a benchmark on disk, and make tasks of them."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,14 +21,27 @@ Folders: TypeAlias = str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a benchmark comes from, and how the library is told where it lies.
+class Split:
+    """The files of a split, and the folder of its databases.
 
     Attributes:
-        name: The benchmark's name.
-        origin: Who published it, and where to download it.
-        layout: What the downloaded folder holds.
-        variable: The environment variable that names that folder.
+        files: The possible paths of each file of questions.
+        databases: The name of the folder.
+    """
+
+    files: tuple[tuple[str, ...], ...]
+    databases: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The origin of a benchmark, and its place on disk.
+
+    Attributes:
+        name: The name of the benchmark.
+        origin: The publication, and the address of the download.
+        layout: The content of the folder after the download.
+        variable: The environment variable that names the folder.
     """
 
     name: str
@@ -36,117 +51,150 @@ class Source:
 
     @property
     def advice(self) -> str:
-        """How to mend a missing file, to end an error message with."""
+        """The end of an error message: how to get the missing files."""
         return (
-            f"Download {self.origin} and point data_dir (--data-dir) or the environment variable "
-            f"{self.variable} to the folder that holds {self.layout}."
+            f"Download {self.origin} and set data_dir (--data-dir) or the environment variable "
+            f"{self.variable} to the folder with {self.layout}."
         )
 
-    def folder(self, data_dir: str | None) -> Path:
-        """The benchmark's folder: the argument, else what the environment variable says.
+    def find_folder(self, data_dir: str | None) -> Path:
+        """Return the folder that the argument names, or else the environment variable.
 
         Raises:
             DataError: Neither names a folder.
         """
         given = data_dir or os.environ.get(self.variable)
         if not given:
-            raise DataError(f"{self.name}: nothing says where its data is. {self.advice}")
+            raise DataError(f"{self.name}: no folder with its data is given. {self.advice}")
         if not Path(given).is_dir():
-            asked = "data_dir" if data_dir else self.variable
-            raise DataError(f"{self.name}: {asked} is {given!r}, which is no folder. {self.advice}")
+            raise DataError(
+                f"{self.name}: {'data_dir' if data_dir else self.variable} is {given!r}, "
+                f"which is not a folder. {self.advice}"
+            )
         return Path(os.path.abspath(given))
 
-    def file(self, folder: Path, patterns: Iterable[str]) -> Path:
-        """The first file under a folder that fits one of the patterns, tried in order.
+    def find_file(self, folder: Path, patterns: Sequence[str]) -> Path:
+        """Return the first file below a folder that matches one of the patterns, tried in order.
 
         Raises:
-            DataError: None does.
+            DataError: No file matches.
         """
-        patterns = tuple(patterns)
         for pattern in patterns:
             if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
                 return found[0]
-        raise DataError(f"{self.name}: {str(folder)!r} holds no {' or '.join(patterns)}. {self.advice}")
+        raise DataError(f"{self.name}: {str(folder)!r} has no {' or '.join(patterns)}. {self.advice}")
 
-    def choose(self, split: str, splits: Iterable[str]) -> str:
-        """The split, if it is one of those that there are.
+    def choose_split(self, split: str, splits: Mapping[str, Split]) -> Split:
+        """Return a split by name.
 
         Raises:
-            DataError: It is not.
+            DataError: There is no such split.
         """
-        known = list(splits)
-        if split not in known:
-            raise DataError(f"{self.name}: there is no split {split!r}.{suggest(split, known)}")
-        return split
+        if split not in splits:
+            raise DataError(f"{self.name}: there is no split {split!r}.{suggest(split, list(splits))}")
+        return splits[split]
 
 
-def assemble(
+def make_tasks(
+    prefix: str,
+    files: Iterable[tuple[Path, Iterable[Mapping[str, Any]]]],
+    find_database: Callable[[str], str],
+    keys: Mapping[str, Sequence[str]],
+    *,
+    digits: int = 4,
+    comparison: str = "strict",
+) -> Iterator[Task]:
+    """Make a task of each JSON object of a benchmark's files.
+
+    Args:
+        prefix: The beginning of the ids. An id ends in the position of the object, counted from 0
+            over all files.
+        files: The path of each file, for error messages, and its objects.
+        find_database: Returns the path of a database; see `make_database_finder`.
+        keys: For a field of `sql_env.types.Task`, the keys that the object may have it under.
+        digits: Minimum number of digits of the position.
+        comparison: The comparison of the tasks.
+
+    Raises:
+        DataError: An object has no question, no gold query or no db_id.
+    """
+    positions = count()
+    for path, rows in files:
+        for place, row in enumerate(rows):
+            where = f"{path}, item {place}"
+            required = {
+                name: require_text(row, *keys[name], where=where) for name in ("question", "gold_sql")
+            }
+            optional = {name: str(row.get(keys[name][0]) or "") for name in keys if name not in required}
+            db_id = require_text(row, "db_id", where=where)
+            yield Task(
+                id=f"{prefix}-{next(positions):0{digits}d}",
+                database=find_database(db_id),
+                db_id=db_id,
+                comparison=comparison,
+                **required,
+                **optional,
+            )
+
+
+def build_benchmark(
     name: str, split: str, tasks: Iterable[Task], advice: str, left_out: Sequence[str] = ()
 ) -> Benchmark:
-    """Put a split together from those of its tasks whose database is there.
+    """Build a split from those of its tasks whose database exists.
 
     Raises:
-        DataError: None is; ``advice`` says how to mend it.
+        DataError: No database exists; the message ends with ``advice``.
     """
-    kept, missing, place = _by_database(tasks)
-    lines = (*left_out, *(_missing(db_id, missing[db_id], place[db_id]) for db_id in missing))
-    if not kept:
-        looked = f"; looked for {next(iter(place.values()))!r}" if place else ": there is none at all"
-        raise DataError(f"{name}: no task of {split!r} has its database{looked}. {advice}")
-    return Benchmark(name, split, tuple(kept), lines)
-
-
-def _by_database(tasks: Iterable[Task]) -> tuple[list[Task], Counter[str], dict[str, str]]:
-    kept, missing, place, there = [], Counter[str](), dict[str, str](), dict[str, bool]()
+    kept, missing, exists = [], Counter[tuple[str, str]](), cache(os.path.isfile)
     for task in tasks:
-        if task.database not in there:
-            there[task.database] = os.path.isfile(task.database)
-        if there[task.database]:
+        if exists(task.database):
             kept.append(task)
         else:
-            missing[task.db_id] += 1
-            place[task.db_id] = task.database
-    return kept, missing, place
+            missing[task.db_id, task.database] += 1
+    if not kept:
+        looked = (
+            "".join(f"; looked for {path!r}" for _, path in list(missing)[:1]) or ": it has no tasks at all"
+        )
+        raise DataError(f"{name}: no task of {split!r} has its database{looked}. {advice}")
+    lines = [
+        f"{db_id}: {n} task{'s' * (n != 1)}, no database at {path}" for (db_id, path), n in missing.items()
+    ]
+    return Benchmark(name, split, tuple(kept), (*left_out, *lines))
 
 
-def _missing(db_id: str, count: int, place: str) -> str:
-    return f"{db_id}: {count} task{'s' * (count != 1)}, no database at {place}"
+def make_database_finder(folders: Iterable[Path], database_dir: Folders) -> Callable[[str], str]:
+    """Return a function from a db_id to the path ``<folder>/<db_id>/<db_id>.sqlite``.
 
+    The first folder that has the database is taken. Where none has it, the path is the one in the first
+    folder.
 
-class Databases:
-    """Finds ``<folder>/<db_id>/<db_id>.sqlite``, in the first of several folders that has it."""
-
-    def __init__(self, folders: Iterable[str | Path]) -> None:
-        paths = [os.path.abspath(folder) for folder in folders]
-        self._folders = list(filter(os.path.isdir, paths)) or paths
-        self._known: dict[str, str] = {}
-
-    def __call__(self, db_id: str) -> str:
-        """The database's path; where no folder has it, where it should have been."""
-        if db_id not in self._known:
-            paths = [os.path.join(folder, db_id, f"{db_id}.sqlite") for folder in self._folders]
-            self._known[db_id] = next(filter(os.path.isfile, paths), paths[0])
-        return self._known[db_id]
-
-
-def further(database_dir: Folders) -> list[str]:
-    """The folders that a ``database_dir`` argument names.
+    Args:
+        folders: The benchmark's own folders. Some of them may be missing.
+        database_dir: Further folders.
 
     Raises:
-        DataError: One of them is no folder.
+        DataError: A further folder is missing.
     """
-    folders = [database_dir] if isinstance(database_dir, str) else list(database_dir)
-    for folder in folders:
+    further = [database_dir] if isinstance(database_dir, str) else database_dir
+    for folder in further:
         if not os.path.isdir(folder):
-            raise DataError(f"database_dir names {folder!r}, which is no folder")
-    return folders
+            raise DataError(f"database_dir names {folder!r}, which is not a folder")
+    paths = list(map(os.path.abspath, [*map(str, folders), *further]))
+    existing = list(filter(os.path.isdir, paths)) or paths
+
+    @cache
+    def find(db_id: str) -> str:
+        files = [os.path.join(folder, db_id, f"{db_id}.sqlite") for folder in existing]
+        return next(filter(os.path.isfile, files), files[0])
+
+    return find
 
 
-def rows(path: Path) -> list[Mapping[str, Any]]:
-    """The objects of a file that is one JSON array.
+def read_objects(path: Path) -> list[Mapping[str, Any]]:
+    """Read a file that is one JSON array of objects.
 
     Raises:
-        DataError: It is none.
+        DataError: The file is not such an array.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -157,11 +205,11 @@ def rows(path: Path) -> list[Mapping[str, Any]]:
     return found
 
 
-def text(row: Mapping[str, Any], *keys: str, where: str) -> str:
-    """The first of these fields that an object has; it must be a string that is not blank.
+def require_text(row: Mapping[str, Any], *keys: str, where: str) -> str:
+    """Return the first of these fields that an object has.
 
     Raises:
-        DataError: It has none of them, or no such string.
+        DataError: The object has none of them, or the value is not a string or is blank.
     """
     value = next((row[key] for key in keys if key in row), None)
     if not isinstance(value, str) or not value.strip():

@@ -1,4 +1,4 @@
-"""Further arguments of a plug-in, as a command line gives them."""
+"""Further arguments of a plug-in on a command line."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ LOADER = ("name", "split", "data_dir")
 """Arguments of a benchmark's loader that have options of their own."""
 
 
-def parameters(texts: Iterable[str] | None, options: Collection[str] = LOADER) -> dict[str, Any]:
-    """Read ``NAME=VALUE`` texts; a value that is JSON is read as such.
+def parse_parameters(texts: Iterable[str] | None, reserved: Collection[str] = LOADER) -> dict[str, Any]:
+    """Parse ``NAME=VALUE`` texts. A value that is JSON is decoded.
 
     Args:
         texts: The texts.
-        options: Names that have an option of their own, and cannot be given so.
+        reserved: Names that have options of their own, and are refused here.
 
     Raises:
-        DataError: A text is of another form, or names what has an option of its own.
+        DataError: A text has another form, or a name is reserved.
 
     Example:
-        >>> parameters(["max_tasks=9", "path=a.jsonl"])
+        >>> parse_parameters(["max_tasks=9", "path=a.jsonl"])
         {'max_tasks': 9, 'path': 'a.jsonl'}
     """
-    return dict(_parameter(text, options) for text in texts or ())
-
-
-def _parameter(text: str, options: Collection[str]) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise DataError(f"{text!r} is not of the form NAME=VALUE")
-    if name in options:
-        raise DataError(f"{name!r} has an option of its own")
-    try:
-        return name, json.loads(value)
-    except (ValueError, RecursionError):
-        return name, value
+    found: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise DataError(f"{text!r} is not of the form NAME=VALUE")
+        if name in reserved:
+            raise DataError(f"{name!r} has an option of its own")
+        try:
+            found[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            found[name] = value
+    return found

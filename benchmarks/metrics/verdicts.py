@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.loading.predictions import indices
+from benchmarks.loading.predictions import find_indices
 from benchmarks.metrics.intervals import Interval, interval
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
@@ -79,7 +79,7 @@ def under_all(
         >>> {name for verdicts in found for name in verdicts.under(False)}
         set()
     """
-    places, found = indices(benchmark), list[Verdicts]()
+    places, found = find_indices(benchmark), list[Verdicts]()
     if len(predictions) != len(places):
         raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
     with Scorer(_RUBRIC, limits=limits, workers=workers, rows=True) as scorer:

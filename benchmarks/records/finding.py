@@ -1,4 +1,4 @@
-"""Something that is wrong, or may be, with what shows it and what to do about it."""
+"""Findings: possible faults of a benchmark or of a run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sql_env.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check of a benchmark, or of a run, has found.
+    """A fault, or a possible one, that a check has found.
 
     Attributes:
-        code: What kind of thing it is, such as ``tie-at-limit``.
+        code: The kind of fault, such as ``tie-at-limit``.
         evidence: The figures or results that show it.
         advice: What to do about it.
-        task_id: The task that it is about; empty where it is about the whole.
+        task_id: The task with the fault; empty where the fault is in the whole benchmark or run.
     """
 
     code: str

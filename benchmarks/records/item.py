@@ -1,4 +1,4 @@
-"""One judged answer, as a line of ``items.jsonl``: what reports and checks read."""
+"""Judged answers, as lines of ``items.jsonl``: the input of reports and checks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from benchmarks.records.json_lines import parse_lines, replace_file
 from sql_env.errors import DataError
 from sql_env.types import ExecutionResult, Score, Value
 
 ITEMS = "items.jsonl"
 ROWS = 50
 TEXT = 500
-_SAFE = 2**53  # integers beyond are rounded where JSON is read by JavaScript
+_SAFE = 2**53  # JavaScript rounds integers beyond this one
 
 Cell: TypeAlias = int | float | str | dict[str, Any] | None
 """A value in JSON.
 
-Text of more than `TEXT` characters is ``{"text": its beginning, "length": n}``, bytes are
-``{"hex": the beginning, "length": n}``, and a number that JSON cannot hold is ``{"number": "inf"}``.
+Text of more than `TEXT` characters is ``{"text": its beginning, "length": n}``. Bytes are
+``{"hex": their beginning, "length": n}``. A number that JSON cannot represent is ``{"number": "inf"}``.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ResultPreview:
     """The first rows of a result.
 
     Attributes:
         columns: Column names.
         rows: At most `ROWS` rows.
-        row_count: How many rows there were.
+        row_count: Number of rows in the whole result.
     """
 
     columns: list[str]
@@ -42,13 +43,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One of several answers to a task, among which a vote has chosen.
+    """One of several answers to a task. A vote chooses among them.
 
     Attributes:
-        sql: Its query; None where the completion is malformed.
-        status: How that ended.
-        correct: Whether it is right; None where nobody can tell.
-        votes: How many candidates, itself among them, have its result; 0 where it did not run.
+        sql: The query; None where the completion is malformed.
+        status: The status of the query's execution.
+        correct: Whether the result is right; None where the item is masked.
+        votes: Number of candidates with this result, this one included; 0 where the query did not run.
     """
 
     sql: str | None
@@ -62,27 +63,27 @@ class Item:
     """One judged answer.
 
     Attributes:
-        index: The task's place in the benchmark's own file.
-        task_id: The task.
-        db_id: Its database's short name.
+        index: The position of the task in the benchmark's own file, from 0.
+        task_id: The id of the task.
+        db_id: The short name of the database.
         dialect: The engine.
         difficulty: The benchmark's own level, or empty.
-        question: What was asked.
-        evidence: The external knowledge that came with it.
-        gold_sql: The reference query.
-        completion: What the model said; of a file of predictions, the SQL.
-        reasoning: The reasoning in it.
-        sql: The SQL in it; None where it does not follow the response format.
-        correct: Execution accuracy of this item; None where it is masked.
-        status: How the SQL ended; ``malformed`` where there was none to run.
+        question: The question.
+        evidence: The external knowledge that comes with the question.
+        gold_sql: The gold query.
+        completion: The text of the model; of a file of predictions, the SQL.
+        reasoning: The reasoning in the completion.
+        sql: The SQL in the completion; None where the completion does not follow the response format.
+        correct: Execution accuracy of this item; None where the item is masked.
+        status: The status of the execution; ``malformed`` where there was no SQL to run.
         error: The engine's message.
-        masked: Why the item counts in no average; empty where it does.
-        total: The reward; None where it is masked.
-        components: Each reward's own value; None where it does not apply.
-        metrics: Further figures of this item, such as ``exact`` and ``soft_f1``.
-        result: What the SQL returned; None where it did not run to its end.
-        gold_result: What the gold SQL returned.
-        candidates: All answers to the task, where there were several.
+        masked: The reason why the item is left out of all averages; empty where it is not.
+        total: The reward; None where the item is masked.
+        components: The value of each reward before its weight; None where the reward does not apply.
+        metrics: Further metrics of this item, such as ``exact`` and ``soft_f1``.
+        result: The result of the SQL; None where the SQL failed.
+        gold_result: The result of the gold query.
+        candidates: All answers to the task, where there are several.
         step: The step of a training run; None in an evaluation.
     """
 
@@ -104,13 +105,13 @@ class Item:
     total: float | None
     components: dict[str, float | None]
     metrics: dict[str, float | None] = field(default_factory=dict)
-    result: Shown | None = None
-    gold_result: Shown | None = None
+    result: ResultPreview | None = None
+    gold_result: ResultPreview | None = None
     candidates: list[Candidate] = field(default_factory=list)
     step: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The item as a JSON-able dict; `from_dict` is its inverse."""
+        """Return the item as a dict for JSON; `from_dict` is the inverse."""
         return asdict(self)
 
     @classmethod
@@ -121,17 +122,18 @@ class Item:
             DataError: A field is missing or unknown.
         """
         try:
-            given = dict(row)
-            for name in ("result", "gold_result"):
-                given[name] = Shown(**row[name]) if row.get(name) else None
-            given["candidates"] = [Candidate(**each) for each in row.get("candidates", ())]
-            return cls(**given)
+            previews = {
+                name: ResultPreview(**row[name]) if row.get(name) else None
+                for name in ("result", "gold_result")
+            }
+            candidates = [Candidate(**each) for each in row.get("candidates", ())]
+            return cls(**{**row, **previews, "candidates": candidates})
         except TypeError as error:
             known = ", ".join(f.name for f in fields(cls))
-            raise DataError(f"an item has other fields than {known}: {error}") from None
+            raise DataError(f"the fields of an item must be {known}: {error}") from None
 
 
-def item(
+def make_item(
     index: int,
     score: Score,
     *,
@@ -139,7 +141,7 @@ def item(
     candidates: Iterable[Candidate] = (),
     step: int | None = None,
 ) -> Item:
-    """What is kept of a score."""
+    """Make the item of a score."""
     rollout = score.rollout
     task, result = rollout.task, rollout.result
     return Item(
@@ -161,78 +163,64 @@ def item(
         total=score.total,
         components=dict(score.components),
         metrics=dict(metrics or {}),
-        result=shown(result) if result is not None else None,
-        gold_result=shown(rollout.gold),
+        result=preview_result(result),
+        gold_result=preview_result(rollout.gold),
         candidates=list(candidates),
         step=step,
     )
 
 
-def shown(result: ExecutionResult) -> Shown | None:
-    """The first rows of a result; None where there is none."""
-    if not result.ok:
+def preview_result(result: ExecutionResult | None) -> ResultPreview | None:
+    """Return the first rows of a result; None where there is none, or the query failed."""
+    if result is None or not result.ok:
         return None
-    rows = [[cell(value) for value in row] for row in result.rows[:ROWS]]
-    return Shown(list(result.columns), rows, len(result.rows))
+    rows = [[encode_cell(value) for value in row] for row in result.rows[:ROWS]]
+    return ResultPreview(list(result.columns), rows, len(result.rows))
 
 
-def cell(value: Value) -> Cell:
-    """A value in JSON.
+def encode_cell(value: Value) -> Cell:
+    """Convert a value to JSON.
 
     Example:
-        >>> cell(b"ab"), cell("a"), cell(float("inf")), cell(None)
+        >>> encode_cell(b"ab"), encode_cell("a"), encode_cell(float("inf")), encode_cell(None)
         ({'hex': '6162', 'length': 2}, 'a', {'number': 'inf'}, None)
     """
     if isinstance(value, bytes):
         return {"hex": value[: TEXT // 2].hex(), "length": len(value)}
     if isinstance(value, str):
         return value if len(value) <= TEXT else {"text": value[:TEXT], "length": len(value)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"number": str(value)}
-    if isinstance(value, int) and abs(value) > _SAFE:
+    not_finite = isinstance(value, float) and not math.isfinite(value)
+    if not_finite or (isinstance(value, int) and abs(value) > _SAFE):
         return {"number": str(value)}
     return value
 
 
 def write_items(folder: Path, items: Iterable[Item]) -> Path:
-    """Write ``items.jsonl`` into a folder, which is made; the file is replaced as a whole.
+    """Write ``items.jsonl`` into a folder, and return its path. An older file is replaced as a whole.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
-    path, part = folder / ITEMS, folder / f"{ITEMS}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(each.to_dict()) + "\n" for each in items)
-        part.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write the items into {str(folder)!r}: {error}") from None
+    path = folder / ITEMS
+    replace_file(path, (json.dumps(item.to_dict()) + "\n" for item in items))
     return path
 
 
 def read_items(folder: str | Path) -> Iterator[Item]:
-    """The items of a run's folder, or of one file of items, in their order.
+    """Yield the items of a run folder, or of one file of items, in order.
 
-    A last line that was cut off by a kill is left out.
+    A kill can cut off the last line; that line is left out.
 
     Raises:
-        DataError: There are none, or a line is no item.
+        DataError: There are no items, or a line is not an item.
     """
     path = Path(folder)
     path = path / ITEMS if path.is_dir() else path
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise DataError(
-            f"no items at {str(path)!r}: {error}. A folder that benchmarks.evaluate --out or a trainer "
-            "has written is wanted"
+            f"no items at {str(path)!r}: {error}. Give a folder that benchmarks.evaluate --out or a trainer "
+            "has written"
         ) from None
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: not JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: not a JSON object")
-        yield Item.from_dict(row)
+    yield from map(Item.from_dict, parse_lines(content, path))

@@ -1,8 +1,8 @@
-"""A run's folder: what was asked, what was said, and what came of it.
+"""The folder of a run: its settings, its completions and its results.
 
-``config.json`` holds everything that determines the result, ``environment.json`` what it was made with,
-``predictions.jsonl`` the completions and ``items.jsonl`` what was judged, a line each as they come;
-``schemas.json`` and ``summary.json`` are written at the end.
+``config.json`` has everything that determines the result. ``environment.json`` has versions and the like.
+``predictions.jsonl`` has the completions and ``items.jsonl`` the judged answers, a line each, written as they
+come. ``schemas.json`` and ``summary.json`` are written at the end.
 """
 
 from __future__ import annotations
@@ -11,60 +11,66 @@ import fcntl
 import json
 import logging
 import os
+import platform
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import apsw
+
 from benchmarks.records.item import ITEMS
-from benchmarks.records.journal import Journal
+from benchmarks.records.json_lines import JsonLinesFile, write_json
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
 
 CONFIG, ENVIRONMENT, PREDICTIONS = "config.json", "environment.json", "predictions.jsonl"
 SCHEMAS, SUMMARY = "schemas.json", "summary.json"
+PACKAGES = ("sql-env", "duckdb", "sqlglot", "torch", "transformers", "vllm")
 
 
-class Run:
-    """One run's folder, open for work. Usable as a context manager.
+class RunFolder:
+    """The folder of one run, open for writing.
 
-    A folder that holds the same configuration is gone on with: nothing in it is lost, and nothing that
-    it holds has to be done again. One process at a time has it.
+    A run whose folder has the same configuration is resumed: nothing in the folder is lost, and nothing
+    that it has is done again. A lock keeps other processes out of the folder.
 
     Args:
-        folder: The folder; made where it is missing.
+        folder: The folder; it is made where it is missing.
         config: Everything that determines the result, in JSON.
-        environment: Versions and the like, in JSON. Where a run is gone on with in another one, what
-            differs is added under ``resumed_with``.
+        environment: Versions and the like, in JSON. Where a run is resumed in another environment, the
+            differences are added under ``resumed_with``.
 
     Raises:
-        DataError: The folder holds a run of another configuration or is no run's, another process has
-            it, or it cannot be written.
+        DataError: The folder belongs to a run with another configuration or to something else, another
+            process uses it, or it cannot be written.
 
     Attributes:
         predictions: The completions.
         items: The judged answers.
     """
 
-    predictions: Journal
-    items: Journal
+    predictions: JsonLinesFile
+    items: JsonLinesFile
 
     def __init__(self, folder: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         self._folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
         with ExitStack() as opened:
-            opened.callback(os.close, self._lock)
-            self._claim()
-            self._same(config)
-            self._environment(environment)
-            self.predictions = opened.enter_context(Journal(folder / PREDICTIONS))
-            self.items = opened.enter_context(Journal(folder / ITEMS))
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(f"{str(folder)!r} is in use by another process") from None
+            except OSError as error:
+                raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
+            self._check_config(json.loads(json.dumps(config)))
+            self._record_environment(json.loads(json.dumps(environment)))
+            self.predictions = opened.enter_context(closing(JsonLinesFile(folder / PREDICTIONS)))
+            self.items = opened.enter_context(closing(JsonLinesFile(folder / ITEMS)))
             self._opened = opened.pop_all()
 
     def finish(self, summary: Mapping[str, Any], schemas: Mapping[str, str]) -> None:
@@ -73,55 +79,42 @@ class Run:
         Raises:
             DataError: They cannot be written.
         """
-        self._write(SCHEMAS, schemas)
-        self._write(SUMMARY, summary)
+        write_json(self._folder / SCHEMAS, schemas)
+        write_json(self._folder / SUMMARY, summary)
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the files and release the lock."""
         self._opened.close()
 
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _claim(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(f"{str(self._folder)!r} is in use by another process: {error}") from None
-
-    def _same(self, config: Mapping[str, Any]) -> None:
-        wanted = json.loads(json.dumps(config))
-        there = self._read(CONFIG)
-        if there is None:
-            for path in sorted(self._folder.iterdir()):
-                if path.name != f"{CONFIG}.part":
-                    said = f"has {path.name}, but no {CONFIG}: give a new or an empty folder as --out"
-                    raise DataError(f"{str(self._folder)!r} {said}")
-            self._write(CONFIG, wanted)
-        elif there != wanted:
-            lines = "; ".join(differences(there, wanted))
+    def _check_config(self, config: Any) -> None:
+        """Write the configuration into an empty folder; compare it with the configuration of another."""
+        recorded = self._read(CONFIG)
+        if recorded is None:
+            others = sorted({path.name for path in self._folder.iterdir()} - {f"{CONFIG}.part"})
+            if others:
+                raise DataError(
+                    f"{str(self._folder)!r} has {others[0]}, but no {CONFIG}: "
+                    "give a new or an empty folder as --out"
+                )
+            write_json(self._folder / CONFIG, config)
+        elif recorded != config:
+            lines = "; ".join(list_differences(recorded, config))
             raise DataError(
-                f"{str(self._folder / CONFIG)!r} is another run's, or none of a run ({lines}): "
-                "give another --out"
+                f"{str(self._folder / CONFIG)!r} belongs to another run ({lines}): give another --out"
             )
 
-    def _environment(self, environment: Mapping[str, Any]) -> None:
-        ours = json.loads(json.dumps(environment))
-        there = self._read(ENVIRONMENT)
-        if there is None:
-            self._write(ENVIRONMENT, ours)
+    def _record_environment(self, environment: Any) -> None:
+        recorded = self._read(ENVIRONMENT)
+        if recorded is None:
+            write_json(self._folder / ENVIRONMENT, environment)
             return
-        resumed = there.pop("resumed_with", [])
-        last = {**there, **{name: value for each in resumed for name, value in each.items()}}
-        changed = {name: ours.get(name) for name in {*last, *ours} if last.get(name) != ours.get(name)}
-        if changed:
-            log.warning("going on in another environment: %s", "; ".join(differences(last, ours)))
-            self._write(ENVIRONMENT, {**there, "resumed_with": [*resumed, dict(sorted(changed.items()))]})
+        resumed = recorded.pop("resumed_with", [])
+        last = {**recorded, **{name: value for each in resumed for name, value in each.items()}}
+        names = sorted(name for name in {*last, *environment} if last.get(name) != environment.get(name))
+        if names:
+            log.warning("resumed in another environment: %s", "; ".join(list_differences(last, environment)))
+            resumed = [*resumed, {name: environment.get(name) for name in names}]
+            write_json(self._folder / ENVIRONMENT, {**recorded, "resumed_with": resumed})
 
     def _read(self, name: str) -> Any:
         path = self._folder / name
@@ -132,28 +125,35 @@ class Run:
         except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"cannot read {str(path)!r}: {error}") from None
 
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Replace a file as a whole, so that a kill leaves the old one or the new one."""
-        path, part = self._folder / name, self._folder / f"{name}.part"
-        try:
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            part.replace(path)
-        except OSError as error:
-            raise DataError(f"cannot write {str(path)!r}: {error}") from None
 
-
-def differences(there: Mapping[str, Any], here: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """What two objects of JSON differ in, a line each.
+def list_differences(recorded: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield a line for each key in which two JSON objects differ.
 
     Example:
-        >>> list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": None}))
+        >>> list(list_differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": None}))
         ['a.c: 2 there, 3 here', 'd: not there, null here']
     """
-    for name in dict.fromkeys([*there, *here]):
-        ours, theirs = here.get(name), there.get(name)
-        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            yield from differences(theirs, ours, f"{path}{name}.")
-        elif name not in there or name not in here or ours != theirs:
-            left = f"{json.dumps(theirs)} there" if name in there else "not there"
-            right = f"{json.dumps(ours)} here" if name in here else "not here"
+    for name in dict.fromkeys([*recorded, *given]):
+        there, here = recorded.get(name), given.get(name)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            yield from list_differences(there, here, f"{path}{name}.")
+        elif name not in recorded or name not in given or there != here:
+            left = f"{json.dumps(there)} there" if name in recorded else "not there"
+            right = f"{json.dumps(here)} here" if name in given else "not here"
             yield f"{path}{name}: {left}, {right}"
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the platform and the versions of the packages that can change a result.
+
+    Nothing in it identifies a machine.
+    """
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "sqlite": apsw.sqlite_lib_version(),
+    }
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

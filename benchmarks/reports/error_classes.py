@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmarks.records.item import Cell, Item, Shown
+from benchmarks.records.item import Cell, Item, ResultPreview
 from benchmarks.reports.features import parse
 from benchmarks.reports.query_parts import PARTS, listed, named_apart, normal
 
@@ -73,7 +73,7 @@ def errors(item: Item) -> Errors:
     return Errors(told_apart or ordered[0], ordered)
 
 
-def _rows(ours: Shown | None, gold: Shown | None) -> set[str]:
+def _rows(ours: ResultPreview | None, gold: ResultPreview | None) -> set[str]:
     """What tells two results apart, as far as all of their rows are shown."""
     if ours is None or gold is None:
         return set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,8 @@ RewardSpec: TypeAlias = str | Mapping[str, Any]
 """A reward's name, its ``package.module:function``, or ``{"reward", "weight", "params", "name"}``."""
 
 RubricSpec: TypeAlias = str | Sequence[RewardSpec] | Mapping[str, Any]
-"""A preset's or reward's name, a list of rewards, or the object that a preset is."""
+"""A preset's or reward's name, a list of rewards, or the object that a preset is. A list or an object may be
+JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,25 @@ def without_rows(reward: F) -> F:
     return reward
 
 
+def parse_rubric_spec(text: str) -> RubricSpec:
+    """Decode a rubric that is written as JSON; return a name unchanged.
+
+    Example:
+        >>> parse_rubric_spec("sql-r1"), parse_rubric_spec('["result"]')
+        ('sql-r1', ['result'])
+
+    Raises:
+        PluginError: The text begins like JSON, but is not valid JSON.
+    """
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        spec: RubricSpec = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PluginError(f"the rubric {text!r} is not valid JSON: {error}") from None
+    return spec
+
+
 def load_rubric(spec: RubricSpec) -> Rubric:
     """Build a rubric from names and numbers. Its public name is `sql_env.rubric`.
 
@@ -121,10 +142,12 @@ def load_rubric(spec: RubricSpec) -> Rubric:
         2.0
 
     Raises:
-        PluginError: A reward is unknown or broken, or the spec is malformed.
+        PluginError: A reward is unknown or broken, or the rubric's text or object is malformed.
         FormatError: The response format is unknown.
         ComparisonError: The comparison is unknown.
     """
+    if isinstance(spec, str):
+        spec = parse_rubric_spec(spec)
     if isinstance(spec, str):
         if spec in plugins.list_names(plugins.PRESETS):
             return _from_preset(spec, plugins.load(plugins.PRESETS, spec))

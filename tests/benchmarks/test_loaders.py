@@ -30,7 +30,7 @@ def no_variables(monkeypatch):
 
 @pytest.fixture
 def lay_out(tmp_path, make_concerts):
-    """Write a benchmark's folder: a question about each db_id, a database for some."""
+    """Write a benchmark's folder: one question for each db_id, and some of the databases."""
 
     def lay(loader, db_ids=("concerts",), present=("concerts",), file=None, databases=None, **extra):
         name, folder, row = DUMP[loader]
@@ -48,14 +48,14 @@ def lay_out(tmp_path, make_concerts):
 
 
 @loaders
-def test_nothing_says_where_the_data_is(loader):
+def test_no_folder_is_given(loader):
     with pytest.raises(DataError, match=rf"(?s)Download .*data_dir.*{VARIABLES[loader]}.*db_id"):
         loader()
 
 
 @loaders
-def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
-    with pytest.raises(DataError, match=r"data_dir is .*gone.*no folder.*Download"):
+def test_a_missing_folder(loader, tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"data_dir is .*gone.*not a folder.*Download"):
         loader(data_dir=str(tmp_path / "gone"))
     monkeypatch.setenv(VARIABLES[loader], str(tmp_path / "gone"))
     with pytest.raises(DataError, match=f"{VARIABLES[loader]} is .*gone"):
@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_there(loader, tmp_path, monkeypatch):
 
 @loaders
 def test_a_folder_without_the_file(loader, tmp_path):
-    with pytest.raises(DataError, match=f"holds no {DUMP[loader][0]}.*Download"):
+    with pytest.raises(DataError, match=f"has no {DUMP[loader][0]}.*Download"):
         loader(data_dir=str(tmp_path))
 
 
@@ -159,7 +159,7 @@ def test_spider_variants(lay_out, tmp_path):
     ],
 )
 def test_spider_difficulty_comes_from_the_query(query, level, lay_out):
-    """A query outside the official grammar has none; the parse that a file carries is not asked."""
+    """A query outside the official grammar has none. The parse in the file is not used."""
     [task] = spider(data_dir=lay_out(spider, query=query, sql={"from": None})).tasks
     assert task.difficulty == level
 
@@ -216,7 +216,7 @@ def test_synsql_fields_and_first_tasks(lay_out):
             synsql(data_dir=folder, max_tasks=wrong)
 
 
-def test_synsql_reads_no_further_than_it_must(lay_out, tmp_path):
+def test_synsql_reads_no_further_than_max_tasks(lay_out, tmp_path):
     folder = lay_out(synsql, ("concerts",) * 3)
     text = (tmp_path / "data.json").read_text()
     (tmp_path / "data.json").write_text(text[:-1] + ", broken")
@@ -232,7 +232,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.slow
-@settings(deadline=None)  # a machine under load is no fault
+@settings(deadline=None)  # the machine may be under load
 @given(
     st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=5),
     st.integers(1, 40),
@@ -246,10 +246,10 @@ def test_streaming_reads_what_json_reads(tmp_path_factory, rows, chunk, indent, 
 
 
 @pytest.mark.parametrize("text", ["", "  ", "[", "[1]", "[{}", "[{},]", "[{} {}]", "{}", '[{"a": ]', "[]"])
-def test_streaming_what_is_no_array_of_objects(text, tmp_path):
+def test_streaming_a_malformed_array(text, tmp_path):
     path = tmp_path / "data.json"
     path.write_text(text)
-    with pytest.raises(DataError, match="no JSON array"):
+    with pytest.raises(DataError, match="not a JSON array"):
         list(stream(path))
 
 
@@ -300,9 +300,9 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is no JSON"),
-        ("[" * 100_000, "line 2 is no JSON"),
-        ("[]", "line 2 is no JSON object, such as"),
+        ("{", "line 2 is not JSON"),
+        ("[" * 100_000, "line 2 is not JSON"),
+        ("[]", "line 2 is not a JSON object such as"),
         ({**ROW, "qestion": "?"}, "line 2: unknown field 'qestion'. Did you mean 'question'"),
         (
             {"question": "?", "database": "concerts.sqlite"},
@@ -312,7 +312,7 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
         ({**ROW, "id": 7}, "line 2: 'id' must be a string, not 7"),
         ({**ROW, "comparison": "birds"}, "line 2: no comparison is called 'birds'. Did you mean 'bird'"),
         ({**ROW, "dialect": "oracle"}, "line 2: no engine for the dialect 'oracle'"),
-        ({**ROW, "id": "first"}, "line 2: the id 'first' is already that of line 1"),
+        ({**ROW, "id": "first"}, "line 2: line 1 already has the id 'first'"),
     ],
 )
 def test_jsonl_mistakes(line, message, write_lines):

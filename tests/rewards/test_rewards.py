@@ -174,6 +174,7 @@ def test_a_rubric_is_named_by_data():
     score = judge(rollout())
     assert score.components == {"format": 1.0, "right": 3.0}
     assert score.total == 7.0
+    assert load_rubric('{"rewards": ["format"], "comparison": "bird"}').comparison == "bird"
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,8 @@ def test_a_rubric_is_named_by_data():
         ({"rewards": "format"}, PluginError, "a list of names"),
         ([{"reward": "format", "params": 5}], PluginError, "must be an object"),
         ([{"reward": "format", "weight": 10**400}], PluginError, "finite number"),
+        ('["format", ', PluginError, "is not valid JSON"),
+        ('["formt"]', PluginError, "Did you mean 'format'"),
     ],
 )
 def test_a_mistake_in_a_rubric_says_how_to_mend_it(spec, error, message):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from benchmarks.generation.generator import Chat, Sampling
+from benchmarks.generation.generator import Chat, SamplingParams
 from sql_env.errors import GenerationError
 from trainers.generation.checkpoint import Checkpoint
 from trainers.generation.sampling import complete, parts
@@ -60,7 +60,7 @@ class Transformers:
         return len(self._checkpoint.encode(chat))
 
     def complete(
-        self, prompts: Sequence[Chat], sampling: Sampling, done: Collection[int] = ()
+        self, prompts: Sequence[Chat], sampling: SamplingParams, done: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]]]:
         """See `benchmarks.generation.generator.Generator.complete`."""
         import torch
@@ -81,7 +81,7 @@ class Transformers:
         """Forget the model."""
         self._model = None
 
-    def _answers(self, prompts: list[list[int]], sampling: Sampling) -> list[list[str]]:
+    def _answers(self, prompts: list[list[int]], sampling: SamplingParams) -> list[list[str]]:
         import torch
 
         try:

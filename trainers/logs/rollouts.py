@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.records.item import ITEMS, Item, item, read_items, write_items
+from benchmarks.records.item import ITEMS, Item, make_item, read_items, write_items
 from sql_env import Score, Scorer
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Rollouts:
                 kept = some(scores, self._per_step - self._of_step)
                 kept = self._scorer.with_rows(kept) if self._scorer else kept
                 self._of_step += len(kept)
-                self._append(item(self._index + i, score, step=step) for i, score in enumerate(kept))
+                self._append(make_item(self._index + i, score, step=step) for i, score in enumerate(kept))
                 self._index += len(kept)
             except OSError as error:
                 log.warning("no more rollouts are kept in %s: %s", self._folder, error)

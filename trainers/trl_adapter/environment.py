@@ -7,7 +7,6 @@ handed `SQLTools`, which has one method to offer, around the same `sql_env.Episo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -53,7 +52,7 @@ class SQLTools:
         """
         if "task" not in row:
             raise TaskError("the dataset has no column 'task': make it with trainers.dataset.grpo_dataset")
-        self.episode = Episode(self._scorer, Task.from_dict(json.loads(row["task"])), **self._turns)
+        self.episode = Episode(self._scorer, Task.from_json(row["task"]), **self._turns)
         return (
             "\n\nBefore you answer you may look around in the database: call run_sql, "
             f"{self.episode.queries_left} times at most. Answer in a message without a call."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -125,6 +124,4 @@ def _function(name: str, scores: BatchScores, rollouts: Rollouts | None, stats: 
     return component
 
 
-@lru_cache(maxsize=8192)
-def _task(text: str) -> Task:
-    return Task.from_dict(json.loads(text))
+_task = lru_cache(maxsize=8192)(Task.from_json)

@@ -31,11 +31,11 @@ def check(
     """Check a benchmark's gold queries: whether they run, and what else their results hang on."""
     from benchmarks.diagnostics.checks.health import health
     from benchmarks.diagnostics.checks.table import bar, print_health
-    from benchmarks.loading.parameters import parameters
+    from benchmarks.loading.parameters import parse_parameters
     from benchmarks.records.finding import write_findings
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
-    loaded = load_benchmark(benchmark, split, data_dir, **parameters(param))
+    loaded = load_benchmark(benchmark, split, data_dir, **parse_parameters(param))
     with bar("checking", len(loaded.tasks)) as advance:
         found = health(
             loaded.tasks,

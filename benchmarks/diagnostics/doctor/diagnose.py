@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmarks.diagnostics.doctor import answers, drift, shortcuts, signal
 from benchmarks.diagnostics.doctor.run import Run
 from benchmarks.records.finding import Finding
-from benchmarks.records.item import Item, Shown
+from benchmarks.records.item import Item, ResultPreview
 
 RULES = (
     answers.format_rate,
@@ -46,5 +46,5 @@ def slim(item: Item) -> Item:
     return replace(item, result=_bare(item.result), gold_result=_bare(item.gold_result), candidates=[])
 
 
-def _bare(shown: Shown | None) -> Shown | None:
-    return Shown([], [], shown.row_count) if shown is not None else None
+def _bare(shown: ResultPreview | None) -> ResultPreview | None:
+    return ResultPreview([], [], shown.row_count) if shown is not None else None

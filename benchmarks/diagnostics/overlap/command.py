@@ -34,11 +34,11 @@ def overlap(
     from benchmarks.diagnostics.checks.table import bar
     from benchmarks.diagnostics.overlap.compare import overlap as compare
     from benchmarks.diagnostics.overlap.table import print_overlap, write_overlap
-    from benchmarks.loading.parameters import parameters
+    from benchmarks.loading.parameters import parse_parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
-    learnt = load_benchmark(train, train_split, train_data_dir, **parameters(train_param))
-    asked = load_benchmark(test, test_split, test_data_dir, **parameters(test_param))
+    learnt = load_benchmark(train, train_split, train_data_dir, **parse_parameters(train_param))
+    asked = load_benchmark(test, test_split, test_data_dir, **parse_parameters(test_param))
     with bar("comparing", len(learnt.tasks)) as advance:
         found = compare(learnt.tasks, asked.tasks, near=near, top=top, workers=workers, progress=advance)
     if out is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loading.files import rows
+from benchmarks.loading.files import read_objects
 from sql_env.errors import DataError
 from sql_env.execution.engines import load_engine
 from sql_env.limits import Limits
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[str, Names]:
             entry["db_id"]: _names(
                 entry["table_names_original"], entry["column_names_original"], entry["foreign_keys"]
             )
-            for entry in rows(path)
+            for entry in read_objects(path)
         }
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(

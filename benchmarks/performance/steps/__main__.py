@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.diagnostics.checks.table import bar
-from benchmarks.loading.parameters import parameters
+from benchmarks.loading.parameters import parse_parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.settings import JsonFile, Seed, exit_on_error, write_json
 from benchmarks.performance.steps.measure import MeasuredQuery, measure_answers, measure_mix
@@ -51,7 +51,7 @@ def main(
         groups: list[tuple[Task, Sequence[str]]] = []
         for name, files in group_arguments(what):
             benchmark_name, _, split = name.rpartition(":")
-            benchmark = load_benchmark(benchmark_name, split or None, **parameters(param))
+            benchmark = load_benchmark(benchmark_name, split or None, **parse_parameters(param))
             predictions = {file: read_predictions(file, benchmark) for file in files}
             with bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
                 measured[name] = measure_answers(benchmark, predictions, progress=advance)

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from benchmarks.records.item import Cell, Shown
+from benchmarks.records.item import Cell, ResultPreview
 
 Marks: TypeAlias = list[list[int]]
 """For each row that is shown, the places of its cells that differ."""
 
 
-def marks(ours: Shown | None, gold: Shown | None) -> tuple[Marks, Marks]:
+def marks(ours: ResultPreview | None, gold: ResultPreview | None) -> tuple[Marks, Marks]:
     """The cells of two results that the other has not.
 
     Columns are paired by their values, then by their names, then by their places. Rows that occur in
@@ -35,7 +35,7 @@ def marks(ours: Shown | None, gold: Shown | None) -> tuple[Marks, Marks]:
     )
 
 
-def _texts(result: Shown) -> list[list[str]]:
+def _texts(result: ResultPreview) -> list[list[str]]:
     return [[_text(cell) for cell in row] for row in result.rows]
 
 
@@ -44,7 +44,7 @@ def _text(cell: Cell) -> str:
 
 
 def _columns(
-    left: list[list[str]], right: list[list[str]], ours: Shown, gold: Shown
+    left: list[list[str]], right: list[list[str]], ours: ResultPreview, gold: ResultPreview
 ) -> list[tuple[int, int]]:
     """Pairs of columns that are meant to be the same."""
     pairs: list[tuple[int, int]] = []

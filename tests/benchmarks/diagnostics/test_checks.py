@@ -17,7 +17,7 @@ from benchmarks.diagnostics.checks.rewrites.copies import ORDERS, shuffled
 from benchmarks.diagnostics.checks.rewrites.variants import TIES, variants
 from benchmarks.diagnostics.checks.rules.storage import bare_columns
 from benchmarks.diagnostics.checks.runner import trials
-from benchmarks.loading.parameters import parameters
+from benchmarks.loading.parameters import parse_parameters
 from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load_benchmark
 from sql_env.errors import DatabaseError, DataError
 
@@ -273,10 +273,10 @@ def test_rows_are_shown_in_short():
 
 
 def test_a_loader_s_arguments():
-    assert parameters(["a=1", "b=x=y", 'c=["d"]', "e="]) == {"a": 1, "b": "x=y", "c": ["d"], "e": ""}
+    assert parse_parameters(["a=1", "b=x=y", 'c=["d"]', "e="]) == {"a": 1, "b": "x=y", "c": ["d"], "e": ""}
     for text in ("a", "=b", "split=dev"):
         with pytest.raises(DataError):
-            parameters([text])
+            parse_parameters([text])
 
 
 def test_every_check_is_documented():

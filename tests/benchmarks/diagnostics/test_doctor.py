@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks.diagnostics.doctor.diagnose import RULES, diagnose
 from benchmarks.loading.predictions import read_predictions
-from benchmarks.records.item import Candidate, Item, Shown, item, write_items
+from benchmarks.records.item import Candidate, Item, ResultPreview, make_item, write_items
 from sql_env import Scorer, Task, load_benchmark, respond
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -81,7 +81,7 @@ def rollouts(tasks):
                     steps.append(n + 1 if step else None)
         with Scorer(spec, rows=True) as scorer:
             scores = scorer.score(texts, asked)
-        return [item(n, score, step=steps[n]) for n, score in enumerate(scores)]
+        return [make_item(n, score, step=steps[n]) for n, score in enumerate(scores)]
 
     return run
 
@@ -264,7 +264,7 @@ WORDS = st.sampled_from(
     ["", "a", "malformed", "ok", "error", "timeout", "SELECT 1", "SELECT 2", "\udcff", "x y"]
 )
 FLOATS = st.none() | st.floats() | st.integers(-(10**400), 10**400) | st.sampled_from([0.0, 1.0])
-SHOWN = st.none() | st.builds(Shown, st.just([]), st.just([]), st.integers(0, 3))
+SHOWN = st.none() | st.builds(ResultPreview, st.just([]), st.just([]), st.integers(0, 3))
 ITEMS = st.builds(
     Item,
     st.integers(),
@@ -330,7 +330,7 @@ def test_a_task_is_all_that_an_item_needs():
     with Scorer("sql-r1", rows=True) as scorer:
         task = Task("t", "?", "SELECT 1", "missing.sqlite")
         scores = scorer.score(["x"] * 30, [task] * 30)
-    assert codes(item(n, score, step=1) for n, score in enumerate(scores)) == ["masked"]
+    assert codes(make_item(n, score, step=1) for n, score in enumerate(scores)) == ["masked"]
 
 
 @pytest.mark.slow
@@ -342,4 +342,4 @@ def test_published_predictions_are_healthy(file, shared_data):
     texts = golds if file == "gold" else read_predictions(path, benchmark)
     with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score(texts, benchmark.tasks)
-    assert codes(item(n, score) for n, score in enumerate(scores)) == []
+    assert codes(make_item(n, score) for n, score in enumerate(scores)) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evaluation.ask import agreement
+from benchmarks.evaluation.ask import describe_agreement
 from sql_env import ExecutionResult, Status
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -24,9 +24,12 @@ def ask(memorised, number, *more):
         "--template",
         "compact",
     ]
-    how = ["--max-tokens", "120", *more]
     return subprocess.run(
-        [COMMAND, *map(str, arguments), *how], capture_output=True, text=True, check=False, timeout=240
+        [COMMAND, *map(str, arguments), "--max-tokens", "120", *more],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
 
 
@@ -52,7 +55,7 @@ def test_candidates(memorised):
 
 
 @pytest.mark.slow
-def test_an_answer_that_is_malformed(memorised):
+def test_malformed_completion(memorised):
     done = ask(memorised, 7, "--threads", "1")
     assert done.returncode == 1
     assert "does not follow its response format" in done.stdout
@@ -79,9 +82,9 @@ def test_mistakes(memorised, more, message):
     assert "Traceback" not in done.stderr
 
 
-def test_how_many_agree():
+def test_describe_agreement():
     one, two = (ExecutionResult(Status.OK, ("a",), ((number,),)) for number in (1, 2))
     error = ExecutionResult(Status.ERROR, error="no such table")
-    assert agreement([one, one]) == "2 of 2 candidates agree"
-    assert agreement([None, error]) == "0 of 2 candidates agree; 1 failed, 1 malformed"
-    assert agreement([one, two, two]) == "2 of 3 candidates agree; 1 with another result"
+    assert describe_agreement([one, one]) == "2 of 2 candidates agree"
+    assert describe_agreement([None, error]) == "0 of 2 candidates agree; 1 failed, 1 malformed"
+    assert describe_agreement([one, two, two]) == "2 of 3 candidates agree; 1 with another result"

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.evaluate import app, drawn, evaluate
-from benchmarks.evaluation.config import Evaluation
-from benchmarks.evaluation.scoring import Answer, judge, measures
-from benchmarks.evaluation.summary import summary
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.evaluate import app, evaluate
+from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
+from benchmarks.evaluation.scoring import TaskCompletions, judge, select_metrics
+from benchmarks.evaluation.summary import make_summary
+from benchmarks.generation.generator import SamplingParams
+from benchmarks.loading.predictions import find_indices, read_predictions
 from sql_env import Benchmark, Limits, Scorer, Task
-from sql_env.errors import ComparisonError, DataError
+from sql_env.errors import ComparisonError, DataError, GenerationError
 
 GOLDS = ("SELECT count(*) FROM singer", "SELECT name FROM singer ORDER BY id", "SELECT nothing FROM nowhere")
 
@@ -36,15 +37,15 @@ def small(ask):
     return Benchmark("spider", "dev", tuple(tasks), ("gone: 1 task, no database at gone.sqlite",))
 
 
-def test_lines_up_by_place(tmp_path):
+def test_lines_belong_to_tasks_by_position(tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 0\n\n SELECT 2 \tdb_id\nSELECT\u20283\n")
     assert read_predictions(path, many(4)) == ["SELECT 0", "", "SELECT 2", "SELECT\u20283"]
     assert read_predictions(path, many(4, ("x: 2 tasks",), skip=(0, 2))) == ["", "SELECT\u20283"]
 
 
-def test_spiders_lines_hold_placeholders(tmp_path):
-    """The letters ``value`` become 1, inside names too; of other benchmarks they are kept."""
+def test_spider_placeholders(tmp_path):
+    """The letters ``value`` become 1 for Spider, inside names too. Other benchmarks keep them."""
     path = tmp_path / "p.txt"
     path.write_text("SELECT market_value FROM t WHERE a = value\n")
     tasks = many(1).tasks
@@ -54,14 +55,14 @@ def test_spiders_lines_hold_placeholders(tmp_path):
 
 
 @pytest.mark.parametrize(("lines", "wanted"), [(3, "needs 4"), (5, "needs 4")])
-def test_another_number_of_lines(lines, wanted, tmp_path):
+def test_wrong_number_of_lines(lines, wanted, tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 1\n" * lines)
     with pytest.raises(DataError, match=f"have {lines} lines, but 'spider', 'dev' {wanted}"):
         read_predictions(path, many(4))
 
 
-def test_the_items_left_out_may_be_the_last(tmp_path):
+def test_the_last_items_may_be_left_out(tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("SELECT 1\n" * 4)
     assert len(read_predictions(path, many(4, ("x: 1 task",), skip=(3,)))) == 3
@@ -90,18 +91,18 @@ def test_malformed_files(content, tmp_path):
 
 
 @given(st.sets(st.integers(0, 30), max_size=30), st.integers(31, 40))
-def test_predictions_keep_their_places(tmp_path_factory, skip, count):
+def test_predictions_keep_their_positions(tmp_path_factory, skip, count):
     path = tmp_path_factory.mktemp("places") / "p.txt"
     path.write_text("".join(f"SELECT {place}\n" for place in range(count)))
     benchmark = many(count, ("x",) if skip else (), skip)
-    assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in indices(benchmark)]
+    assert read_predictions(path, benchmark) == [f"SELECT {place}" for place in find_indices(benchmark)]
 
 
-def test_ids_that_tell_no_place(small):
+def test_ids_without_positions(small):
     mine = replace(small, tasks=tuple(replace(task, id=f"mine-{i}") for i, task in enumerate(small.tasks)))
-    assert indices(replace(mine, left_out=())) == [0, 1, 2]
-    with pytest.raises(DataError, match=r"cannot be lined up with 'spider'.*gone: 1 task"):
-        indices(mine)
+    assert find_indices(replace(mine, left_out=())) == [0, 1, 2]
+    with pytest.raises(DataError, match=r"cannot be assigned to the tasks of 'spider'.*gone: 1 task"):
+        find_indices(mine)
 
 
 @pytest.fixture
@@ -118,14 +119,14 @@ def test_evaluate(small):
 
 
 def test_judge_and_summary(small, scorer):
-    given = list(map(Answer, indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
-    items = judge(scorer, given, measures(small))
+    given = list(map(TaskCompletions, find_indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
+    items = judge(scorer, given, select_metrics(small))
     assert [(item.index, item.task_id, item.correct, item.status) for item in items] == [
         (0, "spider-dev-0000", True, "ok"),
         (2, "spider-dev-0002", False, "malformed"),
         (3, "spider-dev-0003", None, "ok"),
     ]
-    report = summary(small, items, Evaluation(small).config() | {"source": {}})
+    report = make_summary(small, items, EvaluationConfig("spider").to_dict(small) | {"source": {}})
     assert (report["tasks"], report["masked"], report["n"], report["accuracy"]) == (3, 1, 2, 0.5)
     assert (report["low"], report["high"]) == (0.0, 1.0)
     assert list(report["by_difficulty"]) == ["easy", "extra"]
@@ -139,7 +140,7 @@ def test_judge_and_summary(small, scorer):
 
 
 def test_a_vote_among_candidates(ask, scorer):
-    """The largest group of equal results wins; among equals the one that is seen first."""
+    """The largest group of equal results wins. Of equally large groups, the first wins."""
     task = ask("SELECT name FROM singer WHERE country = 'France'")
     right, other, wrong = task.gold_sql, "SELECT name FROM singer WHERE id IN (4, 2)", "SELECT 1"
     groups = {
@@ -148,7 +149,7 @@ def test_a_vote_among_candidates(ask, scorer):
         ("SELECT nope", "", right, wrong): (True, [0, 0, 1, 1]),
         ("SELECT nope", "", "nope", ""): (False, [0, 0, 0, 0]),
     }
-    given = [Answer(n, task, wrong, samples) for n, samples in enumerate(groups)]
+    given = [TaskCompletions(n, task, wrong, samples) for n, samples in enumerate(groups)]
     for item, (samples, (correct, votes)) in zip(judge(scorer, given, {}), groups.items(), strict=True):
         assert item.correct is correct
         assert [candidate.votes for candidate in item.candidates] == votes
@@ -156,41 +157,61 @@ def test_a_vote_among_candidates(ask, scorer):
         assert item.metrics["vote@4"] == float(correct)
         assert item.metrics["pass@4"] == float(right in samples)
         assert item.metrics["mean@1"] == sum(sample in (right, other) for sample in samples) / 4
-    [alone] = judge(scorer, [Answer(0, task, None, (right,))], {})
+    [alone] = judge(scorer, [TaskCompletions(0, task, None, (right,))], {})
     assert (alone.correct, alone.candidates, alone.metrics) == (True, [], {})
-    masked = judge(scorer, [Answer(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {})
+    masked = judge(
+        scorer, [TaskCompletions(0, replace(task, gold_sql="SELECT nope"), right, (right, right))], {}
+    )
     assert masked[0].correct is None
     assert set(masked[0].metrics.values()) == {None}
 
 
-def test_which_metrics_belong_to_which_rules(ask, scorer):
+def test_metrics_of_each_comparison(ask, scorer):
     for comparison, names in (
         ("strict", ["valid"]), ("spider", ["valid", "exact"]), ("bird", ["valid", "soft_f1"])
     ):  # fmt: skip
         task = ask("SELECT name, age FROM singer WHERE country = 'France'", comparison=comparison)
         benchmark = Benchmark("b", "dev", (task,))
-        given = [Answer(0, task, "SELECT name FROM singer WHERE country = 'France'")]
-        [item] = judge(scorer, given, measures(benchmark))
+        given = [TaskCompletions(0, task, "SELECT name FROM singer WHERE country = 'France'")]
+        [item] = judge(scorer, given, select_metrics(benchmark))
         assert list(item.metrics) == names
         assert item.metrics.get("exact") in (None, 0.0)
         assert item.metrics.get("soft_f1") in (None, pytest.approx(2 / 3))
     assert (
-        len(measures(benchmark, "strict", efficiency=True)) == len(measures(benchmark, efficiency=True)) - 1
+        len(select_metrics(benchmark, "strict", efficiency=True))
+        == len(select_metrics(benchmark, efficiency=True)) - 1
     )
-    [item] = judge(scorer, [Answer(0, task, task.gold_sql)], measures(benchmark, efficiency=True))
+    [item] = judge(
+        scorer, [TaskCompletions(0, task, task.gold_sql)], select_metrics(benchmark, efficiency=True)
+    )
     assert item.metrics == {"valid": 1.0, "soft_f1": 1.0, "r_ves": 100.0, "ves": 100.0}
 
 
-def test_drawn_tasks_keep_their_order_and_places(small):
-    benchmark = many(30)
-    few = drawn(benchmark, 5, seed=1)
-    assert indices(few) == sorted(indices(few))
-    assert len(set(indices(few))) == 5
-    assert drawn(benchmark, 5, seed=1) == few != drawn(benchmark, 5, seed=2)
-    assert drawn(small, 0, 0) is drawn(small, 3, 0) is small
+def test_drawn_tasks_keep_their_order_and_positions(small):
+    benchmark, five = many(30), EvaluationConfig("spider", tasks=5)
+    few = five.draw_tasks(benchmark, seed=1)
+    assert find_indices(few) == sorted(find_indices(few))
+    assert len(set(find_indices(few))) == 5
+    assert five.draw_tasks(benchmark, seed=1) == few != five.draw_tasks(benchmark, seed=2)
+    for count in (0, 3):
+        assert EvaluationConfig("spider", tasks=count).draw_tasks(small, seed=0) is small
 
 
-def test_evaluate_takes_other_semantics_and_limits(small):
+def test_decodings():
+    """One completion is greedy. Several have SQL-R1's temperature, and come with a greedy one."""
+    assert PromptSettings().get_decodings() == {"greedy": SamplingParams()}
+    assert PromptSettings(temperature=0.5, seed=3).get_decodings() == {
+        "sampled": SamplingParams(temperature=0.5, seed=3)
+    }
+    assert PromptSettings(candidates=4, top_p=0.9, max_tokens=7).get_decodings() == {
+        "greedy": SamplingParams(max_tokens=7),
+        "sampled": SamplingParams(4, 0.8, 0.9, 7),
+    }
+    with pytest.raises(GenerationError, match="temperature 0"):
+        PromptSettings(candidates=4, temperature=0.0).get_decodings()
+
+
+def test_evaluate_with_other_comparison_and_limits(small):
     [first, *_] = evaluate(small, ["SELECT 5.0", "", ""], comparison="bird", limits=Limits(max_steps=10**6))
     assert first.rollout.correct
     with pytest.raises(ComparisonError):
@@ -238,8 +259,8 @@ def test_command(command, tmp_path):
     config = json.loads((tmp_path / "out/deep/config.json").read_text())
     assert config["source"] == report["predictions"]
     assert json.loads((tmp_path / "out/deep/environment.json").read_text()).keys() >= {"python", "sqlite"}
-    said = [json.loads(line) for line in (tmp_path / "out/deep/predictions.jsonl").read_text().splitlines()]
-    assert [row["completions"] for row in said] == [[GOLDS[0]], ["SELECT 1"]]
+    rows = [json.loads(line) for line in (tmp_path / "out/deep/predictions.jsonl").read_text().splitlines()]
+    assert [row["completions"] for row in rows] == [[GOLDS[0]], ["SELECT 1"]]
     schemas = json.loads((tmp_path / "out/deep/schemas.json").read_text())
     assert "CREATE TABLE singer" in schemas[written[0]["db_id"]]
 
@@ -252,7 +273,7 @@ def test_command_writes_the_same_files_again(command, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_command_says_what_is_left_out(command, tmp_path):
+def test_command_prints_what_is_left_out(command, tmp_path):
     with (tmp_path / "q.jsonl").open("a") as file:
         file.write(json.dumps({"question": "?", "sql": "SELECT 1", "database": "gone.sqlite"}) + "\n")
     (tmp_path / "p.txt").write_text("SELECT 1\n" * 3)
@@ -290,7 +311,7 @@ def test_command_with_a_malformed_param(command):
         assert message in done.stderr
 
 
-def test_command_wants_predictions_or_a_model(command):
+def test_command_needs_predictions_or_a_model(command):
     done = command("--model", "m")
     assert done.exit_code == 2
     assert "either --predictions FILE or --model NAME" in " ".join(done.stderr.replace("│", " ").split())

@@ -1,4 +1,4 @@
-"""One prediction list under all semantics: the same verdicts as one by one, and the items that flip."""
+"""Predictions under all comparisons: the same verdicts as under each alone, and the items that flip."""
 
 import json
 from dataclasses import replace
@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
-from benchmarks.evaluation.semantics import app, drawn, report, show
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.evaluation.semantics import app, draw_flip, draw_report, make_report
+from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.metrics.verdicts import accuracies, tables, under_all
 from benchmarks.spider import spider
 from sql_env import Benchmark
@@ -70,7 +70,7 @@ def test_accuracies(found):
     assert accuracies([]) == {}
 
 
-def test_results_are_shared_by_the_semantics_that_run_the_same_sql(found):
+def test_comparisons_that_run_the_same_sql_share_results(found):
     columns, duplicates = found[1], found[2]
     assert [names for names, _, _ in tables(columns)] == [tuple(COMPARISONS)]
     (plain, _, gold), (spiders, result, undistinct) = tables(duplicates)
@@ -87,8 +87,8 @@ def test_some_semantics_only(cases):
         under_all(cases, ["SELECT 1"])
 
 
-def test_what_is_printed(cases, found):
-    shown = text(show(cases, found, most=2))
+def test_draw_report(cases, found):
+    shown = text(draw_report(cases, found, most=2))
     share = accuracies(found)["strict"]
     row = next(line for line in shown.split("\n") if line.startswith("│ strict"))
     assert row.replace("│", " ").split() == [
@@ -112,14 +112,14 @@ def test_hostile_text_is_drawn_as_text(cases):
     tasks = (replace(cases.tasks[1], id=f"i{evil}", question=f"Which {evil}?"),)
     sql = f'SELECT name AS "{evil}", id FROM singer'
     [verdicts] = under_all(Benchmark("b", "s", tasks), [sql])
-    shown = text(drawn(verdicts))
+    shown = text(draw_flip(verdicts))
     assert "[red]" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
 
 
 def test_report_is_json(cases, found):
-    written = json.loads(json.dumps(report(cases, found, {"file": "p.txt"})))
+    written = json.loads(json.dumps(make_report(cases, found, {"file": "p.txt"})))
     assert written["accuracy"]["bird"]["mean"] == 3 / 7
     assert [line["index"] for line in written["flips"]] == [1, 2, 3, 4]
     duplicates = written["flips"][1]
@@ -129,7 +129,7 @@ def test_report_is_json(cases, found):
         ["spider", "sql-r1"],
     ]
     assert duplicates["compared"][1]["gold"]["table"]["row_count"] == 5
-    nothing = report(Benchmark("b", "s", ()), [], {})
+    nothing = make_report(Benchmark("b", "s", ()), [], {})
     assert (nothing["accuracy"], nothing["flips"]) == ({}, [])
 
 
@@ -138,7 +138,7 @@ def test_command(tmp_path):
     path = tmp_path / "p.json"
     golds = [task.gold_sql for task in benchmark.tasks]
     path.write_text(
-        json.dumps(dict(zip(map(str, indices(benchmark)), ["SELECT 1", *golds[1:]], strict=True)))
+        json.dumps(dict(zip(map(str, find_indices(benchmark)), ["SELECT 1", *golds[1:]], strict=True)))
     )
     arguments = ["--benchmark", "demo", "--split", "dev", "--predictions", str(path)]
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
@@ -153,10 +153,10 @@ def test_command(tmp_path):
     (tmp_path / "file").write_text("")
     blocked = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "file")])
     assert blocked.exit_code == 2
-    assert "cannot write the report" in blocked.output
+    assert "cannot write" in blocked.output
 
 
-def test_command_on_questions_of_ones_own(tmp_path, concerts):
+def test_command_on_own_questions(tmp_path, concerts):
     rows = [{"question": "Who?", "sql": gold, "database": str(concerts)} for gold, _, _ in CASES.values()]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "p.txt").write_text("".join(sql + "\n" for _, sql, _ in CASES.values()))
@@ -167,7 +167,7 @@ def test_command_on_questions_of_ones_own(tmp_path, concerts):
 
 
 @pytest.mark.slow
-def test_on_published_predictions_they_are_the_verdicts_of_one_by_one(shared_data):
+def test_published_predictions_have_the_same_verdicts_under_each_comparison_alone(shared_data):
     benchmark = spider(data_dir=str(shared_data / "spider"))
     path = shared_data / "predictions/spider_dev/codes_sft_1b.txt"
     predictions = read_predictions(path, benchmark)

@@ -1,4 +1,4 @@
-"""The endpoint against a real server, `transformers serve`, with a proxy between them that fails first."""
+"""The endpoint with a real server, `transformers serve`, and a proxy between them that fails on purpose."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from benchmarks.generation.endpoint import Endpoint, reply
-from benchmarks.generation.generator import Sampling, load_generator
+from benchmarks.generation.endpoint import Endpoint, read_completion
+from benchmarks.generation.generator import SamplingParams, load_generator
 from sql_env.errors import GenerationError, PluginError
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def healthy(port):
 
 
 class Proxy:
-    """Hands requests on to a server, after faults, and remembers them."""
+    """Forwards requests to a server after some faults, and records them."""
 
     def __init__(self, server, *faults):
         self.server, self.faults = server, deque(faults)
@@ -62,7 +62,7 @@ class Proxy:
         self.lock = threading.Lock()
 
     def fault(self, request):
-        """What goes wrong with this request, if anything."""
+        """Record a request, and return its fault, if any."""
         with self.lock:
             self.bodies.append(json.loads(request))
             return self.faults.popleft() if self.faults else None
@@ -101,7 +101,9 @@ def proxy(server, *faults):
             else:
                 path = self.path.removeprefix("/v1")
                 kind = {"Content-Type": "application/json"}
-                with state.counted():  # over before the answer is out, after which the next may come
+                with (
+                    state.counted()
+                ):  # ends before the response is sent, because the next request may come then
                     got = httpx2.post(state.server + path, content=body, headers=kind, timeout=240)
                 self.answer(got.status_code, got.content)
 
@@ -128,8 +130,8 @@ def proxy(server, *faults):
 
 
 @contextmanager
-def endpoint(memorised, url, **how):
-    made = Endpoint(str(memorised.folder), base_url=url, **{"backoff": 0.01, **how})
+def endpoint(memorised, url, **options):
+    made = Endpoint(str(memorised.folder), base_url=url, **{"backoff": 0.01, **options})
     try:
         yield made
     finally:
@@ -146,13 +148,13 @@ def prompts(memorised):
         return [build_prompt(task, scorer.executor, form, "compact").messages for task in memorised.tasks]
 
 
-GREEDY = Sampling(max_tokens=120)
+GREEDY = SamplingParams(max_tokens=120)
 
 
 def test_greedy_completions(memorised, server, prompts):
     with endpoint(memorised, server, concurrency=3) as made:
         assert sorted(made.complete(prompts, GREEDY)) == [
-            (place, [said]) for place, said in enumerate(memorised.completions)
+            (place, [text]) for place, text in enumerate(memorised.completions)
         ]
         assert [place for place, _ in made.complete(prompts, GREEDY, {*range(8)} - {5})] == [5]
 
@@ -164,11 +166,11 @@ def test_the_same_as_in_this_process(memorised, server, prompts):
     assert here.size(prompts[0]) < made.size(prompts[0])
 
 
-def test_candidates_are_requests_with_seeds_of_their_own(memorised, server, prompts):
-    sampling = Sampling(samples=3, temperature=1.5, top_p=0.9, max_tokens=120, seed=7)
+def test_each_candidate_is_a_request_with_its_own_seed(memorised, server, prompts):
+    sampling = SamplingParams(samples=3, temperature=1.5, top_p=0.9, max_tokens=120, seed=7)
     with proxy(server) as between, endpoint(memorised, between.url) as made:
-        [(place, said)] = made.complete(prompts[:1], sampling)
-        assert (place, len(said)) == (0, 3)
+        [(place, texts)] = made.complete(prompts[:1], sampling)
+        assert (place, len(texts)) == (0, 3)
         seeds = {body["seed"] for body in between.bodies}
         assert len(seeds) == 3
         assert all((body["temperature"], body["top_p"]) == (1.5, 0.9) for body in between.bodies)
@@ -181,7 +183,7 @@ def test_candidates_are_requests_with_seeds_of_their_own(memorised, server, prom
     [(500, 503), (429, (429, {"Retry-After": "0"})), ("close", "close"), ("html", 502), (408, 409)],
     ids=str,
 )
-def test_what_fails_is_asked_again(faults, memorised, server, prompts):
+def test_failed_requests_are_sent_again(faults, memorised, server, prompts):
     with proxy(server, *faults) as between, endpoint(memorised, between.url, concurrency=1) as made:
         assert list(made.complete(prompts[:2], GREEDY)) == [
             (0, memorised.completions[:1]),
@@ -206,7 +208,7 @@ def test_requests_at_the_same_time(memorised, server, prompts):
     assert 2 <= between.most <= 4
 
 
-def test_what_came_before_a_failure_is_kept(memorised, server, prompts):
+def test_completions_before_a_failure_are_kept(memorised, server, prompts):
     got = []
     with (
         proxy(server, None, None, 500, 500) as between,
@@ -221,7 +223,7 @@ def test_what_came_before_a_failure_is_kept(memorised, server, prompts):
 @pytest.mark.parametrize(
     ("status", "message"), [(401, "API key"), (404, "lack its /v1"), (403, "HTTP 403"), (301, "HTTP 301")]
 )
-def test_what_no_try_can_mend_is_not_tried_again(status, message, memorised, server, prompts):
+def test_permanent_failures_are_not_retried(status, message, memorised, server, prompts):
     with (
         proxy(server, status) as between,
         endpoint(memorised, between.url, concurrency=1) as made,
@@ -231,7 +233,7 @@ def test_what_no_try_can_mend_is_not_tried_again(status, message, memorised, ser
     assert len(between.bodies) == 1
 
 
-def test_a_prompt_that_is_refused_holds_up_no_other(memorised, server, prompts):
+def test_a_refused_prompt_does_not_stop_the_others(memorised, server, prompts):
     got = []
     with (
         proxy(server, None, 400) as between,
@@ -266,7 +268,7 @@ def test_key_and_further_fields(memorised, server, prompts, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         ({"content": "<think>a</think>b"}, "<think>a</think>b"),
         ({"content": None}, ""),
@@ -276,16 +278,16 @@ def test_key_and_further_fields(memorised, server, prompts, monkeypatch):
         ({"content": "b", "reasoning_content": ""}, "b"),
     ],
 )
-def test_reasoning_that_the_server_parts_from_the_rest(message, said):
-    """The shapes that vLLM, SGLang, llama.cpp and DeepSeek document."""
-    assert reply(httpx2.Response(200, json={"choices": [{"message": message}]})) == said
+def test_reasoning_in_a_field_of_its_own(message, text):
+    """The forms in the documentation of vLLM, SGLang, llama.cpp and DeepSeek."""
+    assert read_completion(httpx2.Response(200, json={"choices": [{"message": message}]})) == text
 
 
 @pytest.mark.parametrize(
     "content", ["", "<html>", "[" * 100_000, "3", "{}", '{"choices": []}', '{"choices": [3]}']
 )
-def test_what_is_no_completion(content):
-    assert reply(httpx2.Response(200, text=content)) is None
+def test_responses_without_completion(content):
+    assert read_completion(httpx2.Response(200, text=content)) is None
 
 
 def test_mistakes():
@@ -309,8 +311,8 @@ def command(memorised, url, out, *more):
     ]  # fmt: skip
 
 
-def test_a_run_that_fails_is_gone_on_with(memorised, server, tmp_path):
-    """No answer is not a wrong answer: what is missing stays undone, and nothing is asked twice."""
+def test_a_failed_run_is_resumed(memorised, server, tmp_path):
+    """A missing completion is not a wrong one: it is requested again, and no other is."""
     with proxy(server, None, None, None, 503, 503) as between:
         run = command(memorised, between.url, tmp_path, "--concurrency", "1", "--retries", "1")
         done = subprocess.run(run, capture_output=True, text=True, check=False)
@@ -325,7 +327,7 @@ def test_a_run_that_fails_is_gone_on_with(memorised, server, tmp_path):
     check(memorised, tmp_path)
 
 
-def test_a_run_that_is_killed_goes_on(memorised, server, tmp_path):
+def test_a_killed_run_is_resumed(memorised, server, tmp_path):
     with proxy(server) as between:
         run = command(memorised, between.url, tmp_path, "--concurrency", "2")
         predictions = tmp_path / "predictions.jsonl"
@@ -340,7 +342,7 @@ def test_a_run_that_is_killed_goes_on(memorised, server, tmp_path):
         assert 3 <= kept < 8
         done = subprocess.run(run, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    assert 8 <= len(between.bodies) <= 8 + 3  # what was under way is asked again
+    assert 8 <= len(between.bodies) <= 8 + 3  # requests that ran at the kill are sent again
     check(memorised, tmp_path)
 
 

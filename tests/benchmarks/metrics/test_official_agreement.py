@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.spider import spider
 from sql_env import Scorer, Task
 
@@ -52,7 +52,7 @@ def differing(file, benchmark, predictions, verdicts):
     assert len(scores) == len(verdicts)
     return {
         (file, index): (score.rollout.correct, bool(verdict))
-        for index, score, verdict in zip(indices(benchmark), scores, verdicts, strict=True)
+        for index, score, verdict in zip(find_indices(benchmark), scores, verdicts, strict=True)
         if score.rollout.correct is not bool(verdict) and (file, index) not in DIFFERING
     }
 
@@ -72,7 +72,7 @@ def test_bird_verdicts(split, file, shared_data):
     predictions, verdicts = (shared_data / folder / f"{file}.json" for folder in BIRD_FOLDERS[split])
     official = json.loads(verdicts.read_text())
     benchmark = bird(split=split, data_dir=str(shared_data / "bird"))
-    assert indices(benchmark) == official["index"]
+    assert find_indices(benchmark) == official["index"]
     assert not differing(file, benchmark, predictions, official["ex"])
 
 

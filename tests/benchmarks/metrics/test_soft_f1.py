@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
-from benchmarks.loading.predictions import indices, read_predictions
+from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.metrics.soft_f1 import soft_f1, soft_f1_of
 from sql_env import Scorer
 
@@ -118,6 +118,6 @@ def test_equals_the_official_value_of_each_item(split, file, shared_data):
     official = json.loads((shared_data / "official_eval" / evaluated / f"{file}.json").read_text())
     benchmark = bird(split=split, data_dir=str(shared_data / "bird"))
     predictions = read_predictions(shared_data / "predictions" / published / f"{file}.json", benchmark)
-    assert indices(benchmark) == official["index"]
+    assert find_indices(benchmark) == official["index"]
     found = [soft_f1_of(score) for score in evaluate(benchmark, predictions)]
     assert found == pytest.approx(official["soft_f1"], abs=1e-6)

@@ -1,4 +1,4 @@
-"""Items: what is kept of a score, and how it comes back."""
+"""Items are made of scores, written and read."""
 
 import json
 import math
@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.records.item import ITEMS, ROWS, TEXT, Candidate, cell, item, read_items, shown, write_items
+from benchmarks.records.item import (
+    ITEMS,
+    ROWS,
+    TEXT,
+    Candidate,
+    encode_cell,
+    make_item,
+    preview_result,
+    read_items,
+    write_items,
+)
 from sql_env import ExecutionResult, Scorer, Status
 from sql_env.errors import DataError
 
@@ -22,10 +32,10 @@ def items(ask):
     with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score([*sql, "SELECT 1"], [gold] * 4 + [replace(gold, gold_sql="SELECT gone")])
     more = {"metrics": {"exact": 1.0, "soft_f1": None}, "candidates": [Candidate(None, "malformed", None, 0)]}
-    return [item(index, score, step=3, **more) for index, score in enumerate(scores)]
+    return [make_item(index, score, step=3, **more) for index, score in enumerate(scores)]
 
 
-def test_what_is_kept(items):
+def test_make_item(items):
     first, error, other, _, masked = items
     assert (first.correct, first.status, first.error, first.masked) == (True, "ok", "", "")
     assert first.result == first.gold_result
@@ -37,7 +47,7 @@ def test_what_is_kept(items):
     assert "gold query fails" in masked.masked
 
 
-def test_items_come_back(items, tmp_path):
+def test_written_items_are_read_unchanged(items, tmp_path):
     path = write_items(tmp_path / "run", items)
     assert list(read_items(tmp_path / "run")) == list(read_items(path)) == items
     with path.open("a") as out:
@@ -47,9 +57,10 @@ def test_items_come_back(items, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "other fields")]
+    ("text", "message"),
+    [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "the fields of an item")],
 )
-def test_what_is_no_item(text, message, tmp_path):
+def test_malformed_items(text, message, tmp_path):
     (tmp_path / ITEMS).write_text(text)
     with pytest.raises(DataError, match=message):
         list(read_items(tmp_path))
@@ -61,8 +72,8 @@ def test_a_folder_without_items(tmp_path):
 
 
 @given(VALUES)
-def test_every_value_survives_json(value):
-    kept = cell(value)
+def test_every_value_can_be_encoded(value):
+    kept = encode_cell(value)
     assert json.loads(json.dumps(kept, allow_nan=False)) == kept
     if isinstance(value, bytes):
         assert value.startswith(bytes.fromhex(kept["hex"]))
@@ -77,8 +88,8 @@ def test_every_value_survives_json(value):
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(VALUES), max_size=2 * ROWS))
-def test_what_is_shown_is_bounded(rows):
-    kept = shown(ExecutionResult(Status.OK, ("a",), tuple(rows)))
+def test_a_preview_is_bounded(rows):
+    kept = preview_result(ExecutionResult(Status.OK, ("a",), tuple(rows)))
     assert len(kept.rows) == min(ROWS, len(rows))
     assert kept.row_count == len(rows)
     assert all(len(json.dumps(row)) < 12 * TEXT for row in kept.rows)

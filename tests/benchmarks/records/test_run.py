@@ -1,4 +1,4 @@
-"""Runs: what their folders hold, and that a kill loses nothing and has nothing done twice."""
+"""Run folders: their content, and that a killed run loses nothing and repeats nothing."""
 
 import json
 import os
@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.generation.generator import Sampling, load_generator
+from benchmarks.generation.generator import SamplingParams, load_generator
 from benchmarks.records.item import read_items
-from benchmarks.records.journal import Journal
-from benchmarks.records.run import Run
+from benchmarks.records.json_lines import JsonLinesFile
+from benchmarks.records.run import RunFolder
 from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, record_template
 
@@ -23,77 +24,77 @@ JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_siz
 
 
 @given(st.lists(JSON, max_size=5), st.data(), JSON)
-def test_a_cut_loses_the_row_that_it_hits_and_no_other(tmp_path_factory, rows, data, later):
-    path = tmp_path_factory.mktemp("journal") / "rows.jsonl"
-    with Journal(path) as journal:
+def test_a_cut_loses_one_row(tmp_path_factory, rows, data, later):
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    with closing(JsonLinesFile(path)) as file:
         for row in rows:
-            journal.append(row)
+            file.append(row)
     content = path.read_bytes()
     cut = data.draw(st.integers(0, len(content)))
     path.write_bytes(content[:cut])
-    with Journal(path) as journal:
+    with closing(JsonLinesFile(path)) as file:
         whole = content[:cut].count(b"\n")
-        assert journal.rows == rows[:whole]
-        journal.append(later)
-    with Journal(path) as journal:
-        assert journal.rows == [*rows[:whole], later]
+        assert file.rows == rows[:whole]
+        file.append(later)
+    with closing(JsonLinesFile(path)) as file:
+        assert file.rows == [*rows[:whole], later]
 
 
-def test_a_journal_in_which_a_line_is_damaged(tmp_path):
+def test_a_damaged_line(tmp_path):
     for line, message in (("{", "line 2: not JSON"), ("3", "line 2: not a JSON object")):
         (tmp_path / "rows.jsonl").write_text(f"{{}}\n{line}\n")
         with pytest.raises(DataError, match=message):
-            Journal(tmp_path / "rows.jsonl")
-    with pytest.raises(DataError, match="cannot keep"):
-        Journal(tmp_path / "gone" / "rows.jsonl")
+            JsonLinesFile(tmp_path / "rows.jsonl")
+    with pytest.raises(DataError, match="cannot write"):
+        JsonLinesFile(tmp_path / "gone" / "rows.jsonl")
 
 
 def test_another_configuration_is_named_key_by_key(tmp_path):
     config = {"model": "a", "decoding": {"temperature": 0.8, "seed": 0}}
-    Run(tmp_path, config, {}).close()
-    Run(tmp_path, config, {}).close()
+    RunFolder(tmp_path, config, {}).close()
+    RunFolder(tmp_path, config, {}).close()
     other = {"model": "a", "decoding": {"temperature": 1.0, "seed": 0}, "split": None}
     with pytest.raises(DataError) as caught:
-        Run(tmp_path, other, {})
-    said = str(caught.value)
-    assert "decoding.temperature: 0.8 there, 1.0 here; split: not there, null here" in said
-    assert "model" not in said
-    assert "seed" not in said
+        RunFolder(tmp_path, other, {})
+    message = str(caught.value)
+    assert "decoding.temperature: 0.8 there, 1.0 here; split: not there, null here" in message
+    assert "model" not in message
+    assert "seed" not in message
     assert json.loads((tmp_path / "config.json").read_text()) == config
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_other_folders_are_not_changed(tmp_path):
     (tmp_path / "items.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match=r"has items\.jsonl, but no config\.json"):
-        Run(tmp_path, {}, {})
+        RunFolder(tmp_path, {}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["items.jsonl"]
     (tmp_path / "spider" / "database").mkdir(parents=True)
     with pytest.raises(DataError, match=r"has database, but no config\.json: give a new or an empty folder"):
-        Run(tmp_path / "spider", {}, {})
+        RunFolder(tmp_path / "spider", {}, {})
     assert [path.name for path in (tmp_path / "spider").iterdir()] == ["database"]
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write a run into"):
-        Run(tmp_path / "file", {}, {})
+        RunFolder(tmp_path / "file", {}, {})
 
 
 def test_one_process_at_a_time(tmp_path):
-    with Run(tmp_path, {}, {}), pytest.raises(DataError, match="in use by another process"):
-        Run(tmp_path, {}, {})
-    Run(tmp_path, {}, {}).close()
+    with closing(RunFolder(tmp_path, {}, {})), pytest.raises(DataError, match="in use by another process"):
+        RunFolder(tmp_path, {}, {})
+    RunFolder(tmp_path, {}, {}).close()
 
 
-def test_an_environment_that_changes_is_added(tmp_path, caplog):
+def test_a_changed_environment_is_recorded(tmp_path, caplog):
     for environment in ({"torch": "1", "device": "cpu"}, {"torch": "2", "device": "cpu"}):
         for _ in range(2):
-            Run(tmp_path, {}, environment).close()
+            RunFolder(tmp_path, {}, environment).close()
     there = json.loads((tmp_path / "environment.json").read_text())
     assert there == {"torch": "1", "device": "cpu", "resumed_with": [{"torch": "2"}]}
-    [said] = [record.getMessage() for record in caplog.records]
-    assert said == 'going on in another environment: torch: "1" there, "2" here'
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message == 'resumed in another environment: torch: "1" there, "2" here'
 
 
 def command(memorised, out, *more):
-    """The command that asks the model of `memorised` its questions, one batch a question."""
+    """Return the command that evaluates the model of `memorised`, with a batch for each question."""
     return [
         sys.executable, "-m", "benchmarks.evaluate", "--benchmark", "jsonl",
         "--param", f"path={memorised.questions}", "--model", str(memorised.folder),
@@ -109,9 +110,9 @@ def finished(memorised, out, *more):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on(memorised, tmp_path):
-    """Killed twice, in the middle of asking and in the middle of a line, it ends like one in one go."""
-    said = finished(memorised, tmp_path / "whole")
+def test_a_killed_run_is_resumed(memorised, tmp_path):
+    """A run that is killed between completions and inside a line ends like a run without a kill."""
+    output = finished(memorised, tmp_path / "whole")
     predictions = tmp_path / "killed" / "predictions.jsonl"
 
     with subprocess.Popen(command(memorised, tmp_path / "killed"), stderr=subprocess.DEVNULL) as process:
@@ -128,7 +129,7 @@ def test_a_run_that_is_killed_goes_on(memorised, tmp_path):
     with predictions.open("ab") as file:
         file.write(b'{"task_id": "jsonl-all-0007", "deco')
 
-    assert finished(memorised, tmp_path / "killed") == said
+    assert finished(memorised, tmp_path / "killed") == output
     assert predictions.read_bytes().startswith(kept)
     rows = [json.loads(line) for line in predictions.read_text().splitlines()]
     assert len({(row["task_id"], row["decoding"]) for row in rows}) == len(rows) == 16
@@ -138,13 +139,13 @@ def test_a_run_that_is_killed_goes_on(memorised, tmp_path):
 
     items = tmp_path / "killed" / "items.jsonl"
     items.write_bytes(items.read_bytes()[:5000])
-    assert finished(memorised, tmp_path / "killed") == said
+    assert finished(memorised, tmp_path / "killed") == output
     for name in ("config.json", "environment.json", "items.jsonl", "summary.json", "schemas.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.slow
-def test_what_a_run_of_a_model_says(memorised, tmp_path):
+def test_files_of_a_run(memorised, tmp_path):
     shown = finished(memorised, tmp_path)
     items = list(read_items(tmp_path))
     assert [item.metrics["greedy"] for item in items] == [float(right) for right in memorised.correct]
@@ -173,7 +174,7 @@ def test_what_a_run_of_a_model_says(memorised, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_is_asked_as_it_was_trained(memorised, tmp_path):
+def test_the_template_of_the_training_is_used(memorised, tmp_path):
     shutil.copytree(memorised.folder, tmp_path / "model")
     record_template(tmp_path / "model", get_template("compact"), None)
     arguments = command(memorised, tmp_path / "run", "--tasks", "1", "--model", str(tmp_path / "model"))
@@ -184,7 +185,7 @@ def test_a_model_is_asked_as_it_was_trained(memorised, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_budget_leaves_out_and_says_so(memorised, tmp_path):
+def test_a_budget_reports_dropped_tables(memorised, tmp_path):
     shown = finished(memorised, tmp_path, "--prompt-budget", "25")
     assert json.loads((tmp_path / "config.json").read_text())["prompt"]["budget"] == {
         "most": 25, "unit": "tokens",
@@ -200,12 +201,12 @@ def test_vllm(memorised):
     pytest.importorskip("vllm", reason="vLLM is not installed")
     prompts = [[{"role": "user", "content": "x"}]] * 2
     made = load_generator("vllm", str(memorised.folder), dtype="float32", gpu_memory_utilization=0.2)
-    found = dict(made.complete(prompts, Sampling(samples=2, temperature=0.5, max_tokens=8)))
-    assert {place: len(said) for place, said in found.items()} == {0: 2, 1: 2}
+    found = dict(made.complete(prompts, SamplingParams(samples=2, temperature=0.5, max_tokens=8)))
+    assert {place: len(texts) for place, texts in found.items()} == {0: 2, 1: 2}
 
 
 @pytest.mark.slow
-def test_another_model_in_the_same_folder_is_another_run(memorised, tmp_path):
+def test_another_model_needs_another_folder(memorised, tmp_path):
     finished(memorised, tmp_path, "--tasks", "2")
     weights = memorised.folder / "generation_config.json"
     before = weights.read_text()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.records.item import item
+from benchmarks.records.item import make_item
 from benchmarks.reports.error_classes import CLASSES, errors
 from benchmarks.reports.features import GROUPS, features, parse
 from sql_env import Scorer
@@ -30,7 +30,7 @@ def judge(ask, scorer):
     """Judge a prediction against a gold query."""
 
     def judge(sql, gold=GOLD):
-        return item(0, scorer.score([sql], [ask(gold)])[0])
+        return make_item(0, scorer.score([sql], [ask(gold)])[0])
 
     return judge
 

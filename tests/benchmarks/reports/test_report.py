@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.metrics.paired import mcnemar
-from benchmarks.records.item import Candidate, Item, Shown, write_items
+from benchmarks.records.item import Candidate, Item, ResultPreview, write_items
 from benchmarks.reports.curves import curves, no_variance
 from benchmarks.reports.html import overview
 from benchmarks.reports.html.chart import POINTS, chart, thinned, ticks
@@ -24,20 +24,22 @@ from benchmarks.reports.recorded import Recorded, names, read_runs
 from sql_env.errors import DataError
 
 ITEM = Item(0, "t-0", "db", "sqlite", "easy", "Which?", "", "SELECT a FROM t", "SELECT a FROM t", "",
-            "SELECT a FROM t", True, "ok", "", "", 1.0, {"result": 1.0}, result=Shown(["a"], [[1]], 1),
-            gold_result=Shown(["a"], [[1]], 1))  # fmt: skip
+            "SELECT a FROM t", True, "ok", "", "", 1.0, {"result": 1.0},
+            result=ResultPreview(["a"], [[1]], 1), gold_result=ResultPreview(["a"], [[1]], 1))  # fmt: skip
 
 CELLS = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "b"]) | st.floats(-2, 2).map(round)
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=4)
 RESULTS = NAMES.flatmap(
     lambda columns: st.lists(st.lists(CELLS, min_size=len(columns), max_size=len(columns)), max_size=6).map(
-        lambda rows: Shown(columns, rows, len(rows))
+        lambda rows: ResultPreview(columns, rows, len(rows))
     )
 )
 
 
 def wrong(item, sql="SELECT b FROM t"):
-    return replace(item, sql=sql, completion=sql, correct=False, total=0.0, result=Shown(["b"], [[2]], 1))
+    return replace(
+        item, sql=sql, completion=sql, correct=False, total=0.0, result=ResultPreview(["b"], [[2]], 1)
+    )
 
 
 def run(items, name="run", **about):
@@ -88,9 +90,9 @@ def test_marks_are_cells_and_results_that_differ_have_some(ours, gold):
 
 
 def test_marks_of_columns_that_changed_places_and_of_rows_that_are_missing():
-    gold = Shown(["a", "b"], [[1, "x"], [2, "y"]], 2)
-    assert marks(Shown(["b", "a"], [["y", 2], ["x", 1.0]], 2), gold) == ([[], []], [[], []])
-    assert marks(Shown(["a"], [[1]], 1), gold) == ([[]], [[1], [0, 1]])
+    gold = ResultPreview(["a", "b"], [[1, "x"], [2, "y"]], 2)
+    assert marks(ResultPreview(["b", "a"], [["y", 2], ["x", 1.0]], 2), gold) == ([[], []], [[], []])
+    assert marks(ResultPreview(["a"], [[1]], 1), gold) == ([[]], [[1], [0, 1]])
     assert marks(None, gold) == ([], [])
 
 
@@ -182,7 +184,7 @@ def test_no_text_gets_out_of_its_place(text):
     hostile = replace(
         wrong(ITEM, text + "</script><script>"), task_id=text, db_id=text, difficulty=text, question=text,
         evidence=text, gold_sql=text, reasoning=text, status=text or "ok", error=text,
-        components={text: 1.0}, metrics={text + "m": 0.5}, result=Shown([text], [[text]], 1),
+        components={text: 1.0}, metrics={text + "m": 0.5}, result=ResultPreview([text], [[text]], 1),
     )  # fmt: skip
     html = page([Recorded(text, [hostile], {text: text}, {text: text})])
     assert html.count("<script") == 3

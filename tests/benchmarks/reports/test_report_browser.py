@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from benchmarks.records.item import Item, Shown, item
+from benchmarks.records.item import Item, ResultPreview, make_item
 from benchmarks.reports.error_classes import errors
 from benchmarks.reports.html.page import write_report
 from benchmarks.reports.recorded import Recorded
@@ -76,7 +76,8 @@ def answered():
             said = [tasks[i - 1].gold_sql if wrong(i) else task.gold_sql for i, task in enumerate(tasks)]
             said[7] = ""
             items = [
-                item(i, score, step=step and 1 + i // 8) for i, score in enumerate(scorer.score(said, tasks))
+                make_item(i, score, step=step and 1 + i // 8)
+                for i, score in enumerate(scorer.score(said, tasks))
             ]
             return Recorded(name, items, {"benchmark": "demo", "split": "test"}, schemas)
 
@@ -286,7 +287,7 @@ def test_a_training_run_has_curves_and_steps(browser, answered, tmp_path):
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_neither_runs_nor_breaks_the_page(browser, text, tmp_path):
     values = [[text, None], [{"text": text[:500], "length": 501}, {"number": "inf"}]]
-    result = Shown([text, "b"], values, 2)
+    result = ResultPreview([text, "b"], values, 2)
     hostile = Item(
         0, text, text, text, text, text, text, f"SELECT '{text}'", text, text, f"SELECT '{text}' FROM t",
         False, text, text, "", 1.0, {text: 1.0}, {text: 0.5}, result, replace(result, rows=values[:1]),

@@ -60,7 +60,7 @@ def info(task):
 @pytest.mark.parametrize("reward", ["sql-r1", "skyrl-sql", '[{"reward": "result", "weight": 2.5}, "length"]'])
 def test_total_and_components_are_those_of_the_scorer(ask, reward):
     task = ask(RIGHT)
-    with Scorer(verl_reward.spec(reward)) as scorer:
+    with Scorer(reward) as scorer:
         for completion, expected in zip(
             COMPLETIONS, scorer.score(COMPLETIONS, [task] * len(COMPLETIONS)), strict=True
         ):
