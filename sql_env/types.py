@@ -213,7 +213,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A completion with all that came of it. Rewards read nothing else.
+    """A completion with all of its results. Rewards read nothing else.
 
     Attributes:
         task: The task.

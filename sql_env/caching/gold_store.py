@@ -53,7 +53,7 @@ class GoldStore:
     """Gold results on disk. Threads, forks and processes may share the folder.
 
     A defect of the disk or of the file never raises: it is logged, and the gold queries run. A checksum
-    detects damage, not malice: whoever can write the file can write results. The key of a result holds the
+    detects damage, not malice: a user who can write the file can write results. The key of a result holds the
     state of the database file, the query, the comparison, the limits, and the releases of the engine, of the
     SQL parser and of this library. A result that depends on a clock or on the machine's memory is not stored.
 
@@ -126,7 +126,7 @@ class GoldStore:
             connection.close(True)
 
     def _reset(self) -> None:
-        """Delete the file. Another process that has it open goes on with the deleted one, without harm."""
+        """Delete the file. A process that has it open continues with the deleted file, without harm."""
         for file in (self.file, self.file.with_name(self.file.name + "-journal")):
             with suppress(OSError):
                 file.unlink()

@@ -184,7 +184,7 @@ def test_a_rubric_is_named_by_data():
         ("nowhere:reward", PluginError, "cannot load"),
         (["format", "formt"], PluginError, "Did you mean 'format'"),
         ([], PluginError, "at least one reward"),
-        (["format", "format"], PluginError, "its own name"),
+        (["format", "format"], PluginError, "a different name for each"),
         ([{"reward": "format", "wieght": 2}], PluginError, "Did you mean 'weight'"),
         ([{"reward": "format", "weight": "2"}], PluginError, "finite number"),
         ([{"reward": "format", "weight": math.nan}], PluginError, "finite number"),

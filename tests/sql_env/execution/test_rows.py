@@ -62,7 +62,7 @@ def test_there_is_one_of_it():
     assert pickle.loads(pickle.dumps(result)).rows is ROWS_NOT_FETCHED
     assert copy.deepcopy(result) == result  # identical rows are equal unread
     assert {ROWS_NOT_FETCHED: 1}[ROWS_NOT_FETCHED] == 1
-    assert repr(ROWS_NOT_FETCHED) == "<rows withheld>"
+    assert repr(ROWS_NOT_FETCHED) == "<rows not fetched>"
 
 
 @without_rows
@@ -87,7 +87,7 @@ def test_a_marked_reward_that_reads_rows_is_told(ask):
     rubric = Rubric("mine", (WeightedReward("counts", counts_rows),))
     completion = "<think></think><answer>```sql\nSELECT 1\n```</answer>"
     with Scorer(rubric) as scorer:
-        with pytest.raises(RewardError, match=r"'counts' raised RowsError: .* rows=True; .* not be marked"):
+        with pytest.raises(RewardError, match=r"'counts' raised RowsError: .* rows=True\. .* not be marked"):
             scorer.score([completion], [ask("SELECT 2")])
         assert scorer.score([completion], [ask("SELECT 2")], rows=True)[0].total == 1.0
 
