@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loading.files import Databases, Folders, Source, assemble, further, rows, text
-from benchmarks.metrics.hardness import hardness
+from benchmarks.metrics.hardness import classify_hardness
 from benchmarks.metrics.spider_sql import Catalog, parse
 from sql_env.errors import DatabaseError, DataError
 from sql_env.types import Benchmark, Task
@@ -106,4 +106,4 @@ def _difficulty(task: Task, catalog: Catalog) -> str:
         query = parse(task.gold_sql, catalog(task))
     except DatabaseError:  # the scorer masks its tasks, and says why
         return ""
-    return "" if query is None else hardness(query)
+    return "" if query is None else classify_hardness(query)

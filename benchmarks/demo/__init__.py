@@ -11,7 +11,7 @@ something, every clause changes its result, and no LIMIT cuts through a tie.
 ======  =====  ====================================================================
 split   tasks  what for
 ======  =====  ====================================================================
-train   6,459  training; `benchmarks.demo.mislabel` spoils labels on purpose
+train   6,459  training; `benchmarks.demo.wrong_labels` spoils labels on purpose
 dev     200    choosing settings
 test    400    measuring: no SQL of it occurs in training on the same database
 ======  =====  ====================================================================
@@ -27,8 +27,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from benchmarks.demo import cache
-from benchmarks.demo.split import SPLITS
+from benchmarks.demo import data_folder
+from benchmarks.demo.split import SPLIT_NAMES
 from sql_env.errors import DataError
 from sql_env.types import Benchmark, Task
 
@@ -52,9 +52,9 @@ def demo(*, split: str = "test", data_dir: str | None = None, seed: int = 0) -> 
         >>> len(tasks), tasks[0].id
         (200, 'demo-dev-0001')
     """
-    if split not in SPLITS:
-        raise DataError(f"the demo benchmark has no split {split!r}; known: {', '.join(SPLITS)}")
-    folder = cache.folder(data_dir, seed)
+    if split not in SPLIT_NAMES:
+        raise DataError(f"the demo benchmark has no split {split!r}; known: {', '.join(SPLIT_NAMES)}")
+    folder = data_folder.prepare_data_folder(data_dir, seed)
     lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
     tasks = (Task.from_dict(json.loads(line)) for line in lines)
     return Benchmark("demo", split, tuple(replace(t, database=str(folder / t.database)) for t in tasks))

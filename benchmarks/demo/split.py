@@ -10,12 +10,12 @@ from benchmarks.demo.examples import Example
 
 HELD_OUT = {"test": 400, "dev": 200}
 """Tasks in the splits that are not for training, which gets the rest."""
-SPLITS = ("train", "dev", "test")
+SPLIT_NAMES = ("train", "dev", "test")
 
 Split: TypeAlias = dict[str, list[Example]]
 
 
-def split(examples: Sequence[Example], seed: int) -> Split:
+def split_examples(examples: Sequence[Example], seed: int) -> Split:
     """Deal the examples out to the splits.
 
     Within one database no two examples share their SQL, so no query of one split is in another.
@@ -26,7 +26,7 @@ def split(examples: Sequence[Example], seed: int) -> Split:
         decks.setdefault(example.shape, []).append(example)
     dealt: Split = {name: [_deal(decks, i) for i in range(size)] for name, size in HELD_OUT.items()}
     dealt["train"] = [example for deck in decks.values() for example in deck]
-    return {name: rng.sample(dealt[name], len(dealt[name])) for name in SPLITS}
+    return {name: rng.sample(dealt[name], len(dealt[name])) for name in SPLIT_NAMES}
 
 
 def _deal(decks: dict[str, list[Example]], turn: int) -> Example:

@@ -14,7 +14,7 @@ from rich.text import Text
 from benchmarks.evaluation import options
 from benchmarks.evaluation.config import Asking
 from benchmarks.generation.generator import Generator, Sampling
-from benchmarks.metrics.accuracy import votes
+from benchmarks.metrics.accuracy import count_votes
 from sql_env.display.panel import escape_control, result_table, sql_block
 from sql_env.execution.executor import Executor
 from sql_env.parser import parse
@@ -85,7 +85,7 @@ def _answer(task: Task, how: Asking, sampling: Sampling, generator: Generator, e
     queries = [Query(task.database, action.sql, task.dialect) for action in actions if action.sql is not None]
     ran = iter(executor.run_many(queries))
     results = [None if action.sql is None else next(ran) for action in actions]
-    counts = votes(results)
+    counts = count_votes(results)
     best = counts.index(max(counts))
     show(completions[best], actions[best], results[best])
     if len(actions) > 1:
@@ -118,7 +118,7 @@ def agreement(results: Sequence[ExecutionResult | None]) -> str:
         >>> agreement([one, two, one, ExecutionResult(Status.ERROR, error="no such table"), None])
         '2 of 5 candidates agree; 1 with another result, 1 failed, 1 malformed'
     """
-    agree = max(votes(results))
+    agree = max(count_votes(results))
     malformed = results.count(None)
     failed = sum(result is not None and not result.ok for result in results)
     rest = {

@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.metrics import suite
-from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
-from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
+from benchmarks.metrics.accuracy import (
+    count_votes,
+    is_valid,
+    is_vote_correct,
+    pass_at_k_by_task,
+    pick_by_vote,
+)
+from benchmarks.metrics.efficiency import measure_speedups, r_ves_from_speedup, ves_from_speedup
 from benchmarks.metrics.exact_match import ExactMatch
-from benchmarks.metrics.soft_f1 import soft_f1_of
+from benchmarks.metrics.soft_f1 import score_soft_f1
+from benchmarks.metrics.suite import score_on_suites
 from benchmarks.records.item import Candidate, Item, item
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -127,22 +133,22 @@ def measures(
         DatabaseError: A database can be read neither there nor itself.
     """
     semantics = {comparison or task.comparison for task in benchmark.tasks}
-    found: list[Measure] = [lambda scores: {"valid": [_number(valid(score)) for score in scores]}]
+    found: list[Measure] = [lambda scores: {"valid": [_number(is_valid(score)) for score in scores]}]
     if "spider" in semantics:
         match = ExactMatch(benchmark)
         found.append(
             lambda scores: {"exact": [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]}
         )
     if "bird" in semantics:
-        found.append(lambda scores: {"soft_f1": [soft_f1_of(score) for score in scores]})
+        found.append(lambda scores: {"soft_f1": [score_soft_f1(score) for score in scores]})
     if efficiency:
         found.append(_efficiency)
     return found
 
 
 def _efficiency(scores: Sequence[Score]) -> Columns:
-    measured = speedups(scores)
-    return {"r_ves": list(map(r_ves_of, measured)), "ves": list(map(ves_of, measured))}
+    measured = measure_speedups(scores)
+    return {"r_ves": list(map(r_ves_from_speedup, measured)), "ves": list(map(ves_from_speedup, measured))}
 
 
 def judge(
@@ -150,8 +156,8 @@ def judge(
 ) -> list[Item]:
     """Judge some answers.
 
-    Where there are samples, the item is about the one that `benchmarks.metrics.accuracy.vote` picks, or the
-    first where nobody votes, and its metrics hold ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
+    Where there are samples, the item is about the one that `benchmarks.metrics.accuracy.pick_by_vote` picks,
+    or the first where nobody votes, and its metrics hold ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
 
     Args:
         scorer: What runs and compares them.
@@ -164,7 +170,7 @@ def judge(
     """
     texts = [text for answer in answers for text in answer.texts]
     tasks = [answer.task for answer in answers for _ in answer.texts]
-    found = scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites)
+    found = score_on_suites(scorer, texts, tasks, suites) if suites else scorer.score(texts, tasks)
     scores = iter(found)
     judged = [[next(scores) for _ in answer.texts] for answer in answers]
     chosen = [_chosen(answer, group) for answer, group in zip(answers, judged, strict=True)]
@@ -190,7 +196,7 @@ def _chosen(answer: Answer, group: Sequence[Score]) -> Score:
         return group[0]
     samples = _samples(answer, group)
     counted = [score for score in samples if not score.masked] or samples
-    return counted[vote([score.rollout for score in counted]) or 0]
+    return counted[pick_by_vote([score.rollout for score in counted]) or 0]
 
 
 def _selection(answer: Answer, group: Sequence[Score]) -> dict[str, float | None]:
@@ -201,14 +207,14 @@ def _selection(answer: Answer, group: Sequence[Score]) -> dict[str, float | None
     right = [None if score.masked else bool(score.rollout.correct) for score in samples]
     greedy = {} if answer.greedy is None else {"greedy": _number(group[0].rollout.correct)}
     return greedy | {
-        "mean@1": pass_chances([right], 1)[0],
-        f"pass@{k}": None if None in right else pass_chances([right], k)[0],
-        f"vote@{k}": _number(voted([score.rollout for score in samples])),
+        "mean@1": pass_at_k_by_task([right], 1)[0],
+        f"pass@{k}": None if None in right else pass_at_k_by_task([right], k)[0],
+        f"vote@{k}": _number(is_vote_correct([score.rollout for score in samples])),
     }
 
 
 def _candidates(samples: Sequence[Score]) -> list[Candidate]:
-    counts = votes([score.rollout.result for score in samples])
+    counts = count_votes([score.rollout.result for score in samples])
     return [
         Candidate(
             score.rollout.action.sql,

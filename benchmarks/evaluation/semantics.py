@@ -19,7 +19,7 @@ from rich.text import Text
 
 from benchmarks.loading.parameters import parameters
 from benchmarks.loading.predictions import digest, read_predictions
-from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
+from benchmarks.metrics.verdicts import Verdicts, compute_accuracies, group_results, judge_under_all
 from benchmarks.records.item import shown
 from sql_env.benchmark import load_benchmark
 from sql_env.display.panel import escape_control, result_table, side_by_side, sql_block
@@ -37,7 +37,7 @@ def report(benchmark: Benchmark, found: Sequence[Verdicts], predictions: Mapping
         "split": benchmark.split,
         "predictions": dict(predictions),
         "left_out": list(benchmark.left_out),
-        "accuracy": {name: share and asdict(share) for name, share in accuracies(found).items()},
+        "accuracy": {name: share and asdict(share) for name, share in compute_accuracies(found).items()},
         "flips": [_line(verdicts) for verdicts in found if verdicts.flips],
     }
 
@@ -52,7 +52,7 @@ def _line(verdicts: Verdicts) -> dict[str, Any]:
         "correct": dict(verdicts.correct),
         "compared": [
             {"semantics": list(names), "result": _shown(result), "gold": _shown(gold)}
-            for names, result, gold in tables(verdicts)
+            for names, result, gold in group_results(verdicts)
         ],
     }
 
@@ -90,7 +90,7 @@ def _accuracy_table(benchmark: Benchmark, found: Sequence[Verdicts]) -> Table:
     table.add_column("semantics")
     for name in ("n", "accuracy", "95 % interval"):
         table.add_column(name, justify="right")
-    for name, share in accuracies(found).items():
+    for name, share in compute_accuracies(found).items():
         figures = ("0", "–", "–")
         if share is not None:
             figures = (str(share.n), f"{share.mean:.1%}", f"{share.low:.1%} to {share.high:.1%}")
@@ -109,7 +109,7 @@ def drawn(verdicts: Verdicts) -> RenderableType:
         Text("\ngold", style="dim"),
         sql_block(verdicts.task.gold_sql),
     ]
-    compared = list(tables(verdicts))
+    compared = list(group_results(verdicts))
     for names, result, gold in compared:
         parts.append(Text(f"\nas run for {_names(names)}" if len(compared) > 1 else "", style="dim"))
         ours = result_table("prediction", result) if result is not None else Text("no SQL was run")
@@ -156,10 +156,10 @@ def main(
 
 
 def _judged(benchmark: Benchmark, sql: Sequence[str], workers: int) -> list[Verdicts]:
-    """What `under_all` returns, with a progress bar on stderr."""
+    """What `judge_under_all` returns, with a progress bar on stderr."""
     with Progress(console=Console(stderr=True)) as bar:
         row = bar.add_task("scoring", total=len(sql))
-        return under_all(benchmark, sql, workers=workers, progress=lambda n: bar.advance(row, n))
+        return judge_under_all(benchmark, sql, workers=workers, progress=lambda n: bar.advance(row, n))
 
 
 def _write(folder: Path, report: Mapping[str, Any]) -> None:

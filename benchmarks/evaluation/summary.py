@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.metrics.hardness import easiest_first
-from benchmarks.metrics.intervals import interval
-from benchmarks.metrics.paired import difference, mcnemar
+from benchmarks.metrics.hardness import sort_easiest_first
+from benchmarks.metrics.intervals import bootstrap_interval
+from benchmarks.metrics.paired import bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
 from sql_env.types import Benchmark
 
@@ -78,7 +78,7 @@ def show(benchmark: Benchmark, found: Mapping[str, Any]) -> None:
 
 def _accuracy(items: Sequence[Item]) -> dict[str, Any]:
     verdicts = [item.correct for item in items]
-    found = interval(verdicts)
+    found = bootstrap_interval(verdicts)
     return {
         "n": found.n if found else 0,
         "correct": sum(verdict is True for verdict in verdicts),
@@ -93,12 +93,12 @@ def _levels(items: Sequence[Item]) -> dict[str, list[Item]]:
     found: dict[str, list[Item]] = {}
     for item in items:
         found.setdefault(item.difficulty, []).append(item)
-    return {level: found[level] for level in easiest_first(found)}
+    return {level: found[level] for level in sort_easiest_first(found)}
 
 
 def _metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
-    found = {name: interval([item.metrics.get(name) for item in items]) for name in names}
+    found = {name: bootstrap_interval([item.metrics.get(name) for item in items]) for name in names}
     return {name: asdict(each) if each else None for name, each in found.items()}
 
 
@@ -107,7 +107,7 @@ def _selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, Any]]]:
     votes = [name for name in (items[0].metrics if items else ()) if name.startswith("vote@")]
     for vote in votes:
         pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items]
-        change = difference([a for a, _ in pairs], [b for _, b in pairs])
+        change = bootstrap_difference([a for a, _ in pairs], [b for _, b in pairs])
         if change is not None:
             flips = mcnemar([_verdict(a) for a, _ in pairs], [_verdict(b) for _, b in pairs])
             yield f"{vote} - greedy", asdict(change) | asdict(flips)

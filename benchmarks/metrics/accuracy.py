@@ -11,7 +11,7 @@ from sql_env.types import ExecutionResult, Rollout, Score, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CorrectCount:
     """How many of some predictions are right. Masked ones are in neither count.
 
     Attributes:
@@ -28,13 +28,13 @@ class Tally:
         return self.correct / self.n if self.n else None
 
 
-def tally(scores: Sequence[Score]) -> Tally:
+def count_correct(scores: Sequence[Score]) -> CorrectCount:
     """Count the scores that are not masked, and those of them that are right."""
     judged = [bool(score.rollout.correct) for score in scores if not score.masked]
-    return Tally(len(judged), sum(judged))
+    return CorrectCount(len(judged), sum(judged))
 
 
-def accuracy(scores: Sequence[Score]) -> float | None:
+def compute_accuracy(scores: Sequence[Score]) -> float | None:
     """Execution accuracy: the share of correct predictions, 0 to 1; None where all are masked.
 
     Args:
@@ -44,19 +44,19 @@ def accuracy(scores: Sequence[Score]) -> float | None:
         >>> accuracy([]) is None
         True
     """
-    return tally(scores).accuracy
+    return count_correct(scores).accuracy
 
 
-def by_difficulty(scores: Sequence[Score]) -> dict[str, Tally]:
+def count_by_difficulty(scores: Sequence[Score]) -> dict[str, CorrectCount]:
     """A tally for each difficulty, in the order in which they first occur."""
     levels = dict.fromkeys(score.rollout.task.difficulty for score in scores)
     return {
-        level: tally([score for score in scores if score.rollout.task.difficulty == level])
+        level: count_correct([score for score in scores if score.rollout.task.difficulty == level])
         for level in levels
     }
 
 
-def valid(score: Score) -> bool | None:
+def is_valid(score: Score) -> bool | None:
     """Whether a prediction runs, right or not; None where the machinery failed."""
     result = score.rollout.result
     if result is not None and result.status is Status.UNAVAILABLE:
@@ -64,12 +64,12 @@ def valid(score: Score) -> bool | None:
     return result is not None and result.ok
 
 
-def validity(scores: Sequence[Score]) -> float | None:
+def compute_validity(scores: Sequence[Score]) -> float | None:
     """The share of predictions that run, 0 to 1; None where nobody can tell of any.
 
     A completion without SQL does not run. What the gold query does is of no account.
     """
-    judged = [runs for score in scores if (runs := valid(score)) is not None]
+    judged = [runs for score in scores if (runs := is_valid(score)) is not None]
     return sum(judged) / len(judged) if judged else None
 
 
@@ -108,11 +108,11 @@ def pass_at_k(correct: Sequence[Sequence[bool | None]], k: int) -> float | None:
         >>> pass_at_k([[True, False, False, False]], 2)
         0.5
     """
-    chances = [chance for chance in pass_chances(correct, k) if chance is not None]
+    chances = [chance for chance in pass_at_k_by_task(correct, k) if chance is not None]
     return sum(chances) / len(chances) if chances else None
 
 
-def pass_chances(correct: Sequence[Sequence[bool | None]], k: int) -> list[float | None]:
+def pass_at_k_by_task(correct: Sequence[Sequence[bool | None]], k: int) -> list[float | None]:
     """What `pass_at_k` averages: a chance for each task, None for one that is left out.
 
     Raises:
@@ -126,7 +126,7 @@ def pass_chances(correct: Sequence[Sequence[bool | None]], k: int) -> list[float
     return [1 - comb(len(s) - sum(s), k) / comb(len(s), k) if s else None for s in judged]
 
 
-def vote(rollouts: Sequence[Rollout]) -> int | None:
+def pick_by_vote(rollouts: Sequence[Rollout]) -> int | None:
     """The candidate whose result occurs most often, as SQL-R1 selects one (arXiv 2504.08600).
 
     Two results are the same if they are the same set of rows. The first candidate of the largest
@@ -139,12 +139,12 @@ def vote(rollouts: Sequence[Rollout]) -> int | None:
     Returns:
         The candidate's place, or None where nobody votes.
     """
-    counts = votes([rollout.result for rollout in rollouts])
+    counts = count_votes([rollout.result for rollout in rollouts])
     most = max(counts, default=0)
     return counts.index(most) if most else None
 
 
-def votes(results: Sequence[ExecutionResult | None]) -> list[int]:
+def count_votes(results: Sequence[ExecutionResult | None]) -> list[int]:
     """How many candidates have the same result as each of them, itself among them; the rule is `vote`'s.
 
     Args:
@@ -158,7 +158,7 @@ def votes(results: Sequence[ExecutionResult | None]) -> list[int]:
     return [0 if each is None else counts[each] for each in rows]
 
 
-def voted(rollouts: Sequence[Rollout]) -> bool | None:
+def is_vote_correct(rollouts: Sequence[Rollout]) -> bool | None:
     """Whether the candidate that `vote` picks is right: vote@k is the mean of this over tasks.
 
     Args:
@@ -170,5 +170,5 @@ def voted(rollouts: Sequence[Rollout]) -> bool | None:
     counted = [rollout for rollout in rollouts if not rollout.masked]
     if not counted:
         return None
-    winner = vote(counted)
+    winner = pick_by_vote(counted)
     return winner is not None and bool(counted[winner].correct)

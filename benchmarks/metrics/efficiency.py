@@ -19,7 +19,7 @@ Clock: TypeAlias = Literal["steps", "cpu"]
 Average: TypeAlias = Literal["median", "mean"]
 """How the ratios of the turns become one: their median, or the mean after outliers are dropped."""
 
-REPEATS = 100
+CPU_REPEATS = 100
 """How often gold and prediction take turns under the clock ``cpu``, as in BIRD's evaluators."""
 
 _RESOLUTION = time.get_clock_info("thread_time").resolution
@@ -30,7 +30,7 @@ def ves(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
 ) -> list[float | None]:
@@ -51,15 +51,15 @@ def ves(
     Raises:
         MetricError: As `speedups`.
     """
-    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
-    return [ves_of(speedup) for speedup in found]
+    found = measure_speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return [ves_from_speedup(speedup) for speedup in found]
 
 
 def r_ves(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
 ) -> list[float | None]:
@@ -68,11 +68,11 @@ def r_ves(
     100 times the square root of a reward in five steps, so that a query far faster than gold cannot
     make up for others. Parameters and result are those of `ves`.
     """
-    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
-    return [r_ves_of(speedup) for speedup in found]
+    found = measure_speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return [r_ves_from_speedup(speedup) for speedup in found]
 
 
-def ves_of(speedup: float | None) -> float | None:
+def ves_from_speedup(speedup: float | None) -> float | None:
     """One item's VES from its speed-up.
 
     Example:
@@ -82,7 +82,7 @@ def ves_of(speedup: float | None) -> float | None:
     return None if speedup is None else 100 * sqrt(speedup)
 
 
-def r_ves_of(speedup: float | None) -> float | None:
+def r_ves_from_speedup(speedup: float | None) -> float | None:
     """One item's R-VES from its speed-up, by the steps of bird-bench/mini_dev 4d970a9.
 
     The reward is 1.25 from a speed-up of 2, 1 from 1, 0.75 from 0.5, 0.5 from 0.25, 0.25 above 0, and
@@ -97,11 +97,11 @@ def r_ves_of(speedup: float | None) -> float | None:
     return 100 * sqrt(next((reward for least, reward in _STEPS if speedup >= least), 0.25))
 
 
-def speedups(
+def measure_speedups(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
     progress: Callable[[int], None] | None = None,

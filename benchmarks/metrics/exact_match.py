@@ -18,7 +18,7 @@ Parts: TypeAlias = tuple[object, ...]
 """What is compared of a query: equal where the queries match."""
 
 
-def exact_match(prediction: str, gold: str, names: Names) -> bool | None:
+def is_exact_match(prediction: str, gold: str, names: Names) -> bool | None:
     """Whether a prediction matches the gold query.
 
     Both are parsed by Spider's grammar. Compared are the items of SELECT and the conditions of WHERE

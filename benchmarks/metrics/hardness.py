@@ -16,13 +16,13 @@ LEVELS = ("easy", "medium", "hard", "extra")
 _EASIEST_FIRST = (*LEVELS, "simple", "moderate", "challenging", "complex", "highly complex")
 
 
-def easiest_first(levels: Iterable[str]) -> list[str]:
+def sort_easiest_first(levels: Iterable[str]) -> list[str]:
     """Difficulties of Spider, BIRD and SynSQL from the easiest on; others after them, in their order."""
     order = {level: place for place, level in enumerate(_EASIEST_FIRST)}
     return sorted(levels, key=lambda level: order.get(level, len(order)))
 
 
-def hardness(query: Query) -> str:
+def classify_hardness(query: Query) -> str:
     """The class of a query: ``easy``, ``medium``, ``hard`` or ``extra``.
 
     Args:

@@ -34,7 +34,9 @@ class Interval:
     high: float
 
 
-def interval(values: Sequence[float | None], *, resamples: int = RESAMPLES, seed: int = 0) -> Interval | None:
+def bootstrap_interval(
+    values: Sequence[float | None], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
     """The mean of a metric and its 95 % bootstrap interval.
 
     The percentile bootstrap of Efron (1979): as many items as there are, drawn from them with

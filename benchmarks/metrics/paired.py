@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.metrics.intervals import RESAMPLES, Interval, interval
+from benchmarks.metrics.intervals import RESAMPLES, Interval, bootstrap_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def mcnemar(first: Sequence[bool | None], second: Sequence[bool | None]) -> McNe
     return McNemar(len(both), gained, lost, min(1.0, 2 * _ways(flips, min(gained, lost)) / 2**flips))
 
 
-def difference(
+def bootstrap_difference(
     first: Sequence[float | None],
     second: Sequence[float | None],
     *,
@@ -78,7 +78,7 @@ def difference(
     changes = [
         None if a is None or b is None else float(b) - float(a) for a, b in zip(first, second, strict=True)
     ]
-    return interval(changes, resamples=resamples, seed=seed)
+    return bootstrap_interval(changes, resamples=resamples, seed=seed)
 
 
 def _ways(n: int, most: int) -> int:

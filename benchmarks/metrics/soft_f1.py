@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sql_env.types import Row, Score
 
 
-def soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
+def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     """The F1 of two tables by the rules of BIRD's mini-dev (bird-bench/mini_dev 4d970a9).
 
     Each table loses its repeated rows, the first of each staying where it is. Rows are then paired by
@@ -43,9 +43,9 @@ def soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     return 2 * found / (2 * found + foreign + missing)
 
 
-def soft_f1_of(score: Score) -> float | None:
+def score_soft_f1(score: Score) -> float | None:
     """The soft F1 of a prediction: 0 where it did not run, None where the sample is masked."""
     if score.masked:
         return None
     result = score.rollout.result
-    return soft_f1(result.rows, score.rollout.gold.rows) if result is not None and result.ok else 0.0
+    return compute_soft_f1(result.rows, score.rollout.gold.rows) if result is not None and result.ok else 0.0

@@ -17,7 +17,7 @@ from sql_env.scoring.scorer import Scorer
 from sql_env.types import Score, Task
 
 
-def suite(task: Task, folder: str) -> tuple[Task, ...]:
+def find_suite(task: Task, folder: str) -> tuple[Task, ...]:
     """The task on each database of its suite, the one that is called as its db_id first.
 
     Args:
@@ -37,7 +37,9 @@ def suite(task: Task, folder: str) -> tuple[Task, ...]:
     return tuple(replace(task, database=str(file)) for file in files)
 
 
-def score(scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str) -> list[Score]:
+def score_on_suites(
+    scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str
+) -> list[Score]:
     """What `sql_env.Scorer.score` does, with each completion judged on the whole suite of its task.
 
     Args:
@@ -56,14 +58,14 @@ def score(scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], fol
     """
     if len(completions) != len(tasks):
         raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
-    suites = {task: suite(task, folder) for task in dict.fromkeys(tasks)}
+    suites = {task: find_suite(task, folder) for task in dict.fromkeys(tasks)}
     variants = [suites[task] for task in tasks]
     repeated = [text for text, those in zip(completions, variants, strict=True) for _ in those]
     scores = iter(scorer.score(repeated, list(chain.from_iterable(variants))))
-    return [combine([next(scores) for _ in those]) for those in variants]
+    return [combine_scores([next(scores) for _ in those]) for those in variants]
 
 
-def combine(scores: Sequence[Score]) -> Score:
+def combine_scores(scores: Sequence[Score]) -> Score:
     """What the scores of one completion on several databases say together.
 
     Masked if one is, so that a gold query that fails anywhere keeps its task out of every average;

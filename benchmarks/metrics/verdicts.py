@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.loading.predictions import indices
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.intervals import Interval, bootstrap_interval
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, ExecutionResult, Rollout, Task
 
-CHUNK = 128
+TASKS_PER_BATCH = 128
 """Tasks that are judged between two movements of a progress bar."""
 
 _RUBRIC = {"rewards": ["result"], "response_format": "sql"}
@@ -46,7 +46,7 @@ class Verdicts:
         return tuple(name for name, correct in self.correct.items() if correct is verdict)
 
 
-def under_all(
+def judge_under_all(
     benchmark: Benchmark,
     predictions: Sequence[str],
     *,
@@ -83,8 +83,8 @@ def under_all(
     if len(predictions) != len(places):
         raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
     with Scorer(_RUBRIC, limits=limits, workers=workers, rows=True) as scorer:
-        for start in range(0, len(places), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(places), TASKS_PER_BATCH):
+            part = slice(start, start + TASKS_PER_BATCH)
             tasks = [replace(task, comparison=name) for name in semantics for task in benchmark.tasks[part]]
             judged = iter(scorer.rollouts([*predictions[part]] * len(semantics), tasks))
             rollouts = {name: [next(judged) for _ in places[part]] for name in semantics}
@@ -103,13 +103,15 @@ def under_all(
     return found
 
 
-def accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
+def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
     """Execution accuracy under each semantics, 0 to 1, with its 95 % bootstrap interval."""
     names = found[0].correct if found else ()
-    return {name: interval([verdicts.correct[name] for verdicts in found]) for name in names}
+    return {name: bootstrap_interval([verdicts.correct[name] for verdicts in found]) for name in names}
 
 
-def tables(verdicts: Verdicts) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
+def group_results(
+    verdicts: Verdicts,
+) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
     """What was compared for an item that flips: the names of semantics, the prediction's result, gold's.
 
     Semantics share a pair of results unless they run other SQL, as Spider's do, which delete DISTINCT.

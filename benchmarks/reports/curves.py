@@ -13,7 +13,7 @@ Curve: TypeAlias = list[tuple[int, float]]
 """(step, value), by step."""
 
 
-def curves(items: Iterable[Item]) -> dict[str, dict[str, Curve]]:
+def make_curves(items: Iterable[Item]) -> dict[str, dict[str, Curve]]:
     """Means over the rollouts of each step, by chart and by name.
 
     ``reward`` has the total and each component, over the rollouts to which it applies. ``answers`` has
@@ -37,7 +37,7 @@ def curves(items: Iterable[Item]) -> dict[str, dict[str, Curve]]:
         },
         "answers": {
             "correct": _means(counted, lambda item: item.correct),
-            "groups without variance": _points(counted, no_variance),
+            "groups without variance": _points(counted, compute_zero_variance_share),
             "masked": _means(everyone, lambda item: bool(item.masked)),
         },
         "how queries end": {status: _means(counted, partial(_ended, status=status)) for status in statuses},
@@ -45,7 +45,7 @@ def curves(items: Iterable[Item]) -> dict[str, dict[str, Curve]]:
     }
 
 
-def no_variance(items: Sequence[Item]) -> float | None:
+def compute_zero_variance_share(items: Sequence[Item]) -> float | None:
     """The share of groups, 0 to 1, whose rollouts were all paid the same; None where there is no group.
 
     Args:

@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from benchmarks.records.item import Cell, Item, Shown
-from benchmarks.reports.features import parse
-from benchmarks.reports.query_parts import PARTS, listed, named_apart, normal
+from benchmarks.reports.query_features import parse_query
+from benchmarks.reports.query_parts import PARTS, list_columns, normalise, normalise_with_tables
 
 CLASSES = {
     "format": "There is no SQL: the completion does not follow its response format.",
@@ -39,7 +39,7 @@ _ENDED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
+class ErrorClasses:
     """What is wrong with an answer.
 
     Attributes:
@@ -52,7 +52,7 @@ class Errors:
     all: tuple[str, ...]
 
 
-def errors(item: Item) -> Errors:
+def classify_errors(item: Item) -> ErrorClasses:
     """Classify a wrong answer by the rules that `CLASSES` states; `docs/reports` says more.
 
     Args:
@@ -64,13 +64,13 @@ def errors(item: Item) -> Errors:
         Errors(primary='column', all=('column',))
     """
     if item.correct is not False:
-        return Errors("", ())
+        return ErrorClasses("", ())
     rows = _rows(item.result, item.gold_result)
     found = {_ENDED[item.status]} if item.status in _ENDED else rows
     found = found | _queries(item.sql or "", item.gold_sql, item.dialect)
     ordered = tuple(name for name in CLASSES if name in found) or ("other",)
     told_apart = next((name for name in ("order", "duplicates") if name in rows), "")
-    return Errors(told_apart or ordered[0], ordered)
+    return ErrorClasses(told_apart or ordered[0], ordered)
 
 
 def _rows(ours: Shown | None, gold: Shown | None) -> set[str]:
@@ -100,12 +100,12 @@ def _queries(ours: str, gold: str, dialect: str) -> set[str]:
     Columns are compared by their names, and only where nothing differs by their tables too, and by
     their order: ``T1.id`` and ``T2.id`` are often the same by the join.
     """
-    trees = parse(ours, dialect), parse(gold, dialect)
+    trees = parse_query(ours, dialect), parse_query(gold, dialect)
     if trees[0] is None or trees[1] is None:
         return set()
-    left, right = normal(trees[0]), normal(trees[1])
+    left, right = normalise(trees[0]), normalise(trees[1])
     if found := {name for name, part in PARTS.items() if part(left) != part(right)}:
         return found
-    left, right = named_apart(trees[0]), named_apart(trees[1])
+    left, right = normalise_with_tables(trees[0]), normalise_with_tables(trees[1])
     found = {name for name, part in PARTS.items() if part(left) != part(right)}
-    return found or ({"column"} if listed(left) != listed(right) else set())
+    return found or ({"column"} if list_columns(left) != list_columns(right) else set())

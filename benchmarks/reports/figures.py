@@ -14,7 +14,7 @@ from sql_env.errors import DataError
 if TYPE_CHECKING:
     from benchmarks.reports.curves import Curve
     from benchmarks.reports.html.overview import Bar, Block
-    from benchmarks.reports.recorded import Recorded
+    from benchmarks.reports.recorded_run import RecordedRun
 
 _WITHOUT_DATE: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
@@ -30,22 +30,22 @@ def plot(
     out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.")] = Path("figure.svg"),
 ) -> None:
     """Draw accuracy by difficulty, pass@k and vote@k, and the curves of training runs."""
-    from benchmarks.reports.recorded import read_runs
+    from benchmarks.reports.recorded_run import read_runs
 
     if out.suffix.lower() not in FORMATS:
         raise DataError(f"{str(out)!r} must end in one of {', '.join(FORMATS)}")
     if find_spec("matplotlib") is None:
         raise DataError("matplotlib is missing: pip install 'sql-env[bench]'")
-    save(read_runs(runs), out)
+    save_figure(read_runs(runs), out)
     typer.echo(str(out))
 
 
-def save(runs: Sequence[Recorded], path: Path) -> None:
+def save_figure(runs: Sequence[RecordedRun], path: Path) -> None:
     """Draw runs into a file; the same runs give the same file.
 
     A panel for each that there is something for: execution accuracy by difficulty, with 95 % bootstrap
     intervals; pass@k and vote@k over k, for evaluations with several candidates; each chart of
-    `benchmarks.reports.curves.curves`, for training runs.
+    `benchmarks.reports.curves.make_curves`, for training runs.
 
     Raises:
         DataError: There is nothing to draw, or the file cannot be written.
@@ -53,7 +53,7 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    drawn = panels(runs)
+    drawn = make_panels(runs)
     if not drawn:
         raise DataError("there is nothing to draw: no item of these runs counts")
     columns = min(2, len(drawn))
@@ -74,22 +74,22 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
             raise DataError(f"cannot write the figure to {str(path)!r}: {error}") from None
 
 
-def panels(runs: Sequence[Recorded]) -> list[tuple[str, Any]]:
+def make_panels(runs: Sequence[RecordedRun]) -> list[tuple[str, Any]]:
     """What is drawn: a title for each panel, and what draws it on matplotlib's axes."""
-    from benchmarks.reports.curves import curves
-    from benchmarks.reports.html.overview import by_difficulty, headline
+    from benchmarks.reports.curves import make_curves
+    from benchmarks.reports.html.overview import group_by_difficulty, make_headline
 
     evaluations = [run for run in runs if not run.training]
     found: list[tuple[str, Any]] = []
-    levels = by_difficulty(evaluations)
+    levels = group_by_difficulty(evaluations)
     if any(row.bars for row in levels.rows):
         found.append(
             ("Execution accuracy by difficulty (items)", lambda axes: _bars(axes, levels, evaluations))
         )
-    sizes = over_k(headline(evaluations))
+    sizes = group_by_k(make_headline(evaluations))
     if sizes:
         found.append(("Several candidates", lambda axes: _sizes(axes, sizes, evaluations)))
-    trained = [(run, curves(run.items)) for run in runs if run.training]
+    trained = [(run, make_curves(run.items)) for run in runs if run.training]
     for chart in dict.fromkeys(name for _, charts in trained for name in charts):
         lines = {
             f"{run.name}: {name}" if len(trained) > 1 else name: curve
@@ -101,7 +101,7 @@ def panels(runs: Sequence[Recorded]) -> list[tuple[str, Any]]:
     return found
 
 
-def over_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
+def group_by_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
     """The figures that are called ``<name>@<k>``: by name and run, for each k."""
     found: dict[tuple[str, int], dict[int, Bar]] = {}
     for row in block.rows:
@@ -112,7 +112,7 @@ def over_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
     return found
 
 
-def _bars(axes: Any, block: Block, runs: Sequence[Recorded]) -> None:
+def _bars(axes: Any, block: Block, runs: Sequence[RecordedRun]) -> None:
     labels = [f"{row.label}\n({max((bar.value.n for bar in row.bars), default=0)})" for row in block.rows]
     width = 0.8 / len(runs)
     for number, run in enumerate(runs):
@@ -130,7 +130,7 @@ def _bars(axes: Any, block: Block, runs: Sequence[Recorded]) -> None:
     _legend(axes)
 
 
-def _sizes(axes: Any, found: dict[tuple[str, int], dict[int, Bar]], runs: Sequence[Recorded]) -> None:
+def _sizes(axes: Any, found: dict[tuple[str, int], dict[int, Bar]], runs: Sequence[RecordedRun]) -> None:
     for (name, number), bars in found.items():
         label = _label(f"{runs[number].name}: {name}" if len(runs) > 1 else name)
         ordered = [bars[k] for k in sorted(bars)]

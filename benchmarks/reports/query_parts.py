@@ -13,12 +13,12 @@ _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.IL
 Part: TypeAlias = Callable[[exp.Expr], object]
 
 
-def normal(tree: exp.Expr) -> exp.Expr:
+def normalise(tree: exp.Expr) -> exp.Expr:
     """A copy that does not depend on aliases, case, quotes and layout: columns have only names."""
     return _normal(tree, {})
 
 
-def named_apart(tree: exp.Expr) -> exp.Expr:
+def normalise_with_tables(tree: exp.Expr) -> exp.Expr:
     """As `normal`, but a column keeps its table, where the query says or leaves no doubt which it is."""
     tables = {t.alias_or_name.lower(): t.name.lower() for t in tree.find_all(exp.Table)}
     if len(tables) == 1:
@@ -49,7 +49,7 @@ def _is_text(column: exp.Column) -> bool:
     return quoted and isinstance(column.parent, _COMPARED) and column.arg_key != "this"
 
 
-def listed(tree: exp.Expr) -> list[str]:
+def list_columns(tree: exp.Expr) -> list[str]:
     """The outermost SELECT list, in its order; of a set operation those of all its arms."""
     return [column.unalias().sql() for arm in _arms(tree) for column in arm.selects]
 
@@ -141,5 +141,5 @@ PARTS: dict[str, Part] = {
 }
 """What two queries are compared by: for each class of errors, that part of a query.
 
-Each takes what `normal` or `named_apart` made.
+Each takes what `normal` or `normalise_with_tables` made.
 """

@@ -19,18 +19,18 @@ class Aggregate(NamedTuple):
         return f"{self.function}({column})"
 
 
-def labels(columns: Iterable[Column]) -> str:
+def join_labels(columns: Iterable[Column]) -> str:
     """``name, city and weight``."""
     *others, last = (c.label for c in columns)
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def a(noun: str) -> str:
+def with_article(noun: str) -> str:
     """The noun with its article."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
+def draw_aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
     """An aggregate that makes sense for the column."""
     words = {"MAX": column.scale.most, "MIN": column.scale.least, "AVG": "average", "SUM": "total"}
     if column.scale is TIME:
@@ -41,7 +41,7 @@ def aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
     return Aggregate(function, words[function])
 
 
-def extreme(s: Sampler, column: Column) -> tuple[bool, str]:
+def draw_extreme(s: Sampler, column: Column) -> tuple[bool, str]:
     """Whether to sort in descending order, and the superlative for it."""
     descending = s.pick((True, False))
     return descending, column.scale.most if descending else column.scale.least

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from benchmarks.demo.queries.english import a
+from benchmarks.demo.queries.english import with_article
 from benchmarks.demo.queries.query import Condition
 from benchmarks.demo.queries.sampler import Sampler, Unfit
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Kind, Table
@@ -59,18 +59,20 @@ class Predicate:
 Test: TypeAlias = Callable[[Sampler, Table], Predicate]
 
 
-def literal(value: object) -> str:
+def format_literal(value: object) -> str:
     """A value in SQL."""
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
 def equal(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.CATEGORY)
-    return equal_to(s, column, s.value(table, column))
+    return make_equal(s, column, s.value(table, column))
 
 
-def equal_to(s: Sampler, column: Column, value: object) -> Predicate:
-    return Predicate(column, f"{{}} = {literal(value)}", f"is {value}", fluent(s, column, str(value)))
+def make_equal(s: Sampler, column: Column, value: object) -> Predicate:
+    return Predicate(
+        column, f"{{}} = {format_literal(value)}", f"is {value}", draw_row_phrase(s, column, str(value))
+    )
 
 
 def flagged(s: Sampler, table: Table) -> Predicate:
@@ -84,15 +86,17 @@ def compare(s: Sampler, table: Table) -> Predicate:
     sign, words = s.pick(tuple(zip((">", "<", ">=", "<="), column.scale[:4], strict=True)))
     value = s.value(table, column)
     says = f"{words} {value}"
-    return Predicate(column, f"{{}} {sign} {literal(value)}", f"is {says}", fluent(s, column, says))
+    return Predicate(
+        column, f"{{}} {sign} {format_literal(value)}", f"is {says}", draw_row_phrase(s, column, says)
+    )
 
 
 def between(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, *ORDERED)
     low, high = s.span(table, column)
     says = f"between {low} and {high}"
-    test = f"{{}} BETWEEN {literal(low)} AND {literal(high)}"
-    return Predicate(column, test, f"is {says}", fluent(s, column, says))
+    test = f"{{}} BETWEEN {format_literal(low)} AND {format_literal(high)}"
+    return Predicate(column, test, f"is {says}", draw_row_phrase(s, column, says))
 
 
 def member(s: Sampler, table: Table) -> Predicate:
@@ -100,18 +104,21 @@ def member(s: Sampler, table: Table) -> Predicate:
     values = s.some(sorted(set(map(str, s.values(table, column)))), s.pick((2, 3)))
     says = ", ".join(values[:-1]) + f" or {values[-1]}"
     return Predicate(
-        column, f"{{}} IN ({', '.join(map(literal, values))})", f"is {says}", fluent(s, column, says)
+        column,
+        f"{{}} IN ({', '.join(map(format_literal, values))})",
+        f"is {says}",
+        draw_row_phrase(s, column, says),
     )
 
 
-def fluent(s: Sampler, column: Column, says: str) -> str:
+def draw_row_phrase(s: Sampler, column: Column, says: str) -> str:
     """The row's own verb phrase, every other time; else none, and the column is named."""
     if s.rng.random() < 0.5:
         return ""
     if column.verb:
         return f"{column.verb} {says}"
     of = "of " if says.startswith("at ") else ""
-    return f"has {a(column.label)} {of}{says}" if column.kind in MEASURES else ""
+    return f"has {with_article(column.label)} {of}{says}" if column.kind in MEASURES else ""
 
 
 def like(s: Sampler, table: Table) -> Predicate:
@@ -124,7 +131,7 @@ def like(s: Sampler, table: Table) -> Predicate:
     )
     if not piece.isalpha():
         raise Unfit(f"{piece!r} is no word")
-    return Predicate(column, f"{{}} LIKE {literal(pattern)}", f'{verb} "{piece}"')
+    return Predicate(column, f"{{}} LIKE {format_literal(pattern)}", f'{verb} "{piece}"')
 
 
 def null(s: Sampler, table: Table) -> Predicate:
@@ -136,7 +143,7 @@ def null(s: Sampler, table: Table) -> Predicate:
 def year(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[:4]
-    clause = fluent(s, column, f"in {value}")
+    clause = draw_row_phrase(s, column, f"in {value}")
     return Predicate(column, f"strftime('%Y', {{}}) = '{value}'", f"falls in {value}", clause)
 
 
@@ -144,7 +151,7 @@ def month(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[5:7]
     spoken = MONTHS[int(value) - 1]
-    clause = fluent(s, column, f"in {spoken}")
+    clause = draw_row_phrase(s, column, f"in {spoken}")
     evidence = f"{spoken} is month '{value}' of strftime('%m')."
     return Predicate(column, f"strftime('%m', {{}}) = '{value}'", f"falls in {spoken}", clause, evidence)
 
@@ -158,7 +165,7 @@ def dated(s: Sampler, table: Table) -> Predicate:
 COMMON: tuple[Test, ...] = (equal, equal, compare, compare, compare, flagged, year, between)
 
 
-def common(s: Sampler, table: Table) -> Predicate:
+def draw_common(s: Sampler, table: Table) -> Predicate:
     """A predicate of a frequent kind."""
     for test in s.some(COMMON, len(COMMON)):
         try:

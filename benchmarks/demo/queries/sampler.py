@@ -11,7 +11,7 @@ from benchmarks.demo.tables.table import MEASURES, TIME, Column, Domain, Kind, L
 
 T = TypeVar("T")
 
-SHOWN = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
+SHOWN_KINDS = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
 """Columns that a question asks for."""
 
 
@@ -66,7 +66,7 @@ class Sampler:
 
     def shown(self, table: Table, n: int = 1, but: Sequence[Column] = ()) -> list[Column]:
         """``n`` columns to ask for, in the table's order; the title is among them more often than not."""
-        columns = [c for c in table.of(*SHOWN) if c not in but] or [
+        columns = [c for c in table.of(*SHOWN_KINDS) if c not in but] or [
             c for c in table.of(Kind.KEY) if c not in but
         ]
         chosen = self.some(columns, n)

@@ -36,7 +36,7 @@ class Sketch:
 Shape: TypeAlias = Callable[[Sampler], Sketch]
 
 
-def sketch(
+def make_sketch(
     select: Select,
     *questions: str,
     first: str = "",
@@ -56,9 +56,11 @@ def sketch(
     )
 
 
-def nested(outer: Callable[[Select], Select], inner: Select, *questions: str, first: str) -> Sketch:
+def make_nested_sketch(
+    outer: Callable[[Select], Select], inner: Select, *questions: str, first: str
+) -> Sketch:
     """The sketch of a select around another, every clause of which must matter too."""
-    return sketch(
+    return make_sketch(
         outer(inner),
         *questions,
         first=first,

@@ -32,45 +32,47 @@ class Filter:
     by: str = ""
 
 
-def maybe(s: Sampler, table: Table, chance: float, but: Sequence[Column] = (), owner: str = "") -> Filter:
+def draw_filter(
+    s: Sampler, table: Table, chance: float, but: Sequence[Column] = (), owner: str = ""
+) -> Filter:
     """With this chance a filter on a column other than ``but``, qualified by ``owner``."""
     if s.rng.random() >= chance:
         return Filter()
-    p = predicates.common(s, table)
+    p = predicates.draw_common(s, table)
     if p.column in but:
         return Filter()
     condition = p.on(owner)
     return Filter((condition,), f" {p.phrase()}", " and", f" by {condition.about}")
 
 
-def two(s: Sampler, table: Table) -> tuple[Predicate, Predicate]:
+def draw_two_predicates(s: Sampler, table: Table) -> tuple[Predicate, Predicate]:
     """Two predicates on different columns, in the order in which they read well."""
-    p, q = predicates.common(s, table), predicates.common(s, table)
+    p, q = predicates.draw_common(s, table), predicates.draw_common(s, table)
     if p.column is q.column:
         raise Unfit("twice the same column")
     return (q, p) if q.clause and not p.clause else (p, q)
 
 
-def names(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
+def column_names(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
     """The columns in SQL, qualified where the table is given."""
-    return tuple(qualified(table, c) if table else c.name for c in columns)
+    return tuple(qualify(table, c) if table else c.name for c in columns)
 
 
-def qualified(table: Table, column: Column | None = None) -> str:
+def qualify(table: Table, column: Column | None = None) -> str:
     """A column with its table, the key unless said otherwise."""
     return f"{table.name}.{column.name if column else table.key[0]}"
 
 
-def up(link: Link) -> Join:
+def join_parent(link: Link) -> Join:
     """The join from a child to its parent."""
     return Join(link.parent.name, link.on)
 
 
-def down(link: Link, how: str = "JOIN") -> Join:
+def join_children(link: Link, how: str = "JOIN") -> Join:
     """The join from a parent to its children."""
     return Join(link.child.name, link.on, how)
 
 
-def known(column: Column) -> tuple[Condition, ...]:
+def require_known(column: Column) -> tuple[Condition, ...]:
     """That a column is not NULL, where it may be."""
     return (Condition(f"{column.name} IS NOT NULL", f"known {column.name}"),) if column.nulls else ()

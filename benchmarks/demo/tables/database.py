@@ -21,11 +21,11 @@ Rows: TypeAlias = dict[str, list[Row]]
 Source: TypeAlias = Callable[[Row], Cell]
 """Draws a cell; it sees the cells to its left."""
 
-CHILDLESS = 0.15
+CHILDLESS_SHARE = 0.15
 """The share of rows that nothing refers to, so that anti-joins find something."""
 
 
-def rows(domain: Domain, rng: random.Random) -> Rows:
+def draw_rows(domain: Domain, rng: random.Random) -> Rows:
     """Draw the rows of every table."""
     drawn: Rows = {}
     for table in domain.tables:
@@ -33,12 +33,12 @@ def rows(domain: Domain, rng: random.Random) -> Rows:
     return drawn
 
 
-def write(path: Path, domain: Domain, data: Rows) -> None:
+def write_database(path: Path, domain: Domain, data: Rows) -> None:
     """Write the database file; the same rows make the same bytes."""
     with closing(sqlite3.connect(path)) as connection:
         # Whoever reads the file waits until it is whole, so nothing need survive a crash.
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
-        connection.executescript(";".join(ddl(table, domain) for table in domain.tables))
+        connection.executescript(";".join(make_ddl(table, domain) for table in domain.tables))
         for table in domain.tables:
             marks = ", ".join("?" * len(table.columns))
             cells = (tuple(row.values()) for row in data[table.name])
@@ -46,18 +46,18 @@ def write(path: Path, domain: Domain, data: Rows) -> None:
         connection.commit()
 
 
-def ddl(table: Table, domain: Domain) -> str:
+def make_ddl(table: Table, domain: Domain) -> str:
     """The CREATE TABLE statement."""
-    lines = [f"{c.name} {sql_type(c, domain)}{_constraint(c, table)}" for c in table.columns]
+    lines = [f"{c.name} {find_sql_type(c, domain)}{_constraint(c, table)}" for c in table.columns]
     if len(table.key) > 1:
         lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
     return f"CREATE TABLE {table.name} (\n  " + ",\n  ".join(lines) + "\n)"
 
 
-def sql_type(column: Column, domain: Domain) -> str:
+def find_sql_type(column: Column, domain: Domain) -> str:
     """The declared type; a reference has the type of the key that it points to."""
     if column.target:
-        return next(sql_type(t.columns[0], domain) for t in domain.tables if t.name == column.target)
+        return next(find_sql_type(t.columns[0], domain) for t in domain.tables if t.name == column.target)
     if column.kind is Kind.REAL:
         return "REAL"
     return "TEXT" if isinstance(next(iter(column.values), 0), str) else "INTEGER"
@@ -125,7 +125,7 @@ def _ref(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Sourc
         return _senior(table, rng)
     parents = drawn[column.target]
     keys = [next(iter(parent.values())) for parent in parents]
-    weights = [0.0 if rng.random() < CHILDLESS else 0.3 + rng.expovariate(1) for _ in keys]
+    weights = [0.0 if rng.random() < CHILDLESS_SHARE else 0.3 + rng.expovariate(1) for _ in keys]
     twins = [c.name for c in table.of(Kind.REF) if c.target == column.target and c is not column]
 
     def draw(row: Row) -> Cell:

@@ -56,13 +56,13 @@ class Catalog:
         for folder in Path(task.database).parents[2:3]:
             for path in filter(Path.is_file, (folder / name for name in _FILES)):
                 if path not in self._files:
-                    self._files[path] = read(path)
+                    self._files[path] = read_tables_json(path)
                 if task.db_id in self._files[path]:
                     return self._files[path][task.db_id]
-        return of_database(task.database, task.dialect)
+        return read_database(task.database, task.dialect)
 
 
-def read(path: Path) -> dict[str, Names]:
+def read_tables_json(path: Path) -> dict[str, Names]:
     """The names of each database in a file in the format of Spider's ``tables.json``.
 
     Raises:
@@ -81,7 +81,7 @@ def read(path: Path) -> dict[str, Names]:
         ) from None
 
 
-def of_database(database: str, dialect: str = "sqlite") -> Names:
+def read_database(database: str, dialect: str = "sqlite") -> Names:
     """The names of a database, from its own schema.
 
     Raises:

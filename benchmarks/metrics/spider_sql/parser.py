@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.metrics.spider_sql.cursor import Cursor, OutsideError
 from benchmarks.metrics.spider_sql.names import Names
 from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term, Value
-from benchmarks.metrics.spider_sql.words import words
+from benchmarks.metrics.spider_sql.words import split_words
 
 MAX_DEPTH = 64
 """Queries inside each other, or after each other's set operation. Spider's own have three."""
@@ -36,7 +36,7 @@ def parse(sql: str, names: Names) -> Query | None:
         The query; None where the text is outside the grammar. It may still be good SQL.
     """
     try:
-        return _query(Cursor(words(sql), names))
+        return _query(Cursor(split_words(sql), names))
     except OutsideError:
         return None
 

@@ -17,7 +17,7 @@ _APART = re.compile(
 )
 
 
-def words(sql: str) -> list[str]:
+def split_words(sql: str) -> list[str]:
     """The words of a query in lower case; a string is one word, in double quotes, in its own case.
 
     Either quote opens and closes a string, and a quote cannot be written inside one. Where a quote

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.diagnostics.checks.table import bar
+from benchmarks.diagnostics.terminal import progress_bar
 from sql_env.errors import DataError, SQLEnvError
 from sql_env.plugins import suggest
 
@@ -48,7 +48,7 @@ def flow_command(
             raise DataError(f"no job is called {job!r}.{suggest(job, list(JOBS))}")
         generated, found = Generated(tasks, databases, seed), list[Flow]()
         for count in workers:
-            with bar(f"{job}, {count} workers", tasks) as advance:
+            with progress_bar(f"{job}, {count} workers", tasks) as advance:
                 found.append(flow(job, generated, count, backend, advance))
     table = Table("job", "backend", "workers", "tasks", "s", "tasks/s", "CPU-ms", "MB", "+MB")
     for one in found:

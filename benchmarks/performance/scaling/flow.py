@@ -9,7 +9,7 @@ from statistics import median
 
 import psutil
 
-from benchmarks.diagnostics.checks.health import health
+from benchmarks.diagnostics.checks.checker import check_tasks
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.performance.scaling.generated import Generated
 from benchmarks.performance.throughput.clock import clocked
@@ -119,7 +119,7 @@ def _check(
 ) -> Mapping[str, int]:
     """Check the gold of each task. The tasks are held, as those of a benchmark are that is loaded."""
     tasks = list(generated)
-    return health(tasks, workers=workers, backend=backend, progress=advance).counts
+    return check_tasks(tasks, workers=workers, backend=backend, progress=advance).counts
 
 
 JOBS = {"score": _score, "check": _check}

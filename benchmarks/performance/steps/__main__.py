@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.diagnostics.checks.table import bar
+from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.loading.parameters import parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.steps.figure import save
@@ -60,12 +60,12 @@ def main(
         drawn: list[tuple[Task, Sequence[str]]] = []
         for name, files in grouped(what):
             benchmark = load_benchmark(*split_of(name), **parameters(param))
-            with bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
+            with progress_bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
                 golds[name], answers[name] = spent(benchmark, files, progress=advance)
             texts = [read_predictions(file, benchmark) for file in files]
             drawn += zip(benchmark.tasks, zip(*texts, strict=True), strict=False)
         steps = {gold.task_id: gold.steps for some in golds.values() for gold in some}
-        with bar("hostile mix", size) as advance:
+        with progress_bar("hostile mix", size) as advance:
             loads = mix(drawn, steps, size=size, seed=seed, progress=advance)
         found = study(golds, answers, loads, cap, margin)
         if out is not None:

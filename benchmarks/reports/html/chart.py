@@ -11,7 +11,7 @@ from benchmarks.reports.curves import Curve
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 24
 TICKS = 4
-POINTS = 400
+MAX_POINTS = 400
 """Points of a curve that are drawn at most: means of neighbours, where there are more steps."""
 
 
@@ -41,14 +41,14 @@ class Chart:
     up: list[tuple[float, str]]
 
 
-def chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
+def draw_chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
     """Draw curves by name; None where none of them has a point."""
-    curves = {name: thinned(curve) for name, curve in curves.items() if curve}
+    curves = {name: thin_curve(curve) for name, curve in curves.items() if curve}
     if not curves:
         return None
     steps = [step for curve in curves.values() for step, _ in curve]
     values = [value for curve in curves.values() for _, value in curve]
-    rows, columns = ticks(min(values), max(values)), ticks(min(steps), max(steps))
+    rows, columns = place_ticks(min(values), max(values)), place_ticks(min(steps), max(steps))
     low, high = min(*rows, *values), max(*rows, *values)
 
     def x(step: float) -> float:
@@ -69,14 +69,14 @@ def chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
     )
 
 
-def thinned(curve: Curve) -> Curve:
-    """A curve of at most `POINTS` points: each the mean of its neighbours, at the last one's step."""
-    size = math.ceil(len(curve) / POINTS)
+def thin_curve(curve: Curve) -> Curve:
+    """A curve of at most `MAX_POINTS` points: each the mean of its neighbours, at the last one's step."""
+    size = math.ceil(len(curve) / MAX_POINTS)
     parts = [curve[i : i + size] for i in range(0, len(curve), size)]
     return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
 
 
-def ticks(low: float, high: float) -> list[float]:
+def place_ticks(low: float, high: float) -> list[float]:
     """Round values about a range, 1, 2 or 5 times a power of ten apart.
 
     Example:

@@ -17,7 +17,7 @@ def report(
 ) -> None:
     """Write a report that people look at: one HTML file that needs no network."""
     from benchmarks.reports.html.page import write_report
-    from benchmarks.reports.recorded import read_runs
+    from benchmarks.reports.recorded_run import read_runs
 
     write_report(read_runs(runs), out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from benchmarks.metrics.accuracy import pass_chances
-from benchmarks.metrics.hardness import easiest_first
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.accuracy import pass_at_k_by_task
+from benchmarks.metrics.hardness import sort_easiest_first
+from benchmarks.metrics.intervals import Interval, bootstrap_interval
 from benchmarks.records.item import Item
-from benchmarks.reports.error_classes import CLASSES, errors
-from benchmarks.reports.features import GROUPS, features
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.error_classes import CLASSES, classify_errors
+from benchmarks.reports.query_features import FEATURE_GROUPS, extract_features
+from benchmarks.reports.recorded_run import RecordedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Block:
     share: bool = True
 
 
-def link(**filters: str | int) -> str:
+def make_link(**filters: str | int) -> str:
     """The address within the page that shows the items which a filter lets through."""
     return "#/items?" + urlencode(filters, errors="replace")
 
 
-def headline(runs: Sequence[Recorded]) -> Block:
+def make_headline(runs: Sequence[RecordedRun]) -> Block:
     """The figures of whole runs that are shares: accuracy, validity, other metrics of the kind."""
     named: dict[str, Callable[[Item], float | None]] = {
         "execution accuracy": lambda item: item.correct,
@@ -84,7 +84,7 @@ def headline(runs: Sequence[Recorded]) -> Block:
     return Block("All items", rows)
 
 
-def unbounded(runs: Sequence[Recorded]) -> Block:
+def make_unbounded(runs: Sequence[RecordedRun]) -> Block:
     """The metrics of whole runs that are no shares, such as R-VES, on a scale of their own."""
     names = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
     rows = [Row(name, list(_bars(runs, partial(_metric, name=name)))) for name in names]
@@ -92,9 +92,9 @@ def unbounded(runs: Sequence[Recorded]) -> Block:
     return _scaled("Other metrics", rows)
 
 
-def by_difficulty(runs: Sequence[Recorded]) -> Block:
+def group_by_difficulty(runs: Sequence[RecordedRun]) -> Block:
     """Execution accuracy by the benchmark's own levels, easiest first as far as they are known."""
-    ordered = easiest_first(dict.fromkeys(item.difficulty for run in runs for item in run.items))
+    ordered = sort_easiest_first(dict.fromkeys(item.difficulty for run in runs for item in run.items))
     rows = [
         Row(
             level or "(none)",
@@ -105,8 +105,8 @@ def by_difficulty(runs: Sequence[Recorded]) -> Block:
     return Block("By difficulty", rows)
 
 
-def by_feature(runs: Sequence[Recorded]) -> list[Block]:
-    """Execution accuracy by what the gold query is built of, a block for each of `GROUPS`."""
+def group_by_feature(runs: Sequence[RecordedRun]) -> list[Block]:
+    """Execution accuracy by what the gold query is built of, a block for each of `FEATURE_GROUPS`."""
     return [
         Block(
             f"By {group} in the gold query",
@@ -116,11 +116,11 @@ def by_feature(runs: Sequence[Recorded]) -> list[Block]:
                 if (row := Row(level, list(_bars(runs, _having(group, level), {group: level})))).bars
             ],
         )
-        for group, levels in GROUPS.items()
+        for group, levels in FEATURE_GROUPS.items()
     ]
 
 
-def rewards(runs: Sequence[Recorded]) -> Block:
+def make_rewards(runs: Sequence[RecordedRun]) -> Block:
     """The mean of each reward before its weight, over the items to which it applies, and of the total."""
     names = dict.fromkeys(name for run in runs for item in run.items for name in item.components)
     rows = [Row(name, list(_bars(runs, partial(_component, name=name)))) for name in names]
@@ -128,7 +128,7 @@ def rewards(runs: Sequence[Recorded]) -> Block:
     return _scaled("Rewards", [row for row in rows if row.bars])
 
 
-def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int, str]]]]:
+def count_error_classes(runs: Sequence[RecordedRun]) -> list[tuple[str, str, list[tuple[int, int, str]]]]:
     """Each class of errors that occurs: its name, its meaning, and for each run two counts and a link.
 
     The counts are of the items of which it is the primary class, and of those to which it applies.
@@ -136,7 +136,7 @@ def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int,
     primary: list[Counter[str]] = []
     applies: list[Counter[str]] = []
     for run in runs:
-        found = [errors(item) for item in run.items]
+        found = [classify_errors(item) for item in run.items]
         primary.append(Counter(each.primary for each in found if each.primary))
         applies.append(Counter(name for each in found for name in each.all))
     return [
@@ -144,7 +144,7 @@ def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int,
             name,
             meaning,
             [
-                (p[name], a[name], link(run=i, **{"class": name}))
+                (p[name], a[name], make_link(run=i, **{"class": name}))
                 for i, (p, a) in enumerate(zip(primary, applies, strict=True))
             ],
         )
@@ -153,7 +153,7 @@ def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int,
     ]
 
 
-def statuses(runs: Sequence[Recorded]) -> Block:
+def make_statuses(runs: Sequence[RecordedRun]) -> Block:
     """The share of items whose query ended in each way; masked ones count nowhere."""
     names = sorted({item.status for run in runs for item in run.items if not item.masked})
     rows = [Row(name, list(_bars(runs, partial(_ended, status=name), {"status": name}))) for name in names]
@@ -172,13 +172,13 @@ def _powers(most: int) -> list[int]:
 
 
 def _bars(
-    runs: Sequence[Recorded],
+    runs: Sequence[RecordedRun],
     value: Callable[[Item], float | None],
     filters: Mapping[str, str] | None = None,
 ) -> Iterable[Bar]:
     for number, run in enumerate(runs):
-        if (found := interval([value(item) for item in run.items])) is not None:
-            yield Bar(number, found, link(run=number, **filters) if filters else "")
+        if (found := bootstrap_interval([value(item) for item in run.items])) is not None:
+            yield Bar(number, found, make_link(run=number, **filters) if filters else "")
 
 
 def _metric(item: Item, name: str) -> float | None:
@@ -190,7 +190,7 @@ def _component(item: Item, name: str) -> float | None:
 
 
 def _passes(item: Item, k: int) -> float | None:
-    return pass_chances([[each.correct for each in item.candidates]], k)[0]
+    return pass_at_k_by_task([[each.correct for each in item.candidates]], k)[0]
 
 
 def _at(item: Item, level: str) -> float | None:
@@ -199,7 +199,7 @@ def _at(item: Item, level: str) -> float | None:
 
 def _having(group: str, level: str) -> Callable[[Item], float | None]:
     def value(item: Item) -> float | None:
-        return item.correct if features(item.gold_sql, item.dialect).get(group) == level else None
+        return item.correct if extract_features(item.gold_sql, item.dialect).get(group) == level else None
 
     return value
 

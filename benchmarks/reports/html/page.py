@@ -14,12 +14,12 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.reports.curves import curves
+from benchmarks.reports.curves import make_curves
 from benchmarks.reports.html import overview
-from benchmarks.reports.html.chart import Chart, chart
-from benchmarks.reports.html.data import details, entries, index, packed
-from benchmarks.reports.html.pairs import pairs
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.html.chart import Chart, draw_chart
+from benchmarks.reports.html.run_pairs import compare_runs
+from benchmarks.reports.html.viewer_data import collect_entries, make_details, make_index, pack
+from benchmarks.reports.recorded_run import RecordedRun
 from sql_env.errors import DataError
 
 SCRIPTS = ("elements.js", "filters.js", "list.js", "detail.js", "page.js")
@@ -30,7 +30,7 @@ _ODD = re.compile(
 )
 
 
-def write_report(runs: Sequence[Recorded], path: Path) -> None:
+def write_report(runs: Sequence[RecordedRun], path: Path) -> None:
     """Write the report of some runs as one file of HTML.
 
     Raises:
@@ -38,24 +38,29 @@ def write_report(runs: Sequence[Recorded], path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(runs), encoding="utf-8")
+        path.write_text(render_page(runs), encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write the report to {str(path)!r}: {error}") from None
 
 
-def page(runs: Sequence[Recorded]) -> str:
+def render_page(runs: Sequence[RecordedRun]) -> str:
     """The report of some runs as HTML; the same runs give the same text.
 
     A policy in its head forbids all that it does not hold itself: fetches, inline handlers, and scripts
     and styles but its own, which are named by their hashes. No text of the data gets into it other than
-    escaped by the template, or packed by `benchmarks.reports.html.data.packed`.
+    escaped by the template, or packed by `benchmarks.reports.html.viewer_data.pack`.
     """
-    found, wrong = entries(runs), overview.wrong(runs)
+    found, wrong = collect_entries(runs), overview.count_error_classes(runs)
     style, script = _file("page.css"), "\n".join(map(_file, SCRIPTS))
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"plain": plain, "percent": percent, "number": number, "odds": odds}
+    environment.filters |= {
+        "plain": name_hidden_characters,
+        "percent": format_percent,
+        "number": format_number,
+        "odds": format_p_value,
+    }
     return environment.from_string(_file("template.html.j2")).render(
         title=_title(runs),
         runs=runs,
@@ -64,29 +69,29 @@ def page(runs: Sequence[Recorded]) -> str:
         blocks=[
             block
             for block in (
-                overview.headline(runs),
-                overview.unbounded(runs),
-                overview.by_difficulty(runs),
-                *overview.by_feature(runs),
-                overview.statuses(runs),
-                overview.rewards(runs),
+                overview.make_headline(runs),
+                overview.make_unbounded(runs),
+                overview.group_by_difficulty(runs),
+                *overview.group_by_feature(runs),
+                overview.make_statuses(runs),
+                overview.make_rewards(runs),
             )
             if block.rows
         ],
         wrong=wrong,
         most=max((primary for _, _, numbers in wrong for primary, _, _ in numbers), default=0) or 1,
-        pairs=list(pairs(runs)),
+        pairs=list(compare_runs(runs)),
         charts=[(number, drawn) for number, run in enumerate(runs) if (drawn := _charts(run))],
         style=style,
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
-        index=packed(index(runs, found)),
-        details=[packed(part) for part in details(found)],
+        index=pack(make_index(runs, found)),
+        details=[pack(part) for part in make_details(found)],
     )
 
 
-def plain(text: object) -> str:
+def name_hidden_characters(text: object) -> str:
     """Text in which nothing is hidden: characters that steer or cannot be shown are named.
 
     Example:
@@ -96,23 +101,23 @@ def plain(text: object) -> str:
     return _ODD.sub(lambda odd: f"⟨{ord(odd[0]):04X}⟩", str(text))
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """A share in per cent, with one decimal."""
     return f"{100 * share:.1f}"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A figure that is no share."""
     return f"{value:.3f}"
 
 
-def odds(p_value: float) -> str:
+def format_p_value(p_value: float) -> str:
     """A p-value, as papers print it."""
     return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def _file(name: str) -> str:
-    return files("benchmarks.reports.html").joinpath(name).read_text(encoding="utf-8")
+    return files("benchmarks.reports.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -120,29 +125,29 @@ def _hash(text: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _title(runs: Sequence[Recorded]) -> str:
+def _title(runs: Sequence[RecordedRun]) -> str:
     """The benchmarks and splits that the runs name, or what kind of runs they are."""
     named = (" ".join(filter(None, (_text(run, "benchmark"), _text(run, "split")))) for run in runs)
     kind = "Training" if all(run.training for run in runs) else "Evaluation"
     return ", ".join(dict.fromkeys(filter(None, named))) or kind
 
 
-def _text(run: Recorded, name: str) -> str:
+def _text(run: RecordedRun, name: str) -> str:
     value = run.about.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _counts(run: Recorded) -> dict[str, int]:
+def _counts(run: RecordedRun) -> dict[str, int]:
     judged = [item.correct for item in run.items if item.correct is not None]
     return {"all": len(run.items), "right": sum(judged), "masked": len(run.items) - len(judged)}
 
 
-def _charts(run: Recorded) -> list[Chart]:
-    drawn = (chart(title, named) for title, named in curves(run.items).items())
+def _charts(run: RecordedRun) -> list[Chart]:
+    drawn = (draw_chart(title, named) for title, named in make_curves(run.items).items())
     return [each for each in drawn if each is not None]
 
 
-def _about(run: Recorded) -> list[tuple[str, str]]:
+def _about(run: RecordedRun) -> list[tuple[str, str]]:
     """What a run's folder says of it, a line for each name; what is nested under ``a.b``."""
     return list(chain.from_iterable(_lines(name, value) for name, value in run.about.items()))
 

@@ -1,4 +1,4 @@
-"""The items of a run, as the rules look at them."""
+"""The items of a run, in the parts that the rules need."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from functools import cached_property
 
 from benchmarks.records.item import Item
 
-FEW = 20
-"""Answers below which nothing is said of a share or a mean."""
+MIN_ANSWERS = 20
+"""Rules judge no share and no mean of fewer answers."""
 
 QUARTER = 4
-"""A training run is judged by its last quarter of steps, and has changed since its first."""
+"""The first and the last quarter of the steps of a training run are compared."""
 
 
 @dataclass(frozen=True)
-class Run:
+class RunItems:
     """An evaluation, or the rollouts of a training run.
 
     Attributes:
@@ -34,7 +34,7 @@ class Run:
 
     @cached_property
     def trained(self) -> tuple[Item, ...]:
-        """Those of them that belong to a step of training."""
+        """The judged answers that belong to a step of training."""
         return tuple(item for item in self.judged if item.step is not None)
 
     @cached_property
@@ -44,47 +44,45 @@ class Run:
 
     @cached_property
     def early(self) -> tuple[Item, ...]:
-        """The answers of the first quarter of steps; none where there are fewer than four steps."""
-        return self._of(self.steps[: len(self.steps) // QUARTER])
+        """The answers of the first quarter of steps; none if there are fewer than four steps."""
+        return self._of_steps(self.steps[: len(self.steps) // QUARTER])
 
     @cached_property
     def late(self) -> tuple[Item, ...]:
-        """The answers of the last quarter of steps; all where there are fewer than four steps."""
+        """The answers of the last quarter of steps; all if there are fewer than four steps."""
         size = len(self.steps) // QUARTER
-        return self._of(self.steps[-size:]) if size else self.judged
+        return self._of_steps(self.steps[-size:]) if size else self.judged
 
     @cached_property
     def groups(self) -> tuple[tuple[Item, ...], ...]:
-        """The late answers to one task in one step, where there are two or more with a total."""
+        """The late answers to one task in one step, if two or more have a total."""
         found: dict[tuple[int | None, str], list[Item]] = defaultdict(list)
         for item in self.late:
-            if item.step is not None and number(item.total) is not None:
+            if item.step is not None and finite(item.total) is not None:
                 found[item.step, item.task_id].append(item)
         return tuple(tuple(group) for group in found.values() if len(group) > 1)
 
-    def _of(self, steps: Sequence[int]) -> tuple[Item, ...]:
-        wanted = set(steps)
-        return tuple(item for item in self.trained if item.step in wanted)
+    def _of_steps(self, steps: Sequence[int]) -> tuple[Item, ...]:
+        chosen = set(steps)
+        return tuple(item for item in self.trained if item.step in chosen)
 
 
-def number(value: float | None) -> float | None:
-    """A value that can be reckoned with; None for one that is missing, infinite or not a number."""
-    if value is None or not -1e100 < value < 1e100:
-        return None
-    return float(value)
+def finite(value: float | None) -> float | None:
+    """Return a value as a float; None if it is missing, infinite, too large or not a number."""
+    return None if value is None or not -1e100 < value < 1e100 else float(value)
 
 
-def numbers(values: Iterable[float | None]) -> list[float]:
-    """Those of the values that can be reckoned with."""
-    return [found for found in map(number, values) if found is not None]
+def finite_values(values: Iterable[float | None]) -> list[float]:
+    """Return the values that are finite."""
+    return [found for found in map(finite, values) if found is not None]
 
 
 def mean(values: Sequence[float]) -> float:
-    """Their mean; 0 of none."""
+    """Return the mean; 0 if there is no value."""
     return sum(values) / len(values) if values else 0.0
 
 
-def deviation(values: Sequence[float]) -> float:
-    """Their standard deviation; 0 of none."""
+def standard_deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation; 0 if there is no value."""
     middle = mean(values)
     return math.sqrt(mean([(value - middle) ** 2 for value in values]))

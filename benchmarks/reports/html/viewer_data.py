@@ -16,19 +16,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.records.item import Item
-from benchmarks.reports.error_classes import CLASSES, errors
-from benchmarks.reports.features import GROUPS, features
-from benchmarks.reports.html.diff import laid_out, segments
-from benchmarks.reports.html.marks import marks
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.error_classes import CLASSES, classify_errors
+from benchmarks.reports.html.query_diff import diff_queries, format_sql
+from benchmarks.reports.html.result_diff import diff_results
+from benchmarks.reports.query_features import FEATURE_GROUPS, extract_features
+from benchmarks.reports.recorded_run import RecordedRun
 
-PART = 50
+ENTRIES_PER_PART = 50
 """Entries whose details are packed together."""
 
-LONGEST = 20_000
+MAX_TEXT_CHARACTERS = 20_000
 """Characters of one text of a model that are shown at most."""
 
-CANDIDATES = 64
+MAX_SHOWN_CANDIDATES = 64
 """Candidates of one item that are shown at most."""
 
 
@@ -45,7 +45,7 @@ class Entry:
     items: dict[int, Item]
 
 
-def entries(runs: Sequence[Recorded]) -> list[Entry]:
+def collect_entries(runs: Sequence[RecordedRun]) -> list[Entry]:
     """Evaluations task by task, in the order in which they first occur, and after them each rollout."""
     shared: dict[tuple[Any, ...], Entry] = {}
     rollouts: list[Entry] = []
@@ -61,13 +61,13 @@ def entries(runs: Sequence[Recorded]) -> list[Entry]:
     return [*shared.values(), *rollouts]
 
 
-def index(runs: Sequence[Recorded], found: Sequence[Entry]) -> dict[str, Any]:
+def make_index(runs: Sequence[RecordedRun], found: Sequence[Entry]) -> dict[str, Any]:
     """What lists, searches and filters need of all entries."""
     return {
         "runs": [{"name": run.name, "training": run.training} for run in runs],
-        "groups": GROUPS,
+        "groups": FEATURE_GROUPS,
         "classes": CLASSES,
-        "part": PART,
+        "part": ENTRIES_PER_PART,
         "schemas": {db: text for run in runs for db, text in run.schemas.items()},
         "entries": [_entry(entry) for entry in found],
     }
@@ -82,13 +82,13 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "question": _cut(task.question),
         "evidence": _cut(task.evidence),
         "gold": _cut(task.gold_sql),
-        "features": dict(features(task.gold_sql, task.dialect)),
+        "features": dict(extract_features(task.gold_sql, task.dialect)),
         "items": {number: _verdict(item) for number, item in entry.items.items()},
     }
 
 
 def _verdict(item: Item) -> dict[str, Any]:
-    found = errors(item)
+    found = classify_errors(item)
     return {
         "verdict": "masked" if item.correct is None else "right" if item.correct else "wrong",
         "status": item.status,
@@ -100,21 +100,21 @@ def _verdict(item: Item) -> dict[str, Any]:
     }
 
 
-def details(found: Sequence[Entry]) -> Iterator[list[dict[str, Any]]]:
-    """What is shown of single entries, `PART` of them at a time."""
-    for start in range(0, len(found), PART):
+def make_details(found: Sequence[Entry]) -> Iterator[list[dict[str, Any]]]:
+    """What is shown of single entries, `ENTRIES_PER_PART` of them at a time."""
+    for start in range(0, len(found), ENTRIES_PER_PART):
         yield [
             {
                 "gold": asdict(entry.task.gold_result) if entry.task.gold_result else None,
                 "items": {number: _detail(item) for number, item in entry.items.items()},
             }
-            for entry in found[start : start + PART]
+            for entry in found[start : start + ENTRIES_PER_PART]
         ]
 
 
 def _detail(item: Item) -> dict[str, Any]:
-    ours, gold = segments(laid_out(_cut(item.sql or "")), laid_out(_cut(item.gold_sql)))
-    our_marks, gold_marks = marks(item.result, item.gold_result)
+    ours, gold = diff_queries(format_sql(_cut(item.sql or "")), format_sql(_cut(item.gold_sql)))
+    our_marks, gold_marks = diff_results(item.result, item.gold_result)
     return {
         "completion": _cut(item.completion) if item.completion != item.sql else "",
         "reasoning": _cut(item.reasoning),
@@ -126,16 +126,20 @@ def _detail(item: Item) -> dict[str, Any]:
         "components": item.components,
         "metrics": item.metrics,
         "candidates": [
-            {**asdict(each), "sql": _cut(each.sql or "")} for each in item.candidates[:CANDIDATES]
+            {**asdict(each), "sql": _cut(each.sql or "")} for each in item.candidates[:MAX_SHOWN_CANDIDATES]
         ],
     }
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+    return (
+        text
+        if len(text) <= MAX_TEXT_CHARACTERS
+        else f"{text[:MAX_TEXT_CHARACTERS]} … ({len(text) - MAX_TEXT_CHARACTERS} more characters)"
+    )
 
 
-def packed(content: Any) -> str:
+def pack(content: Any) -> str:
     """Anything in JSON as text that HTML cannot misread: base64 of gzip, without the time of day."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return b64encode(gzip.compress(text.encode("ascii"), compresslevel=9, mtime=0)).decode("ascii")

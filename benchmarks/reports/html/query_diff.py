@@ -10,16 +10,16 @@ from functools import lru_cache
 import sqlparse
 from sqlparse.exceptions import SQLParseError
 
-LONGEST = 5_000
+MAX_COMPARED_CHARACTERS = 5_000
 """Characters of a query that are laid out and compared at most; the rest is as it was, and unmarked."""
 
 _TOKEN = re.compile(r"""\s+|'[^']*'|"[^"]*"|\w+(?:\.\d+)?|[<>!=|]+|.""", re.DOTALL)
 
 
 @lru_cache(maxsize=16_384)
-def laid_out(sql: str) -> str:
+def format_sql(sql: str) -> str:
     """SQL with a line for each clause; long or odd text, on which the formatter may choke, as it is."""
-    if len(sql) <= LONGEST:
+    if len(sql) <= MAX_COMPARED_CHARACTERS:
         with suppress(SQLParseError, RecursionError):
             return sqlparse.format(
                 " ".join(sql.split()) if _one_line(sql) else sql, reindent=True, keyword_case="upper"
@@ -32,7 +32,7 @@ def _one_line(sql: str) -> bool:
     return not any(mark in sql for mark in ("--", "/*", "'", '"', "`", "["))
 
 
-def segments(ours: str, gold: str) -> tuple[list[str], list[str]]:
+def diff_queries(ours: str, gold: str) -> tuple[list[str], list[str]]:
     """Two texts in pieces that are shared and pieces that differ, in turns, a shared one first.
 
     Letter case counts in quotes alone, white space nowhere, and either kind of quotes is as good. The
@@ -42,12 +42,15 @@ def segments(ours: str, gold: str) -> tuple[list[str], list[str]]:
         >>> segments("SELECT a FROM t", "select b FROM t")
         (['SELECT ', 'a', ' FROM t'], ['select ', 'b', ' FROM t'])
     """
-    left, right = _TOKEN.findall(ours[:LONGEST]), _TOKEN.findall(gold[:LONGEST])
+    left, right = (
+        _TOKEN.findall(ours[:MAX_COMPARED_CHARACTERS]),
+        _TOKEN.findall(gold[:MAX_COMPARED_CHARACTERS]),
+    )
     same = SequenceMatcher(None, [*map(_key, left)], [*map(_key, right)], autojunk=False)
     blocks = [block for block in same.get_matching_blocks() if block.size]
     return (
-        _pieces(left, [(b.a, b.size) for b in blocks], ours[LONGEST:]),
-        _pieces(right, [(b.b, b.size) for b in blocks], gold[LONGEST:]),
+        _pieces(left, [(b.a, b.size) for b in blocks], ours[MAX_COMPARED_CHARACTERS:]),
+        _pieces(right, [(b.b, b.size) for b in blocks], gold[MAX_COMPARED_CHARACTERS:]),
     )
 
 

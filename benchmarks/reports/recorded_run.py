@@ -17,7 +17,7 @@ ROLLOUTS = "rollouts"
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedRun:
     """One evaluation, or the rollouts of one training.
 
     Attributes:
@@ -38,16 +38,16 @@ class Recorded:
         return any(item.step is not None for item in self.items)
 
 
-def read_runs(places: Sequence[str | Path]) -> list[Recorded]:
+def read_runs(places: Sequence[str | Path]) -> list[RecordedRun]:
     """Read runs from their folders; of a trainer's output folder, its ``rollouts``.
 
     Raises:
         DataError: There are no items, or a file is damaged.
     """
-    return [_read(Path(place), name) for place, name in zip(places, names(places), strict=True)]
+    return [_read(Path(place), name) for place, name in zip(places, shorten_paths(places), strict=True)]
 
 
-def names(places: Sequence[str | Path]) -> list[str]:
+def shorten_paths(places: Sequence[str | Path]) -> list[str]:
     """The ends of paths, as short as tells them apart; a path that is given twice is numbered.
 
     Example:
@@ -65,7 +65,7 @@ def names(places: Sequence[str | Path]) -> list[str]:
     return found
 
 
-def _read(place: Path, name: str) -> Recorded:
+def _read(place: Path, name: str) -> RecordedRun:
     folder = place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
     items = list(read_items(folder))
     if not items:
@@ -73,7 +73,7 @@ def _read(place: Path, name: str) -> Recorded:
     home = folder if folder.is_dir() else folder.parent
     about = {key: value for file in (CONFIG, SUMMARY) for key, value in _object(home / file).items()}
     schemas = {name: text for name, text in _object(home / SCHEMAS).items() if isinstance(text, str)}
-    return Recorded(name, items, about, schemas)
+    return RecordedRun(name, items, about, schemas)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
+FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = {
     "joins": ("no join", "1 join", "2 joins", "3 or more joins"),
     "nesting": ("no subquery", "1 subquery", "2 or more subqueries"),
     "set operations": ("no set operation", "UNION", "INTERSECT", "EXCEPT"),
@@ -20,16 +20,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """The levels of each group; a query that can be parsed has exactly one of each."""
 
-LONGEST = 20_000
+MAX_PARSED_CHARACTERS = 20_000
 """Characters of SQL that are parsed at most: a longer text counts as one that cannot be parsed."""
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 @lru_cache(maxsize=16_384)
-def parse(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
+def parse_query(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
     """The parse of one query, which is shared and must not be changed; None where it has none."""
-    if len(sql) > LONGEST:
+    if len(sql) > MAX_PARSED_CHARACTERS:
         return None
     try:
         tree = sqlglot.parse(sql, dialect=dialect)[0]
@@ -39,8 +39,8 @@ def parse(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
 
 
 @lru_cache(maxsize=16_384)
-def features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
-    """The level of a query in each of `GROUPS`, counted over the whole query, what is nested included.
+def extract_features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
+    """Return the level of a query in each of `FEATURE_GROUPS`, counted over the whole query.
 
     A comma in FROM counts as a join. A query in FROM, in WITH or in an expression is a subquery; the two
     arms of a set operation are not. A function over a window is no aggregate. Where several set operations
@@ -53,7 +53,7 @@ def features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
         >>> features("SELECT name FROM a JOIN b USING (id) ORDER BY 1 LIMIT 3")["order"]
         'ORDER BY with LIMIT'
     """
-    tree = parse(sql, dialect)
+    tree = parse_query(sql, dialect)
     if tree is None:
         return MappingProxyType({})
     operation = next(iter(tree.find_all(exp.SetOperation)), None)
@@ -61,8 +61,8 @@ def features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
     nested = sum(1 for _ in tree.find_all(exp.Select)) - 1 - operations
     joins = sum(1 for _ in tree.find_all(exp.Join))
     levels = {
-        "joins": GROUPS["joins"][min(joins, 3)],
-        "nesting": GROUPS["nesting"][min(max(nested, 0), 2)],
+        "joins": FEATURE_GROUPS["joins"][min(joins, 3)],
+        "nesting": FEATURE_GROUPS["nesting"][min(max(nested, 0), 2)],
         "set operations": operation.key.upper() if operation is not None else "no set operation",
         "aggregation": _aggregation(tree),
         "order": _order(tree),
@@ -83,4 +83,4 @@ def _order(tree: exp.Expr) -> str:
     queries = list(tree.find_all(exp.Query))
     ordered = any(query.args.get("order") is not None for query in queries)
     limited = any(query.args.get("limit") is not None for query in queries)
-    return GROUPS["order"][2 * ordered + limited]
+    return FEATURE_GROUPS["order"][2 * ordered + limited]

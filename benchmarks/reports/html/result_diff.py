@@ -13,7 +13,7 @@ Marks: TypeAlias = list[list[int]]
 """For each row that is shown, the places of its cells that differ."""
 
 
-def marks(ours: Shown | None, gold: Shown | None) -> tuple[Marks, Marks]:
+def diff_results(ours: Shown | None, gold: Shown | None) -> tuple[Marks, Marks]:
     """The cells of two results that the other has not.
 
     Columns are paired by their values, then by their names, then by their places. Rows that occur in

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.demo.domains import DOMAINS
-from benchmarks.demo.examples import Example, examples
-from benchmarks.demo.split import split
+from benchmarks.demo.examples import Example, draw_examples
+from benchmarks.demo.split import split_examples
 from benchmarks.demo.tables import database
 from sql_env.errors import DataError
 from sql_env.types import Task
@@ -24,20 +24,20 @@ VERSION = 1
 MANIFEST = "manifest.json"
 
 
-def folder(data_dir: str | None, seed: int) -> Path:
+def prepare_data_folder(data_dir: str | None, seed: int) -> Path:
     """The folder with the databases and tasks of this seed; makes it where it is missing or damaged.
 
     Raises:
         DataError: The cache cannot be written.
     """
-    root = cache_root(data_dir)
-    target = root / f"demo-{VERSION}-{generator_hash()}-seed{seed}"
-    if intact(target):
+    root = find_cache_root(data_dir)
+    target = root / f"demo-{VERSION}-{hash_generator()}-seed{seed}"
+    if is_intact(target):
         return target
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root / ".demo.lock"):
-            if not intact(target):
+            if not is_intact(target):
                 _replace(target, seed)
     except OSError as error:
         raise DataError(
@@ -46,14 +46,14 @@ def folder(data_dir: str | None, seed: int) -> Path:
     return target
 
 
-def cache_root(data_dir: str | None) -> Path:
+def find_cache_root(data_dir: str | None) -> Path:
     """Where generated files go: ``data_dir``, else ``$SQL_ENV_CACHE``, else the user's cache."""
     if chosen := data_dir or os.environ.get("SQL_ENV_CACHE"):
         return Path(chosen).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sql-env"
 
 
-def generator_hash() -> str:
+def hash_generator() -> str:
     """A short hash of the generator's own source, so that a changed generator starts afresh."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
@@ -61,7 +61,7 @@ def generator_hash() -> str:
     return digest.hexdigest()[:12]
 
 
-def intact(target: Path) -> bool:
+def is_intact(target: Path) -> bool:
     """Whether every file is there and has the bytes that were written."""
     try:
         manifest = json.loads((target / MANIFEST).read_text())
@@ -75,10 +75,10 @@ def generate(target: Path, seed: int) -> None:
     found: list[Example] = []
     for domain in DOMAINS:
         path = target / f"{domain.name}.sqlite"
-        data = database.rows(domain, random.Random(f"{seed}/{domain.name}"))
-        database.write(path, domain, data)
-        found += examples(domain, data, path, seed)
-    for name, members in split(found, seed).items():
+        data = database.draw_rows(domain, random.Random(f"{seed}/{domain.name}"))
+        database.write_database(path, domain, data)
+        found += draw_examples(domain, data, path, seed)
+    for name, members in split_examples(found, seed).items():
         rng = random.Random(f"{seed}/questions/{name}")
         lines = (_line(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members, 1))
         (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchmarks.metrics.intervals import Interval
-from benchmarks.metrics.paired import McNemar, difference, mcnemar
-from benchmarks.reports.html.overview import link
-from benchmarks.reports.recorded import Recorded
+from benchmarks.metrics.paired import McNemar, bootstrap_difference, mcnemar
+from benchmarks.reports.html.overview import make_link
+from benchmarks.reports.recorded_run import RecordedRun
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class RunPair:
     """Two runs on the same tasks.
 
     Attributes:
@@ -33,7 +33,7 @@ class Pair:
     lost: str
 
 
-def pairs(runs: Sequence[Recorded]) -> Iterator[Pair]:
+def compare_runs(runs: Sequence[RecordedRun]) -> Iterator[RunPair]:
     """Each two evaluations of the report that share tasks; rollouts are not compared.
 
     A task is the same by its id, its question and its gold query.
@@ -46,6 +46,6 @@ def pairs(runs: Sequence[Recorded]) -> Iterator[Pair]:
     for first, second in combinations(verdicts, 2):
         shared = [task for task in verdicts[first] if task in verdicts[second]]
         left, right = ([verdicts[run][task] for task in shared] for run in (first, second))
-        if (change := difference(left, right)) is not None:
-            ways = {way: link(flip=f"{way}-{first}-{second}") for way in ("gained", "lost")}
-            yield Pair(first, second, mcnemar(left, right), change, **ways)
+        if (change := bootstrap_difference(left, right)) is not None:
+            ways = {way: make_link(flip=f"{way}-{first}-{second}") for way in ("gained", "lost")}
+            yield RunPair(first, second, mcnemar(left, right), change, **ways)
