@@ -73,7 +73,7 @@ def show(benchmark: Benchmark, found: Sequence[Verdicts], most: int = SHOWN) -> 
         most: How many of the items that flip are drawn.
     """
     flips = [verdicts for verdicts in found if verdicts.flips]
-    kinds = Counter((verdicts.under(True), verdicts.under(False)) for verdicts in flips)
+    kinds = Counter((verdicts.comparisons_with(True), verdicts.comparisons_with(False)) for verdicts in flips)
     parts: list[RenderableType] = [_accuracy_table(benchmark, found)]
     parts += [
         Text(f"{count} right under {_names(right)}, wrong under {_names(wrong)}")
@@ -100,7 +100,7 @@ def _accuracy_table(benchmark: Benchmark, found: Sequence[Verdicts]) -> Table:
 
 def drawn(verdicts: Verdicts) -> RenderableType:
     """An item that flips: its question, both queries, and what they returned, side by side."""
-    right, wrong = _names(verdicts.under(True)), _names(verdicts.under(False))
+    right, wrong = _names(verdicts.comparisons_with(True)), _names(verdicts.comparisons_with(False))
     parts: list[RenderableType] = [
         Text(f"right under {right}, wrong under {wrong}", style="yellow"),
         Text(escape_control(verdicts.task.question), style="bold"),

@@ -1,4 +1,4 @@
-"""Predictions judged under several semantics at once."""
+"""Judge predictions under several comparisons at once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, ExecutionResult, Rollout, Task
 
 TASKS_PER_BATCH = 128
-"""Tasks that are judged between two movements of a progress bar."""
+"""Tasks that are judged between two calls of ``progress``."""
 
 _RUBRIC = {"rewards": ["result"], "response_format": "sql"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """One prediction under several semantics.
+    """One prediction under several comparisons.
 
     Attributes:
         index: The task's place in the benchmark's own file.
-        task: What was asked.
-        sql: What was predicted.
-        correct: Whether it is right under each; None where it is masked.
-        rollouts: What was compared under each, where the verdicts differ; else empty.
+        task: The task.
+        sql: The prediction.
+        correct: Whether it is right, by the name of the comparison; None if it is masked.
+        rollouts: The rollout under each comparison if the verdicts differ; else empty.
     """
 
     index: int
@@ -38,11 +38,11 @@ class Verdicts:
 
     @property
     def flips(self) -> bool:
-        """Whether it is right under some semantics and wrong under others."""
+        """Whether it is right under some comparisons and wrong under others."""
         return {True, False} <= set(self.correct.values())
 
-    def under(self, verdict: bool) -> tuple[str, ...]:
-        """The semantics that say so."""
+    def comparisons_with(self, verdict: bool) -> tuple[str, ...]:
+        """Return the comparisons with this verdict."""
         return tuple(name for name, correct in self.correct.items() if correct is verdict)
 
 
@@ -55,28 +55,28 @@ def judge_under_all(
     workers: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdicts]:
-    """Judge one prediction for each task under each of several semantics.
+    """Judge one prediction for each task under each of several comparisons.
 
-    A query that several semantics run as it is runs once for all of them.
+    A query that several comparisons do not change runs once for all of them.
 
     Args:
-        benchmark: What is measured.
+        benchmark: The benchmark.
         predictions: Bare SQL, one for each task; see `benchmarks.loading.predictions.read_predictions`.
         semantics: Names of comparisons.
-        limits: What each query may cost.
-        workers: How many processes run queries; the verdicts do not depend on it.
-        progress: Told how many more are judged, now and then.
+        limits: The limits of each query.
+        workers: The number of processes that run queries; the verdicts do not depend on it.
+        progress: Called with the number of tasks judged since the last call.
 
     Raises:
-        ValueError: There are more or fewer predictions than tasks.
-        ComparisonError: No comparison has one of the names.
+        ValueError: The numbers of predictions and tasks differ.
+        ComparisonError: A comparison is unknown.
         DataError: The places of the tasks are not known.
 
     Example:
         >>> from benchmarks.demo import demo
         >>> test = demo(split="test")
-        >>> found = under_all(test, [task.gold_sql for task in test.tasks])
-        >>> {name for verdicts in found for name in verdicts.under(False)}
+        >>> found = judge_under_all(test, [task.gold_sql for task in test.tasks])
+        >>> {name for verdicts in found for name in verdicts.comparisons_with(False)}
         set()
     """
     places, found = indices(benchmark), list[Verdicts]()
@@ -104,7 +104,7 @@ def judge_under_all(
 
 
 def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
-    """Execution accuracy under each semantics, 0 to 1, with its 95 % bootstrap interval."""
+    """Return execution accuracy under each comparison, 0 to 1, with its 95 % bootstrap interval."""
     names = found[0].correct if found else ()
     return {name: bootstrap_interval([verdicts.correct[name] for verdicts in found]) for name in names}
 
@@ -112,9 +112,9 @@ def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
 def group_results(
     verdicts: Verdicts,
 ) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
-    """What was compared for an item that flips: the names of semantics, the prediction's result, gold's.
+    """Yield the compared results of an item that flips: names of comparisons, result, gold result.
 
-    Semantics share a pair of results unless they run other SQL, as Spider's do, which delete DISTINCT.
+    Comparisons share a pair of results unless they change the SQL, as Spider's does, which deletes DISTINCT.
     """
     pairs: dict[tuple[ExecutionResult | None, ExecutionResult], list[str]] = {}
     for name, rollout in verdicts.rollouts.items():

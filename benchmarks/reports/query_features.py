@@ -1,4 +1,4 @@
-"""What a query is built of, by its parse: the groups in which reports give accuracy."""
+"""The features of a query, from its parse. Reports give the accuracy of each group of features."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = {
     "aggregation": ("no aggregate", "aggregate only", "GROUP BY", "GROUP BY with HAVING"),
     "order": ("no order", "LIMIT only", "ORDER BY", "ORDER BY with LIMIT"),
 }
-"""The levels of each group; a query that can be parsed has exactly one of each."""
+"""The levels of each group. A query that can be parsed has exactly one level of each group."""
 
 MAX_PARSED_CHARACTERS = 20_000
-"""Characters of SQL that are parsed at most: a longer text counts as one that cannot be parsed."""
+"""A longer text counts as one that cannot be parsed."""
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 @lru_cache(maxsize=16_384)
 def parse_query(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
-    """The parse of one query, which is shared and must not be changed; None where it has none."""
+    """Return the parse of one query, or None. Callers share the parse and must not change it."""
     if len(sql) > MAX_PARSED_CHARACTERS:
         return None
     try:
         tree = sqlglot.parse(sql, dialect=dialect)[0]
         return tree if isinstance(tree, exp.Query) else None
-    except (SqlglotError, RecursionError, ValueError):  # ValueError: a dialect that it does not know
+    # ValueError: an unknown dialect; IndexError: no statement, as in "ELSE"
+    except (SqlglotError, RecursionError, ValueError, IndexError):
         return None
 
 
@@ -42,15 +43,15 @@ def parse_query(sql: str, dialect: str = "sqlite") -> exp.Expr | None:
 def extract_features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
     """Return the level of a query in each of `FEATURE_GROUPS`, counted over the whole query.
 
-    A comma in FROM counts as a join. A query in FROM, in WITH or in an expression is a subquery; the two
-    arms of a set operation are not. A function over a window is no aggregate. Where several set operations
-    occur, the outermost gives the level.
+    Nested queries are counted too. A comma in FROM counts as a join. A query in FROM, in WITH or in an
+    expression is a subquery; the two arms of a set operation are not. A function over a window is no
+    aggregate. The outermost of several set operations gives the level.
 
     Returns:
-        A level for each group, shared and read-only; nothing where the SQL cannot be parsed as one query.
+        A level for each group, read-only; empty if the SQL cannot be parsed as one query.
 
     Example:
-        >>> features("SELECT name FROM a JOIN b USING (id) ORDER BY 1 LIMIT 3")["order"]
+        >>> extract_features("SELECT name FROM a JOIN b USING (id) ORDER BY 1 LIMIT 3")["order"]
         'ORDER BY with LIMIT'
     """
     tree = parse_query(sql, dialect)
@@ -64,13 +65,13 @@ def extract_features(sql: str, dialect: str = "sqlite") -> Mapping[str, str]:
         "joins": FEATURE_GROUPS["joins"][min(joins, 3)],
         "nesting": FEATURE_GROUPS["nesting"][min(max(nested, 0), 2)],
         "set operations": operation.key.upper() if operation is not None else "no set operation",
-        "aggregation": _aggregation(tree),
-        "order": _order(tree),
+        "aggregation": _aggregation_level(tree),
+        "order": _order_level(tree),
     }
     return MappingProxyType(levels)
 
 
-def _aggregation(tree: exp.Expr) -> str:
+def _aggregation_level(tree: exp.Expr) -> str:
     if tree.find(exp.Group) is None:
         calls = tree.find_all(exp.AggFunc)
         plain = any(not isinstance(call.parent, exp.Window) for call in calls)
@@ -78,8 +79,8 @@ def _aggregation(tree: exp.Expr) -> str:
     return "GROUP BY with HAVING" if tree.find(exp.Having) is not None else "GROUP BY"
 
 
-def _order(tree: exp.Expr) -> str:
-    """How the query orders and cuts its rows, anywhere: a window's own order does not count."""
+def _order_level(tree: exp.Expr) -> str:
+    """Return the level of ORDER BY and LIMIT anywhere in the query, except for the order of windows."""
     queries = list(tree.find_all(exp.Query))
     ordered = any(query.args.get("order") is not None for query in queries)
     limited = any(query.args.get("limit") is not None for query in queries)

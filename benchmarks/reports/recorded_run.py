@@ -1,4 +1,4 @@
-"""A run that was recorded: its items, and what its folder says of it, as reports read it."""
+"""Read the items and the configuration of a recorded run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
 from sql_env.errors import DataError
 
 ROLLOUTS = "rollouts"
-"""Where in its output folder a trainer keeps its items."""
+"""The folder with the items in the output folder of a trainer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """One evaluation, or the rollouts of one training.
+    """One evaluation, or the rollouts of one training run.
 
     Attributes:
-        name: What tells it from the other runs of the report.
-        items: Its judged answers, in their order.
-        about: What its folder says of it, by name.
-        schemas: The DDL of each database, by its short name; empty where the folder has none.
+        name: A name that is unique in the report.
+        items: Its judged answers, in order.
+        about: Its configuration and summary, by name.
+        schemas: The DDL of each database, by its short name; empty if the folder has none.
     """
 
     name: str
@@ -39,19 +39,19 @@ class RecordedRun:
 
 
 def read_runs(places: Sequence[str | Path]) -> list[RecordedRun]:
-    """Read runs from their folders; of a trainer's output folder, its ``rollouts``.
+    """Read runs from their folders. In a trainer's output folder, read ``rollouts``.
 
     Raises:
-        DataError: There are no items, or a file is damaged.
+        DataError: There are no items, or a file is malformed.
     """
-    return [_read(Path(place), name) for place, name in zip(places, shorten_paths(places), strict=True)]
+    return [_read_run(Path(place), name) for place, name in zip(places, shorten_paths(places), strict=True)]
 
 
 def shorten_paths(places: Sequence[str | Path]) -> list[str]:
-    """The ends of paths, as short as tells them apart; a path that is given twice is numbered.
+    """Shorten paths to their ends, as far as these stay different; number a path that is given twice.
 
     Example:
-        >>> names(["runs/a/dev", "runs/b/dev", "old/c", "old/c"])
+        >>> shorten_paths(["runs/a/dev", "runs/b/dev", "old/c", "old/c"])
         ['a/dev', 'b/dev', 'c', 'c (2)']
     """
     paths = [Path(place).resolve() for place in places]
@@ -65,19 +65,19 @@ def shorten_paths(places: Sequence[str | Path]) -> list[str]:
     return found
 
 
-def _read(place: Path, name: str) -> RecordedRun:
+def _read_run(place: Path, name: str) -> RecordedRun:
     folder = place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
     items = list(read_items(folder))
     if not items:
-        raise DataError(f"{str(folder)!r} holds no items: the run has not begun, or nothing was kept of it")
+        raise DataError(f"{str(folder)!r} has no items: the run has not begun, or its items were not kept")
     home = folder if folder.is_dir() else folder.parent
-    about = {key: value for file in (CONFIG, SUMMARY) for key, value in _object(home / file).items()}
-    schemas = {name: text for name, text in _object(home / SCHEMAS).items() if isinstance(text, str)}
+    about = {key: value for file in (CONFIG, SUMMARY) for key, value in _read_object(home / file).items()}
+    schemas = {name: text for name, text in _read_object(home / SCHEMAS).items() if isinstance(text, str)}
     return RecordedRun(name, items, about, schemas)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is no file."""
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file; empty if there is no file."""
     if not path.exists():
         return {}
     try:
@@ -85,5 +85,5 @@ def _object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {str(path)!r}: {error}") from None
     if not isinstance(found, dict):
-        raise DataError(f"{str(path)!r} does not hold a JSON object")
+        raise DataError(f"{str(path)!r} does not contain a JSON object")
     return found

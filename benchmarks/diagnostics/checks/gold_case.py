@@ -84,6 +84,7 @@ def make_variant_check(name: str, change: str, advice: str) -> Check:
     """
 
     def check_variants(case: GoldCase) -> Finding | None:
+        """Report the first variant with another result."""
         variant = case.find_changed(name)
         if variant is None:
             return None

@@ -20,7 +20,7 @@ def normalise_question(question: str) -> str:
     """Remove case, punctuation, extra blanks and differences of Unicode encoding from a question.
 
     Example:
-        >>> normalised("  What's the NAME, please? ")
+        >>> normalise_question("  What's the NAME, please? ")
         'what s the name please'
     """
     return _BETWEEN.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip()

@@ -38,7 +38,7 @@ def make_skeleton(sql: str, dialect: str = "sqlite") -> str:
     try:
         tree = sqlglot.parse_one(sql, dialect=dialect)
         return tree.transform(_reduce_node).sql(dialect=dialect)
-    except (SqlglotError, RecursionError, ValueError):
+    except (SqlglotError, RecursionError, ValueError, IndexError):
         return normalise_sql(sql)
 
 

@@ -1,4 +1,4 @@
-"""What the names in a query mean: tables, their columns, and which columns are the same key."""
+"""Find the names of a database: tables, their columns, and which columns are the same key."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Names:
 
     Attributes:
         tables: Each table and its columns.
-        keys: Each column ``table.column`` that takes part in a foreign key, and the first column of
-            its group. A pair of columns joins the first group that has one of them.
+        keys: The first column of its group for each column ``table.column`` of a foreign key. A pair of
+            columns joins the first group that has one of them.
     """
 
     tables: Mapping[str, frozenset[str]]
@@ -31,10 +31,10 @@ class Names:
 
 
 class Catalog:
-    """Finds the names of a task's database, and reads each file once.
+    """Finds the names of a task's database. It reads each file once.
 
-    They come from Spider's ``tables.json`` (or ``test_tables.json``), in the folder above the one
-    that holds the databases; where that does not know the database, from the database itself.
+    They come from Spider's ``tables.json`` (or ``test_tables.json``) in the folder above the folder of
+    databases; if the database is not in that file, they come from the database itself.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class Catalog:
         self._databases: dict[str, Names] = {}
 
     def __call__(self, task: Task) -> Names:
-        """The names of a task's database.
+        """Return the names of a task's database.
 
         Raises:
             DataError: A ``tables.json`` is malformed.
-            DatabaseError: None knows the database, and it cannot be read.
+            DatabaseError: The database is in no file, and it cannot be read.
         """
         if task.database not in self._databases:
             self._databases[task.database] = self._find(task)
@@ -63,7 +63,7 @@ class Catalog:
 
 
 def read_tables_json(path: Path) -> dict[str, Names]:
-    """The names of each database in a file in the format of Spider's ``tables.json``.
+    """Read the names of each database from a file in the format of Spider's ``tables.json``.
 
     Raises:
         DataError: The file is missing or malformed.
@@ -77,15 +77,15 @@ def read_tables_json(path: Path) -> dict[str, Names]:
         }
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{str(path)!r} is no list of databases as Spider's tables.json: {type(error).__name__}: {error}"
+            f"{str(path)!r} does not have the format of Spider's tables.json: {type(error).__name__}: {error}"
         ) from None
 
 
 def read_database(database: str, dialect: str = "sqlite") -> Names:
-    """The names of a database, from its own schema.
+    """Read the names of a database from its own schema.
 
     Raises:
-        DatabaseError: It cannot be read.
+        DatabaseError: The database cannot be read.
     """
     engine = load_engine(dialect, Limits())
     try:
@@ -106,7 +106,7 @@ def read_database(database: str, dialect: str = "sqlite") -> Names:
 
 
 def _names(tables: Sequence[str], columns: Sequence[Any], keys: Iterable[Sequence[int]]) -> Names:
-    """Names from lists that refer to each other by place; a column is (table's place or -1, name)."""
+    """Make names from lists that refer to each other by place; a column is (table's place or -1, name)."""
     found: dict[str, set[str]] = {table.lower(): set() for table in tables}
     ids = []
     for table, name in columns:

@@ -1,4 +1,4 @@
-"""A query's text -> `Query`. Total, linear in the length of the text, and bounded in depth."""
+"""Parse a text into a `Query`. It accepts any text, in linear time and with bounded depth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, 
 from benchmarks.metrics.spider_sql.words import split_words
 
 MAX_DEPTH = 64
-"""Queries inside each other, or after each other's set operation. Spider's own have three."""
+"""The depth of nested queries and set operations. Spider's queries have at most three."""
 
 _OPERATIONS = frozenset({"intersect", "union", "except"})
 _CLAUSES = frozenset({"select", "from", "where", "group", "order", "limit"}) | _OPERATIONS
@@ -19,21 +19,21 @@ _CONNECTIVES = frozenset({"and", "or"})
 _AGGREGATES = frozenset({"max", "min", "count", "sum", "avg"})
 _ARITHMETIC = frozenset({"-", "+", "*", "/"})
 _DIRECTIONS = frozenset({"asc", "desc"})
-_AFTER_COLUMN = _CLAUSES | _JOINS | {",", ")", "and"}  # where a column is what a condition compares with
+_AFTER_COLUMN = _CLAUSES | _JOINS | {",", ")", "and"}  # ends a column that is a value
 
 
 def parse(sql: str, names: Names) -> Query | None:
     """Parse a query as Spider's official evaluator does.
 
-    What follows a complete query is ignored. A column without a table belongs to the first table
-    of FROM that has it; an alias counts only after AS, and everywhere in the text.
+    Text after a complete query is ignored. A column without a table belongs to the first table of FROM
+    that has it. An alias counts only after AS, and then in the whole text.
 
     Args:
         sql: Any text.
-        names: The tables and columns that there are.
+        names: The tables and columns of the database.
 
     Returns:
-        The query; None where the text is outside the grammar. It may still be good SQL.
+        The query; None if the text is outside the grammar. It can still be valid SQL.
     """
     try:
         return _query(Cursor(split_words(sql), names))
@@ -42,13 +42,13 @@ def parse(sql: str, names: Names) -> Query | None:
 
 
 def _query(at: Cursor) -> Query:
-    """A query in brackets or without, and all that its set operation adds."""
+    """Parse a query, with or without brackets, and the query of its set operation."""
     at.depth += 1
     if at.depth > MAX_DEPTH:
         raise OutsideError
     block = at.skip("(")
     start = at.place
-    tables, joined, bare = _from(at)  # first: it says whose the columns of SELECT are
+    tables, joined, bare = _from(at)  # first, because it has the tables of the columns of SELECT
     end, at.place = at.place, start
     distinct, items = _select(at, bare)
     at.place = end
@@ -61,7 +61,7 @@ def _query(at: Cursor) -> Query:
     if block:
         at.expect(")")
     _semicolons(at)
-    operation = at.one_of(_OPERATIONS)
+    operation = at.skip_any(_OPERATIONS)
     other = _query(at) if operation else None
     at.depth -= 1
     return Query(
@@ -75,11 +75,11 @@ def _semicolons(at: Cursor) -> None:
 
 
 def _from(at: Cursor) -> tuple[tuple[str | Query, ...], Conditions, list[str]]:
-    """What stands after the next FROM, wherever that is, and the distinct tables that it names.
+    """Parse the next FROM; return its tables, its conditions and the names of its distinct tables.
 
-    JOIN may be left out. The conditions of one ON after another are joined by ``and``.
+    JOIN is optional. The conditions of several ON are joined by ``and``.
     """
-    at.find("from")
+    at.move_behind("from")
     tables: list[str | Query] = []
     bare: dict[str, None] = {}
     units: list[Condition] = []
@@ -90,7 +90,7 @@ def _from(at: Cursor) -> tuple[tuple[str | Query, ...], Conditions, list[str]]:
             tables.append(_query(at))
         else:
             at.skip("join")
-            tables.append(table := at.table())
+            tables.append(table := at.read_table())
             bare[table] = None
             if at.skip("as"):
                 at.next()
@@ -106,12 +106,12 @@ def _from(at: Cursor) -> tuple[tuple[str | Query, ...], Conditions, list[str]]:
 
 
 def _select(at: Cursor, bare: list[str]) -> tuple[bool, tuple[Item, ...]]:
-    """SELECT and its items. The commas between them may be left out."""
+    """Parse SELECT and its items. Commas between them are optional."""
     at.expect("select")
     distinct = at.skip("distinct")
     items = []
     while at.word and at.word not in _CLAUSES:
-        aggregate = at.one_of(_AGGREGATES)
+        aggregate = at.skip_any(_AGGREGATES)
         items.append(Item(_term(at, bare), aggregate))
         at.skip(",")
     return distinct, tuple(items)
@@ -129,7 +129,7 @@ def _group_by(at: Cursor, bare: list[str]) -> tuple[Column, ...]:
 
 
 def _order_by(at: Cursor, bare: list[str]) -> tuple[tuple[Term, ...], str]:
-    """The terms, and their one direction: the last that is said counts for all."""
+    """Parse ORDER BY; return its terms and one direction for all, which is the last one given."""
     if not at.skip("order"):
         return (), ""
     at.expect("by")
@@ -137,7 +137,7 @@ def _order_by(at: Cursor, bare: list[str]) -> tuple[tuple[Term, ...], str]:
     direction = "asc"
     while at.word and at.word not in _ENDS:
         terms.append(_term(at, bare))
-        direction = at.one_of(_DIRECTIONS) or direction
+        direction = at.skip_any(_DIRECTIONS) or direction
         if not at.skip(","):
             break
     return tuple(terms), direction
@@ -152,7 +152,7 @@ def _conditions(at: Cursor, bare: list[str]) -> Conditions:
         units.append(_condition(at, bare))
         if at.word in _ENDS or at.word in _JOINS:
             break
-        if connective := at.one_of(_CONNECTIVES):
+        if connective := at.skip_any(_CONNECTIVES):
             connectives.append(connective)
     return Conditions(tuple(units), tuple(connectives))
 
@@ -160,7 +160,7 @@ def _conditions(at: Cursor, bare: list[str]) -> Conditions:
 def _condition(at: Cursor, bare: list[str]) -> Condition:
     term = _term(at, bare)
     negated = at.skip("not")
-    operator = at.one_of(_OPERATORS)
+    operator = at.skip_any(_OPERATORS)
     if not operator:
         raise OutsideError
     value, upper = _value(at, bare), None
@@ -171,8 +171,10 @@ def _condition(at: Cursor, bare: list[str]) -> Condition:
 
 
 def _value(at: Cursor, bare: list[str]) -> Value:
-    """A query, string, number or column. A column takes with it what stands before the next clause,
-    join or ``and``: an ``or`` with its condition, or the LEFT of a LEFT JOIN.
+    """Parse a query, string, number or column.
+
+    After a column, all words before the next clause, join or ``and`` are ignored: an ``or`` with its
+    condition, or the LEFT of a LEFT JOIN.
     """
     block = at.skip("(")
     value: Value
@@ -187,7 +189,7 @@ def _value(at: Cursor, bare: list[str]) -> Value:
         raise OutsideError
     else:
         distinct = at.skip("distinct")
-        value = Column(at.column(bare), distinct=distinct)
+        value = Column(at.read_column(bare), distinct=distinct)
         while at.word and at.word not in _AFTER_COLUMN:
             at.next()
     if block:
@@ -205,7 +207,7 @@ def _number(word: str) -> float | None:
 def _term(at: Cursor, bare: list[str]) -> Term:
     block = at.skip("(")
     term = Term(_column(at, bare))
-    if operator := at.one_of(_ARITHMETIC):
+    if operator := at.skip_any(_ARITHMETIC):
         term = Term(term.left, operator, _column(at, bare))
     if block:
         at.expect(")")
@@ -213,13 +215,13 @@ def _term(at: Cursor, bare: list[str]) -> Term:
 
 
 def _column(at: Cursor, bare: list[str]) -> Column:
-    """A column, or an aggregate of one: whose closing bracket closes one before it too, by a quirk."""
+    """Parse a column or an aggregate of one. By a quirk, its closing bracket also closes one before it."""
     block = at.skip("(")
-    if aggregate := at.one_of(_AGGREGATES):
+    if aggregate := at.skip_any(_AGGREGATES):
         at.expect("(")
         block = True
     distinct = at.skip("distinct")
-    column = Column(at.column(bare), aggregate, distinct)
+    column = Column(at.read_column(bare), aggregate, distinct)
     if block:
         at.expect(")")
     return column

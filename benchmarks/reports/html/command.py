@@ -1,4 +1,4 @@
-"""``sql-env report``: runs as one page of HTML."""
+"""``sql-env report``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
 ) -> None:
-    """Write a report that people look at: one HTML file that needs no network."""
+    """Write a report of runs: one HTML file that needs no network."""
     from benchmarks.reports.html.page import write_report
     from benchmarks.reports.recorded_run import read_runs
 

@@ -1,4 +1,4 @@
-"""Where two queries differ, word by word."""
+"""Find the differences between two queries, word by word."""
 
 from __future__ import annotations
 
@@ -11,56 +11,58 @@ import sqlparse
 from sqlparse.exceptions import SQLParseError
 
 MAX_COMPARED_CHARACTERS = 5_000
-"""Characters of a query that are laid out and compared at most; the rest is as it was, and unmarked."""
+"""Only this many characters of a query are formatted and compared; the rest is not changed."""
 
 _TOKEN = re.compile(r"""\s+|'[^']*'|"[^"]*"|\w+(?:\.\d+)?|[<>!=|]+|.""", re.DOTALL)
 
 
 @lru_cache(maxsize=16_384)
 def format_sql(sql: str) -> str:
-    """SQL with a line for each clause; long or odd text, on which the formatter may choke, as it is."""
+    """Format SQL with a line for each clause; do not change text that is too long or cannot be parsed."""
     if len(sql) <= MAX_COMPARED_CHARACTERS:
         with suppress(SQLParseError, RecursionError):
             return sqlparse.format(
-                " ".join(sql.split()) if _one_line(sql) else sql, reindent=True, keyword_case="upper"
+                " ".join(sql.split()) if _can_join_lines(sql) else sql, reindent=True, keyword_case="upper"
             )
     return sql
 
 
-def _one_line(sql: str) -> bool:
-    """Whether white space means nothing in this query: there are no texts and comments that hold it."""
+def _can_join_lines(sql: str) -> bool:
+    """Return whether white space has no meaning in this query: it has no quotes and no comments."""
     return not any(mark in sql for mark in ("--", "/*", "'", '"', "`", "["))
 
 
 def diff_queries(ours: str, gold: str) -> tuple[list[str], list[str]]:
-    """Two texts in pieces that are shared and pieces that differ, in turns, a shared one first.
+    """Split two queries into pieces that are shared and pieces that differ, by turns, a shared one first.
 
-    Letter case counts in quotes alone, white space nowhere, and either kind of quotes is as good. The
-    pieces of each text together are that text.
+    Case matters only in quotes, white space never, and both kinds of quotes are equal. The pieces of each
+    query together are that query.
 
     Example:
-        >>> segments("SELECT a FROM t", "select b FROM t")
+        >>> diff_queries("SELECT a FROM t", "select b FROM t")
         (['SELECT ', 'a', ' FROM t'], ['select ', 'b', ' FROM t'])
     """
     left, right = (
         _TOKEN.findall(ours[:MAX_COMPARED_CHARACTERS]),
         _TOKEN.findall(gold[:MAX_COMPARED_CHARACTERS]),
     )
-    same = SequenceMatcher(None, [*map(_key, left)], [*map(_key, right)], autojunk=False)
+    same = SequenceMatcher(
+        None, [*map(_comparison_key, left)], [*map(_comparison_key, right)], autojunk=False
+    )
     blocks = [block for block in same.get_matching_blocks() if block.size]
     return (
-        _pieces(left, [(b.a, b.size) for b in blocks], ours[MAX_COMPARED_CHARACTERS:]),
-        _pieces(right, [(b.b, b.size) for b in blocks], gold[MAX_COMPARED_CHARACTERS:]),
+        _split(left, [(b.a, b.size) for b in blocks], ours[MAX_COMPARED_CHARACTERS:]),
+        _split(right, [(b.b, b.size) for b in blocks], gold[MAX_COMPARED_CHARACTERS:]),
     )
 
 
-def _key(token: str) -> str:
+def _comparison_key(token: str) -> str:
     if len(token) > 1 and token[0] in ("'", '"'):
         return f"'{token[1:-1]}'"
     return " " if token.isspace() else token.lower()
 
 
-def _pieces(tokens: list[str], shared: list[tuple[int, int]], rest: str) -> list[str]:
+def _split(tokens: list[str], shared: list[tuple[int, int]], rest: str) -> list[str]:
     pieces, done = [""], 0
     for start, size in shared:
         if start > done:

@@ -1,4 +1,4 @@
-"""Runs compared on the tasks that both were asked."""
+"""Compare runs on the tasks that they share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class RunPair:
     """Two runs on the same tasks.
 
     Attributes:
-        first: The number of the one.
-        second: That of the other.
-        test: Their flips, and how likely these are by chance.
-        change: Accuracy of the second minus that of the first.
-        gained: Where the page shows the tasks that only the second has right.
-        lost: Where it shows those that only the first has right.
+        first: The number of the first run.
+        second: The number of the second run.
+        test: The flips, with their p-value.
+        change: Accuracy of the second run minus accuracy of the first.
+        gained: The link to the tasks that only the second run has right.
+        lost: The link to the tasks that only the first run has right.
     """
 
     first: int
@@ -34,9 +34,9 @@ class RunPair:
 
 
 def compare_runs(runs: Sequence[RecordedRun]) -> Iterator[RunPair]:
-    """Each two evaluations of the report that share tasks; rollouts are not compared.
+    """Compare each two evaluations that share tasks. Rollouts of training runs are not compared.
 
-    A task is the same by its id, its question and its gold query.
+    Two tasks are the same if their id, question and gold query are equal.
     """
     verdicts = {
         number: {(item.task_id, item.question, item.gold_sql): item.correct for item in run.items}

@@ -51,8 +51,8 @@ def test_verdicts(found):
     *judged, masked = found
     for verdicts, (_, sql, right) in zip(judged, CASES.values(), strict=True):
         assert verdicts.sql == sql
-        assert set(verdicts.under(True)) == right
-        assert set(verdicts.under(False)) == set(COMPARISONS) - right
+        assert set(verdicts.comparisons_with(True)) == right
+        assert set(verdicts.comparisons_with(False)) == set(COMPARISONS) - right
         assert verdicts.flips == (0 < len(right) < 4) == bool(verdicts.rollouts)
     assert set(masked.correct.values()) == {None}
     assert not masked.flips

@@ -64,7 +64,7 @@ def test_pass_at_k_leaves_masked_ones_out():
     assert pass_at_k([[True, None, False], [None, None]], 2) == 1.0
     assert mean_at_1([[True, None, False], [None], [False]]) == 0.25
     assert pass_at_k([[None]], 5) is None
-    with pytest.raises(ValueError, match="pass@2 needs 2 samples of each task; one has 1"):
+    with pytest.raises(ValueError, match="pass@2 needs 2 samples of each task, but one task has 1"):
         pass_at_k([[True, None], [True, False]], 2)
     with pytest.raises(ValueError, match="at least 1"):
         pass_at_k([], 0)

@@ -180,7 +180,7 @@ class TestScores:
     def test_mistakes(self, scored, library):
         with pytest.raises(MetricError, match="'wall'; known: steps, cpu"):
             ves([], clock="wall")
-        with pytest.raises(MetricError, match="no average is called 'mode'; known: median, mean"):
+        with pytest.raises(MetricError, match="unknown average 'mode'; known: median, mean"):
             ves([], average="mode")
         with pytest.raises(MetricError, match="at least 1, not 0"):
             r_ves([], clock="cpu", repeats=0)

@@ -1,4 +1,4 @@
-"""What is wrong with a wrong answer, and what a query is built of."""
+"""The classes of errors of a wrong answer, and the features of a query."""
 
 from dataclasses import replace
 

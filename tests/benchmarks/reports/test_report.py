@@ -211,7 +211,7 @@ def test_runs_are_read_from_folders(tmp_path):
     assert evaluation.about["benchmark"] == "demo"
     assert "<dt>limits.max_rows</dt><dd>3</dd>" in render_page([evaluation])
     write_items(tmp_path / "empty", [])
-    with pytest.raises(DataError, match="holds no items"):
+    with pytest.raises(DataError, match="has no items"):
         read_runs([tmp_path / "empty"])
     (tmp_path / "evaluation" / "summary.json").write_text("[")
     with pytest.raises(DataError, match="cannot read"):

@@ -62,7 +62,7 @@ def make_variants(sql: str, dialect: str, width: int, ordered: bool) -> VariantT
         if not isinstance(tree, exp.Query):
             return VariantTexts(sql, retold, undecided="the parser finds no query in it")
         return _edit_tree(sql, tree, dialect, width, ordered, retold)
-    except (SqlglotError, RecursionError, ValueError) as error:
+    except (SqlglotError, RecursionError, ValueError, IndexError) as error:
         return VariantTexts(sql, undecided=f"the parser cannot read it: {str(error).splitlines()[0]}")
 
 

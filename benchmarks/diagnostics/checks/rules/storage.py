@@ -25,6 +25,7 @@ def make_storage_check(code: str, advice: str) -> Check:
     """Make a check for results that change with the stored order, for the cause with this code."""
 
     def check_storage(case: GoldCase) -> Finding | None:
+        """Report the first copy of the database with another result, if the cause has this code."""
         variant = case.find_changed(STORED)
         if variant is None or case.find_changed(RANDOM):  # each row order gets other random numbers
             return None
