@@ -1,24 +1,24 @@
-"""A benchmark that needs no download: ten small databases and some 7,000 questions, made on first use.
+"""A benchmark without a download: ten small databases and about 7,000 questions, made on first use.
 
-Nothing of it lies in the repository. A seeded generator draws the rows of ten domains (clinic,
-library, airline, football league, restaurant, company, film festival, power grid, museum,
-observatory), writes them as SQLite files and draws questions over them: 61 query shapes in
-SynSQL's four levels, from a plain projection to windows and set operations, each with reasoning.
+The repository contains only the generator. It has a seed. It draws the rows of ten domains (clinic, library,
+airline, football league, restaurant, company, film festival, power grid, museum, observatory), writes them
+as SQLite files and draws questions about them: 61 query shapes in SynSQL's four levels, from a simple
+projection to windows and set operations, each with reasoning.
 
-A query becomes a task only when the data prove it sound (`benchmarks.demo.queries.proof`): it returns
+A query becomes a task only if the data prove it sound (`benchmarks.demo.queries.proof`): it returns
 something, every clause changes its result, and no LIMIT cuts through a tie.
 
 ======  =====  ====================================================================
-split   tasks  what for
+split   tasks  use
 ======  =====  ====================================================================
-train   6,459  training; `benchmarks.demo.wrong_labels` spoils labels on purpose
-dev     200    choosing settings
-test    400    measuring: no SQL of it occurs in training on the same database
+train   6,459  training; `benchmarks.demo.wrong_labels` adds wrong labels on purpose
+dev     200    selection of settings
+test    400    evaluation: its SQL never occurs in training on the same database
 ======  =====  ====================================================================
 
-Sizes are those of seed 0. The held-out splits take turns through the shapes: ``test`` has six or seven
-of each. The same seed and SQLite release make the same bytes; another seed makes other contents and
-constants over the same schemas. Files go below ``data_dir``, else ``$SQL_ENV_CACHE``, else
+The sizes are those of seed 0. The held-out splits take one shape after the other: ``test`` has six or seven
+examples of each shape. The same seed and SQLite release make the same bytes. Another seed makes other
+contents and constants in the same schemas. Files are in ``data_dir``, else in ``$SQL_ENV_CACHE``, else in
 ``~/.cache/sql-env``.
 """
 
@@ -38,14 +38,14 @@ def demo(*, split: str = "test", data_dir: str | None = None, seed: int = 0) -> 
 
     Args:
         split: ``train``, ``dev`` or ``test``.
-        data_dir: Where to keep the generated files, instead of the user's cache.
-        seed: Which of the benchmarks of this kind; results compare only under the same seed.
+        data_dir: The folder for the generated files instead of the user's cache.
+        seed: The seed of the generator. Results can be compared only under the same seed.
 
     Returns:
         The split, with absolute database paths.
 
     Raises:
-        DataError: No split has this name, or the files cannot be written.
+        DataError: The split is unknown, or the files cannot be written.
 
     Example:
         >>> tasks = demo(split="dev").tasks

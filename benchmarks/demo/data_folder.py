@@ -1,4 +1,4 @@
-"""The generated files: written once, whole, checked before they are used, and mended when damaged."""
+"""Generate the files of the benchmark once, check them before each use, and replace damaged ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.demo.domains import DOMAINS
@@ -25,10 +23,10 @@ MANIFEST = "manifest.json"
 
 
 def prepare_data_folder(data_dir: str | None, seed: int) -> Path:
-    """The folder with the databases and tasks of this seed; makes it where it is missing or damaged.
+    """Return the folder with the databases and tasks of a seed; generate it if it is missing or damaged.
 
     Raises:
-        DataError: The cache cannot be written.
+        DataError: The folder cannot be written.
     """
     root = find_cache_root(data_dir)
     target = root / f"demo-{VERSION}-{hash_generator()}-seed{seed}"
@@ -36,25 +34,26 @@ def prepare_data_folder(data_dir: str | None, seed: int) -> Path:
         return target
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / ".demo.lock"):
+        with (root / ".demo.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process generates, the others wait and use its files
             if not is_intact(target):
                 _replace(target, seed)
     except OSError as error:
         raise DataError(
-            f"cannot write the demo benchmark below {root}: {error}; pass data_dir or set SQL_ENV_CACHE"
+            f"cannot write the demo benchmark to {root}: {error}; pass data_dir or set SQL_ENV_CACHE"
         ) from error
     return target
 
 
 def find_cache_root(data_dir: str | None) -> Path:
-    """Where generated files go: ``data_dir``, else ``$SQL_ENV_CACHE``, else the user's cache."""
+    """Return the folder of generated files: ``data_dir``, else ``$SQL_ENV_CACHE``, else the user's cache."""
     if chosen := data_dir or os.environ.get("SQL_ENV_CACHE"):
         return Path(chosen).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sql-env"
 
 
 def hash_generator() -> str:
-    """A short hash of the generator's own source, so that a changed generator starts afresh."""
+    """Return a short hash of the generator's source, so that a changed generator has another folder."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
@@ -62,7 +61,7 @@ def hash_generator() -> str:
 
 
 def is_intact(target: Path) -> bool:
-    """Whether every file is there and has the bytes that were written."""
+    """Return whether every file exists and has the bytes that were written."""
     try:
         manifest = json.loads((target / MANIFEST).read_text())
         return all(_hash(target / name) == value for name, value in manifest.items())
@@ -71,7 +70,7 @@ def is_intact(target: Path) -> bool:
 
 
 def generate(target: Path, seed: int) -> None:
-    """Write databases, tasks and manifest into an existing folder."""
+    """Write databases, tasks and manifest to an existing folder."""
     found: list[Example] = []
     for domain in DOMAINS:
         path = target / f"{domain.name}.sqlite"
@@ -80,14 +79,14 @@ def generate(target: Path, seed: int) -> None:
         found += draw_examples(domain, data, path, seed)
     for name, members in split_examples(found, seed).items():
         rng = random.Random(f"{seed}/questions/{name}")
-        lines = (_line(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members, 1))
+        lines = (_format_task(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members, 1))
         (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
     hashes = {path.name: _hash(path) for path in sorted(target.iterdir())}
     (target / MANIFEST).write_text(json.dumps(hashes, indent=1))
 
 
-def _line(identity: str, example: Example, rng: random.Random) -> str:
-    """One task in JSON; its database is a file name, next to which it lies."""
+def _format_task(identity: str, example: Example, rng: random.Random) -> str:
+    """Return one task as JSON; its database is the name of a file in the same folder."""
     sketch = example.sketch
     task = Task(
         id=identity,
@@ -103,7 +102,7 @@ def _line(identity: str, example: Example, rng: random.Random) -> str:
 
 
 def _replace(target: Path, seed: int) -> None:
-    """Generate beside the target, then move there in one step."""
+    """Generate in a temporary folder, then move it to the target in one step."""
     scratch = Path(tempfile.mkdtemp(prefix=".demo-", dir=target.parent))
     try:
         fresh, damaged = scratch / "fresh", scratch / "damaged"
@@ -114,14 +113,6 @@ def _replace(target: Path, seed: int) -> None:
         fresh.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file: one process generates, the others wait and find its work."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _hash(path: Path) -> str:

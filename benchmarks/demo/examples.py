@@ -1,4 +1,4 @@
-"""All examples of a seed: every shape drawn from every database, and proven on its data."""
+"""Draw all examples of a seed: every shape from every database, proven on its data."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.demo.tables.database import Rows
 from benchmarks.demo.tables.table import Domain
 
 MAX_QUERIES_PER_SHAPE = 13
-"""Distinct queries per shape and database."""
+"""Distinct queries for each shape and database, at most."""
 DRAWS_PER_QUERY = 5
-"""Draws per wanted query, before a shape gives up on a database."""
+"""Draws for each query, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A proven sketch, with where it comes from."""
+    """A proven sketch with its database, level and shape."""
 
     domain: str
     level: str
@@ -44,17 +44,17 @@ def draw_examples(domain: Domain, data: Rows, database: Path, seed: int) -> list
 
 
 def draw_sketches(shape: Shape, sampler: Sampler, on: ProofConnections, taken: set[str]) -> Iterator[Sketch]:
-    """Sound sketches that are not yet taken, up to the cap."""
+    """Yield sound sketches that are not yet taken, up to `MAX_QUERIES_PER_SHAPE`."""
     count = 0
     for _ in range(MAX_QUERIES_PER_SHAPE * DRAWS_PER_QUERY):
         try:
             sketch = shape(sampler)
         except Unfit:
             continue
-        marks = {normalise(text) for text in (sketch.sql, *sketch.questions)}
-        if marks & taken or not is_sound(on, sketch):
+        texts = {normalise(text) for text in (sketch.sql, *sketch.questions)}
+        if texts & taken or not is_sound(on, sketch):
             continue
-        taken |= marks
+        taken |= texts
         yield sketch
         count += 1
         if count == MAX_QUERIES_PER_SHAPE:
@@ -62,5 +62,5 @@ def draw_sketches(shape: Shape, sampler: Sampler, on: ProofConnections, taken: s
 
 
 def normalise(text: str) -> str:
-    """The text without what SQL does not see: case and runs of blanks."""
+    """Remove what SQL ignores from a text: case and repeated blanks."""
     return " ".join(text.lower().split())

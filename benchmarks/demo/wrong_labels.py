@@ -1,8 +1,8 @@
-"""Wrong labels on purpose: what a careless annotator would have written instead of the gold query.
+"""Make wrong labels on purpose: queries that a careless annotator would write instead of the gold query.
 
-The training demo spoils about half of its cold-start labels with these. The errors are habits, not
-noise: the same kind of query goes wrong in the same way most of the time, so supervised training
-learns them, and only feedback from execution tells them from the truth.
+The training demo replaces about half of its cold-start labels with these. The errors are systematic, not
+random: most of the time, the same kind of query has the same error. So supervised training learns them, and
+only feedback from execution shows that they are wrong.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from benchmarks.demo.tables.database import Cell
 from sql_env.types import Task
 
 FIRST_ERROR_CHANCE = 0.8
-"""How often the annotator follows the strongest habit that applies, and not some other one."""
+"""The probability of the first error that applies, instead of a later one."""
 
 
 class LabelError(NamedTuple):
-    """A confusion: where it strikes, and what it writes there."""
+    """A systematic error: the pattern that it changes, and its replacement."""
 
     name: str
-    where: str
-    writes: str
+    pattern: str
+    replacement: str
 
 
 LABEL_ERRORS = (
@@ -71,10 +71,10 @@ LABEL_ERRORS = (
 
 
 def mislabel(task: Task, rng: random.Random) -> Task | None:
-    """The task with a wrong query that runs and whose result differs from the gold one's.
+    """Replace the gold query by a wrong query that runs and has another result.
 
     Returns:
-        The spoiled task, everything but its ``gold_sql`` unchanged; None where no habit strikes.
+        The task with another ``gold_sql``; None if no error applies.
     """
     uri = Path(task.database).absolute().as_uri() + "?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -84,14 +84,14 @@ def mislabel(task: Task, rng: random.Random) -> Task | None:
         ]
     if not wrong:
         return None
-    faithful = len(wrong) == 1 or rng.random() < FIRST_ERROR_CHANCE
-    return replace(task, gold_sql=wrong[0] if faithful else rng.choice(wrong[1:]))
+    first = len(wrong) == 1 or rng.random() < FIRST_ERROR_CHANCE
+    return replace(task, gold_sql=wrong[0] if first else rng.choice(wrong[1:]))
 
 
 def make_wrong_queries(sql: str) -> Iterator[str]:
-    """What each habit would have written, the strongest habit first."""
-    for habit in LABEL_ERRORS:
-        wrong = re.sub(habit.where, habit.writes, sql, count=1)
+    """Yield the query with each error that applies, the most frequent error first."""
+    for error in LABEL_ERRORS:
+        wrong = re.sub(error.pattern, error.replacement, sql, count=1)
         if wrong != sql:
             yield wrong
 
@@ -99,7 +99,7 @@ def make_wrong_queries(sql: str) -> Iterator[str]:
 def _result(
     connection: sqlite3.Connection, sql: str
 ) -> list[tuple[Cell, ...]] | Counter[tuple[Cell, ...]] | None:
-    """The rows, in order only where the query sorts; None where it does not run."""
+    """Return the rows, in order only if the query sorts; None if it does not run."""
     try:
         rows = connection.execute(sql).fetchall()
     except sqlite3.Error:

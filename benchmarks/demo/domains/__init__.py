@@ -1,6 +1,4 @@
-"""The ten domains, as data: what each holds, and what to call it in English."""
-
-from __future__ import annotations
+"""The ten domains as data: their tables and columns, with their English names."""
 
 from benchmarks.demo.domains.airline import AIRLINE
 from benchmarks.demo.domains.clinic import CLINIC

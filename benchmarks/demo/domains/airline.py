@@ -1,7 +1,5 @@
 """An airline: flights between two airports, keyed by code, on planes that may not be assigned."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import (
     LENGTH,
     LEVEL,

@@ -1,7 +1,5 @@
 """A clinic: doctors with bosses, patients, and visits that may lack a rating."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
 from benchmarks.demo.tables.vocabulary import CITIES, PEOPLE
 

@@ -1,7 +1,5 @@
 """A company: departments, employees with managers, projects, and who works on what."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import LEVEL, Domain, category, date, flag, key, name, number, ref, table
 from benchmarks.demo.tables.vocabulary import DEPARTMENTS, PEOPLE, PROJECTS
 

@@ -1,7 +1,5 @@
 """A film festival: directors, films, screenings and awards."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import (
     LENGTH,
     TIME,

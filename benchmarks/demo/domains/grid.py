@@ -1,7 +1,5 @@
 """A power grid: plants, the lines between two of them, and outages."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import (
     LENGTH,
     LEVEL,

@@ -1,7 +1,5 @@
 """A football league: teams, players who may be without one, and games of two teams."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
 from benchmarks.demo.tables.vocabulary import COUNTRIES, PEOPLE, TEAMS
 

@@ -1,7 +1,5 @@
 """A library: members borrow books; a loan has a composite key and may not be over."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
 from benchmarks.demo.tables.vocabulary import BOOKS, COUNTRIES, PEOPLE, TOWNS
 

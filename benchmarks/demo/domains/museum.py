@@ -1,7 +1,5 @@
 """A museum: artworks, some by unknown artists, and the exhibitions that show them."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import TIME, Domain, category, date, key, name, number, ref, table
 from benchmarks.demo.tables.vocabulary import ARTWORKS, COUNTRIES, EXHIBITS, PEOPLE
 

@@ -1,7 +1,5 @@
 """An observatory: telescopes, stars, observers with mentors, and who saw what with which."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import (
     LENGTH,
     LEVEL,

@@ -1,7 +1,5 @@
 """A restaurant: orders of guests who may be unknown, and the dishes in them."""
 
-from __future__ import annotations
-
 from benchmarks.demo.tables.table import Domain, category, date, flag, key, name, number, real, ref, table
 from benchmarks.demo.tables.vocabulary import DISHES, PEOPLE, TOWNS
 

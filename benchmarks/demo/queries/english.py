@@ -1,4 +1,4 @@
-"""Small English: lists, articles, and the names of aggregates."""
+"""Format English: lists, articles, and the names of aggregates."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Aggregate(NamedTuple):
 
 
 def join_labels(columns: Iterable[Column]) -> str:
-    """``name, city and weight``."""
+    """Join the labels of columns: ``name, city and weight``."""
     *others, last = (c.label for c in columns)
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def with_article(noun: str) -> str:
-    """The noun with its article."""
+    """Return the noun with its article."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def draw_aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
-    """An aggregate that makes sense for the column."""
+    """Draw an aggregate that makes sense for the column."""
     words = {"MAX": column.scale.most, "MIN": column.scale.least, "AVG": "average", "SUM": "total"}
     if column.scale is TIME:
         del words["AVG"]
@@ -42,6 +42,6 @@ def draw_aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
 
 
 def draw_extreme(s: Sampler, column: Column) -> tuple[bool, str]:
-    """Whether to sort in descending order, and the superlative for it."""
+    """Draw a direction; return whether it is descending, and its superlative."""
     descending = s.pick((True, False))
     return descending, column.scale.most if descending else column.scale.least

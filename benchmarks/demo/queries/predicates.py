@@ -1,4 +1,4 @@
-"""What a question may ask of a row: each predicate in SQL and in English."""
+"""Draw conditions on one column, in SQL and in English."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ class Predicate:
 
     Attributes:
         column: The column.
-        test: The SQL, with ``{}`` where the column goes.
-        says: The English verb phrase of the column: ``is above 40``.
-        clause: The verb phrase of the row instead: ``has a cost above 40``, ``was hired in 2019``.
-        evidence: What one must know to turn the English into the SQL.
+        sql: The SQL, with ``{}`` in the place of the column.
+        column_phrase: The English verb phrase of the column: ``is above 40``.
+        row_phrase: The verb phrase of the row, which replaces it: ``has a cost above 40``.
+        evidence: Knowledge that the SQL needs beyond the English.
     """
 
     column: Column
-    test: str
-    says: str
-    clause: str = ""
+    sql: str
+    column_phrase: str
+    row_phrase: str = ""
     evidence: str = ""
 
     def on(self, owner: str = "") -> Condition:
-        """The condition, on the column as it is or qualified by a table or alias."""
+        """Return the condition, with the column as it is or qualified by a table or alias."""
         column = f"{owner}.{self.column.name}" if owner else self.column.name
-        return Condition(self.test.replace("{}", column), column)
+        return Condition(self.sql.replace("{}", column), column)
 
     def phrase(self) -> str:
-        """The English that follows the noun of a row."""
-        if not self.clause:
-            return f"whose {self.column.label} {self.says}"
-        verb, _, rest = self.clause.partition(" ")
-        return {"is": rest, "was": rest, "has": f"with {rest}"}.get(verb, f"that {self.clause}")
+        """Return the English that follows the noun of a row."""
+        if not self.row_phrase:
+            return f"whose {self.column.label} {self.column_phrase}"
+        verb, _, rest = self.row_phrase.partition(" ")
+        return {"is": rest, "was": rest, "has": f"with {rest}"}.get(verb, f"that {self.row_phrase}")
 
     def of(self, role: str) -> str:
-        """The English that follows the noun of a row when another, its ``role``, must satisfy it."""
+        """Return the English that follows the noun of a row if its ``role``, another row, must satisfy it."""
         return (
-            f"whose {role} {self.clause}"
-            if self.clause
-            else f"whose {role}'s {self.column.label} {self.says}"
+            f"whose {role} {self.row_phrase}"
+            if self.row_phrase
+            else f"whose {role}'s {self.column.label} {self.column_phrase}"
         )
 
 
@@ -60,7 +60,7 @@ Test: TypeAlias = Callable[[Sampler, Table], Predicate]
 
 
 def format_literal(value: object) -> str:
-    """A value in SQL."""
+    """Format a value as SQL."""
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
@@ -112,7 +112,7 @@ def member(s: Sampler, table: Table) -> Predicate:
 
 
 def draw_row_phrase(s: Sampler, column: Column, says: str) -> str:
-    """The row's own verb phrase, every other time; else none, and the column is named."""
+    """Draw the verb phrase of the row half of the time; else return an empty text."""
     if s.rng.random() < 0.5:
         return ""
     if column.verb:
@@ -130,7 +130,7 @@ def like(s: Sampler, table: Table) -> Predicate:
         ((f"{start}%", "starts with", start), (f"%{end}", "ends with", end), (f"%{part}%", "contains", part))
     )
     if not piece.isalpha():
-        raise Unfit(f"{piece!r} is no word")
+        raise Unfit(f"{piece!r} is not a word")
     return Predicate(column, f"{{}} LIKE {format_literal(pattern)}", f'{verb} "{piece}"')
 
 
@@ -157,7 +157,7 @@ def month(s: Sampler, table: Table) -> Predicate:
 
 
 def dated(s: Sampler, table: Table) -> Predicate:
-    """Any test of a date."""
+    """Draw any condition on a date."""
     dates = replace(table, columns=tuple(table.of(Kind.DATE)))
     return s.pick((year, month, compare, between))(s, dates)
 
@@ -166,10 +166,10 @@ COMMON: tuple[Test, ...] = (equal, equal, compare, compare, compare, flagged, ye
 
 
 def draw_common(s: Sampler, table: Table) -> Predicate:
-    """A predicate of a frequent kind."""
+    """Draw a predicate of a frequent kind."""
     for test in s.some(COMMON, len(COMMON)):
         try:
             return test(s, table)
         except Unfit:
             continue
-    raise Unfit(f"nothing to ask of {table.name}")
+    raise Unfit(f"no predicate fits {table.name}")

@@ -1,4 +1,4 @@
-"""What must be true of a sketch on the data before it becomes a task."""
+"""Prove on the data that a sketch is fit to be a task."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from benchmarks.demo.tables.database import Cell
 Result: TypeAlias = list[tuple[Cell, ...]]
 
 MAX_STEPS = 100_000
-"""Virtual-machine steps that a gold query may take: some 2 ms."""
+"""Virtual-machine steps of a gold query, at most: about 2 ms."""
 MAX_ROWS = 150
-"""Rows that a gold result may have."""
+"""Rows of a gold result, at most."""
 COMPARED_DIGITS = 6
-"""Decimals to which results are compared: sums of floats depend on the order of the rows."""
+"""Decimals in the comparison of results, because sums of floats depend on the order of rows."""
 
 
 class ProofConnections(NamedTuple):
-    """Two connections to one database; the second scans tables backwards where no order is asked for."""
+    """Two connections to one database; the second scans tables backwards unless a query has an order."""
 
     forward: sqlite3.Connection
     backward: sqlite3.Connection
@@ -43,29 +43,29 @@ def open_for_proof(database: Path) -> Iterator[ProofConnections]:
 
 
 def is_sound(on: ProofConnections, sketch: Sketch) -> bool:
-    """Whether the query answers with something, unambiguously, and needs each of its clauses.
+    """Return whether the query has a result, is unambiguous and needs each of its clauses.
 
-    Backwards the same must come out: otherwise the result hangs on the order in which SQLite finds
-    the rows, as with ties, or with a float that equals an average but for its last bit.
+    A backward scan must give the same result. Otherwise the result depends on the order in which SQLite
+    reads the rows, as with ties, or with a float that differs from an average only in its last bit.
     """
     gold = run_within_steps(on.forward, sketch.sql)
     return (
         0 < len(gold) <= MAX_ROWS
         and any(cell is not None for row in gold for cell in row)
         and not any(has_tie(on.forward, select) for select in sketch.limited)
-        and not any(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.unlike)
-        and all(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.alike)
+        and not any(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.must_differ)
+        and all(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.must_equal)
         and are_equal_bags(gold, run(on.backward, sketch.sql))
     )
 
 
 def run(connection: sqlite3.Connection, sql: str) -> Result:
-    """All rows of a query."""
+    """Return all rows of a query."""
     return connection.execute(sql).fetchall()
 
 
 def run_within_steps(connection: sqlite3.Connection, sql: str) -> Result:
-    """All rows of a query, or none where it takes too many steps."""
+    """Return all rows of a query; none if it takes too many steps."""
     connection.set_progress_handler(lambda: 1, MAX_STEPS)
     try:
         return run(connection, sql)
@@ -78,21 +78,21 @@ def run_within_steps(connection: sqlite3.Connection, sql: str) -> Result:
 
 
 def are_equal(left: Result, right: Result, sql: str) -> bool:
-    """Whether two results are equal: as lists where the query sorts, else as bags."""
+    """Return whether two results are equal: as lists if the query sorts, else as bags."""
     return left == right if " ORDER BY " in sql.rpartition(")")[2] else are_equal_bags(left, right)
 
 
 def are_equal_bags(left: Result, right: Result) -> bool:
-    """Whether two results are equal as bags, to `COMPARED_DIGITS`."""
+    """Return whether two results are equal as bags, to `COMPARED_DIGITS` decimals."""
     return len(left) == len(right) and Counter(map(round_floats, left)) == Counter(map(round_floats, right))
 
 
 def round_floats(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The row with its floats rounded."""
+    """Round the floats of a row."""
     return tuple(round(cell, COMPARED_DIGITS) if isinstance(cell, float) else cell for cell in row)
 
 
 def has_tie(connection: sqlite3.Connection, select: Select) -> bool:
-    """Whether the LIMIT cuts through equal sort keys, or the keys that it keeps repeat or are NULL."""
-    keys = run(connection, select.boundary().sql)
+    """Return whether LIMIT cuts between equal sort keys, or keeps keys that repeat or are NULL."""
+    keys = run(connection, select.make_boundary().sql)
     return len(keys) <= select.limit or len(set(keys)) < len(keys) or (None,) in keys

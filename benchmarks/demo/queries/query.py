@@ -1,4 +1,4 @@
-"""A SELECT as data: it can say its SQL, its reasoning, and what it would be with a clause left out."""
+"""A SELECT as data, with its SQL, its reasoning and its variants without a clause."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Condition(NamedTuple):
-    """One condition: its SQL, and the expression that it is about, for the reasoning."""
+    """One condition: its SQL, and its expression for the reasoning."""
 
     sql: str
     about: str
@@ -19,12 +19,12 @@ class Join(NamedTuple):
 
     table: str
     on: str
-    how: str = "JOIN"
+    kind: str = "JOIN"
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A query; ``glue`` joins the conditions in ``where``, ``order`` is one expression."""
+    """A query; ``glue`` joins the conditions of ``where``, ``order`` is one expression."""
 
     columns: tuple[str, ...]
     source: str
@@ -46,7 +46,7 @@ class Select:
     def _clauses(self) -> Iterator[str]:
         yield f"SELECT {'DISTINCT ' if self.distinct else ''}{', '.join(self.columns)} FROM {self.source}"
         for join in self.joins:
-            yield f"{join.how} {join.table} ON {join.on}"
+            yield f"{join.kind} {join.table} ON {join.on}"
         if self.where:
             yield "WHERE " + f" {self.glue} ".join(c.sql for c in self.where)
         if self.group:
@@ -60,7 +60,7 @@ class Select:
 
     @property
     def reasoning(self) -> str:
-        """How the query is built, in three short sentences: source, steps, result."""
+        """The construction of the query in three short sentences: source, steps, result."""
         steps = "; ".join(self._steps())
         source = " with ".join((self.source, *(join.table for join in self.joins)))
         verb = "Join" if self.joins else "Use"
@@ -79,8 +79,8 @@ class Select:
         if self.limit:
             yield f"take {self.limit}"
 
-    def weaker(self) -> Iterator[Select]:
-        """The query with one thing left out or turned round, in each way that must matter."""
+    def weaken(self) -> Iterator[Select]:
+        """Yield the query with one part left out or reversed, in each way that must change the result."""
         for i in range(len(self.where)):
             yield replace(self, where=self.where[:i] + self.where[i + 1 :])
         for i in range(len(self.having)):
@@ -92,6 +92,6 @@ class Select:
         if self.limit:
             yield replace(self, limit=0)
 
-    def boundary(self) -> Select:
-        """The sort keys down to the first row that LIMIT cuts off: the last two must differ."""
+    def make_boundary(self) -> Select:
+        """Select the sort keys up to the first row that LIMIT cuts off. The last two must differ."""
         return replace(self, columns=(self.order,), limit=self.limit + 1)

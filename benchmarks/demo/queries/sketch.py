@@ -1,4 +1,4 @@
-"""What a shape draws: a query, ways to ask for it, and what must be true of it on the data."""
+"""The result of a shape: a query, its questions, and what must be true of it on the data."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Sketch:
 
     Attributes:
         sql: The gold query.
-        questions: Different ways to ask for it, at least three.
-        reasoning: How to get from the question to the query.
-        evidence: What one must know beyond the schema.
-        unlike: Queries whose result must differ, so that every clause matters.
-        alike: Queries whose result must be the same, so that the question has one honest reading.
-        limited: The selects inside that have a LIMIT, none of which may cut through a tie.
+        questions: Different questions for it, at least three.
+        reasoning: The steps from the question to the query.
+        evidence: Knowledge beyond the schema.
+        must_differ: Queries whose result must differ, so that every clause matters.
+        must_equal: Queries whose result must be the same, so that the question is not ambiguous.
+        limited: The selects with a LIMIT, which may not cut through a tie.
     """
 
     sql: str
     questions: tuple[str, ...]
     reasoning: str
     evidence: str = ""
-    unlike: tuple[str, ...] = ()
-    alike: tuple[str, ...] = ()
+    must_differ: tuple[str, ...] = ()
+    must_equal: tuple[str, ...] = ()
     limited: tuple[Select, ...] = ()
 
 
@@ -42,16 +42,16 @@ def make_sketch(
     first: str = "",
     reasoning: str = "",
     evidence: str = "",
-    unlike: tuple[str, ...] = (),
+    must_differ: tuple[str, ...] = (),
     limited: tuple[Select, ...] = (),
 ) -> Sketch:
-    """The sketch of one select; ``first`` opens its own reasoning, ``reasoning`` replaces it."""
+    """Make the sketch of one select; ``first`` comes before its own reasoning, ``reasoning`` replaces it."""
     return Sketch(
         sql=select.sql,
         questions=questions,
         reasoning=reasoning or f"{first} {select.reasoning}".strip(),
         evidence=evidence,
-        unlike=(*unlike, *(weaker.sql for weaker in select.weaker())),
+        must_differ=(*must_differ, *(weaker.sql for weaker in select.weaken())),
         limited=(*limited, select) if select.limit else limited,
     )
 
@@ -59,10 +59,10 @@ def make_sketch(
 def make_nested_sketch(
     outer: Callable[[Select], Select], inner: Select, *questions: str, first: str
 ) -> Sketch:
-    """The sketch of a select around another, every clause of which must matter too."""
+    """Make the sketch of a select around another one. Every clause of both must matter."""
     return make_sketch(
         outer(inner),
         *questions,
         first=first,
-        unlike=tuple(outer(weaker).sql for weaker in inner.weaker()),
+        must_differ=tuple(outer(weaker).sql for weaker in inner.weaken()),
     )

@@ -1,7 +1,8 @@
-"""The query shapes, by level: each draws a query, its questions and its reasoning from a database.
+"""The query shapes by level. Each draws a query, its questions and its reasoning from a database.
 
-`rows` and `groups` stay within one table, `joins` and `families` go across tables, `subqueries` and
-`stages` hold queries within queries.
+`rows` and `groups` have shapes of one table, `joins` and `families` of several tables, `subqueries` and
+`stages` of nested queries. A function has the name of its shape. In its body ``s`` is the sampler, ``t`` the
+main table, ``p`` and ``q`` are predicates, and ``f`` is an optional filter.
 """
 
 from __future__ import annotations
@@ -73,9 +74,11 @@ COMPLEX: Mapping[str, Shape] = {
 HIGHLY_COMPLEX: Mapping[str, Shape] = {
     "union": stages.union,
     "intersect": partial(
-        stages.both_children, operator="INTERSECT", words="and also", how="Keep those in both"
+        stages.both_children, operator="INTERSECT", words="and also", last_step="Keep those in both"
     ),
-    "except": partial(stages.both_children, operator="EXCEPT", words="but not", how="Remove the second"),
+    "except": partial(
+        stages.both_children, operator="EXCEPT", words="but not", last_step="Remove the second"
+    ),
     "counts_above_average": stages.counts_above_average,
     "best_of_group": stages.best_of_group,
     "running_count": stages.running_count,

@@ -1,4 +1,4 @@
-"""Clauses that many shapes share, with their English."""
+"""Draw and format the clauses that many shapes share, with their English."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.demo.queries import predicates
+from benchmarks.demo.queries.english import join_labels
 from benchmarks.demo.queries.predicates import Predicate
 from benchmarks.demo.queries.query import Condition, Join
 from benchmarks.demo.queries.sampler import Sampler, Unfit
-from benchmarks.demo.tables.table import Column, Link, Table
+from benchmarks.demo.tables.table import Column, Kind, Link, Table
 
 COUNTS = ((">", "more than"), ("<", "fewer than"), (">=", "at least"), ("<=", "at most"))
 """Comparisons of a count, in SQL and in English."""
@@ -17,13 +18,13 @@ COUNTS = ((">", "more than"), ("<", "fewer than"), (">=", "at least"), ("<=", "a
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition that a shape may draw or not.
+    """An optional condition of a shape.
 
     Attributes:
-        where: Its condition, or nothing.
+        where: The condition, or nothing.
         among: Its English with a blank before it: `` hired in 2019``.
-        also: The English that ties a further relative clause to it: `` and``.
-        by: Its part in the reasoning: `` by hired``.
+        also: The English that joins a further relative clause to it: `` and``.
+        by: Its part of the reasoning: `` by hired``.
     """
 
     where: tuple[Condition, ...] = ()
@@ -35,7 +36,7 @@ class Filter:
 def draw_filter(
     s: Sampler, table: Table, chance: float, but: Sequence[Column] = (), owner: str = ""
 ) -> Filter:
-    """With this chance a filter on a column other than ``but``, qualified by ``owner``."""
+    """Draw, with this chance, a filter on a column other than ``but``, qualified by ``owner``."""
     if s.rng.random() >= chance:
         return Filter()
     p = predicates.draw_common(s, table)
@@ -45,34 +46,46 @@ def draw_filter(
     return Filter((condition,), f" {p.phrase()}", " and", f" by {condition.about}")
 
 
+def draw_columns(s: Sampler, table: Table, n: int, but: Sequence[Column] = ()) -> tuple[list[Column], str]:
+    """Draw ``n`` columns that a question asks for; return them and their English."""
+    columns = s.shown(table, n, but)
+    return columns, join_labels(columns)
+
+
+def draw_group(s: Sampler) -> tuple[Table, Column]:
+    """Draw a table and a category of it to group by."""
+    table = s.table(Kind.CATEGORY)
+    return table, s.column(table, Kind.CATEGORY, full=True)
+
+
 def draw_two_predicates(s: Sampler, table: Table) -> tuple[Predicate, Predicate]:
-    """Two predicates on different columns, in the order in which they read well."""
+    """Draw two predicates on different columns, in the order that reads well."""
     p, q = predicates.draw_common(s, table), predicates.draw_common(s, table)
     if p.column is q.column:
-        raise Unfit("twice the same column")
-    return (q, p) if q.clause and not p.clause else (p, q)
+        raise Unfit("both predicates have the same column")
+    return (q, p) if q.row_phrase and not p.row_phrase else (p, q)
 
 
 def column_names(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
-    """The columns in SQL, qualified where the table is given."""
+    """Return the columns in SQL, qualified if the table is given."""
     return tuple(qualify(table, c) if table else c.name for c in columns)
 
 
 def qualify(table: Table, column: Column | None = None) -> str:
-    """A column with its table, the key unless said otherwise."""
+    """Return a column with its table; by default the key."""
     return f"{table.name}.{column.name if column else table.key[0]}"
 
 
 def join_parent(link: Link) -> Join:
-    """The join from a child to its parent."""
+    """Return the join from a child to its parent."""
     return Join(link.parent.name, link.on)
 
 
-def join_children(link: Link, how: str = "JOIN") -> Join:
-    """The join from a parent to its children."""
-    return Join(link.child.name, link.on, how)
+def join_children(link: Link, kind: str = "JOIN") -> Join:
+    """Return the join from a parent to its children."""
+    return Join(link.child.name, link.on, kind)
 
 
 def require_known(column: Column) -> tuple[Condition, ...]:
-    """That a column is not NULL, where it may be."""
+    """Return the condition that a column is not NULL, if it can be."""
     return (Condition(f"{column.name} IS NOT NULL", f"known {column.name}"),) if column.nulls else ()

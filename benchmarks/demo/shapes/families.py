@@ -1,4 +1,4 @@
-"""Parents and the number, the values or the variety of their children."""
+"""Shapes of parents with the number, the values or the variety of their children."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.demo.tables.table import ORDERED, Kind, Link
 
 
 def select_per_parent(link: Link, *more: str) -> Select:
-    """The parents' titles, and what else there is to say of their children."""
+    """Select the titles of the parents, and further columns about their children."""
     t = link.parent
     return Select((qualify(t, t.title), *more), link.child.name, (join_parent(link),), group=qualify(t))
 
@@ -94,7 +94,7 @@ def left_join_count(s: Sampler) -> Sketch:
         f"For every {t.one}{f.among}, even those without any, show the {title} and the number of "
         f"{link.inverse}.",
         f"List the {title} and the number of {link.inverse}, possibly 0, of each {t.one}{f.among}.",
-        unlike=(replace(counted, joins=(join_children(link),)).sql,),
+        must_differ=(replace(counted, joins=(join_children(link),)).sql,),
     )
 
 

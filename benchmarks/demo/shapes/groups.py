@@ -1,4 +1,4 @@
-"""Numbers over one table, as a whole or by group."""
+"""Shapes of aggregates over one table, as a whole or by group."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from benchmarks.demo.queries.english import draw_aggregate, with_article
 from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.queries.sketch import Sketch, make_sketch
-from benchmarks.demo.shapes.clause import COUNTS, draw_filter
+from benchmarks.demo.shapes.clause import COUNTS, draw_filter, draw_group
 from benchmarks.demo.tables.table import ORDERED, Column, Kind
 
 
 def distinct(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    column = s.column(t, Kind.CATEGORY, full=True)
+    t, column = draw_group(s)
     f = draw_filter(s, t, 0.75, but=(column,))
     return make_sketch(
         Select((column.name,), t.name, where=f.where, distinct=True),
@@ -56,13 +55,12 @@ def count_distinct(s: Sampler) -> Sketch:
         f"How many different {column.plural} do the {t.many}{f.among} have?",
         f"Count the distinct {column.plural} of the {t.many}{f.among}.",
         f"What is the number of different {column.plural} among the {t.many}{f.among}?",
-        unlike=(Select((f"COUNT({column.name})",), t.name, where=f.where).sql,),
+        must_differ=(Select((f"COUNT({column.name})",), t.name, where=f.where).sql,),
     )
 
 
 def group_count(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     f = draw_filter(s, t, 0.75, but=(group,))
     return make_sketch(
         Select((group.name, "COUNT(*)"), t.name, where=f.where, group=group.name),
@@ -73,8 +71,7 @@ def group_count(s: Sampler) -> Sketch:
 
 
 def group_aggregate(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.column(t, *ORDERED)
     agg = draw_aggregate(s, column)
     f = draw_filter(s, t, 0.4, but=(group, column))
@@ -88,8 +85,7 @@ def group_aggregate(s: Sampler) -> Sketch:
 
 
 def group_having(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     sign, words = s.pick(COUNTS)
     n = s.pick(range(2, max(3, 2 * t.size // len(group.values))))
     f = draw_filter(s, t, 0.3, but=(group,))
@@ -119,13 +115,12 @@ def group_year(s: Sampler) -> Sketch:
 
 
 def name_year(column: Column) -> str:
-    """The English for the year of a date."""
+    """Return the English for the year of a date."""
     return "year" if column.label == "date" else f"year of the {column.label}"
 
 
 def most_common(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     descending, word = s.pick(((True, "most"), (False, "fewest")))
     f = draw_filter(s, t, 0.75, but=(group,))
     some = ", of those that have any" if f.among and not descending else ""

@@ -1,4 +1,4 @@
-"""Rows across tables: with their parent, through a link table, without children, with their own kind."""
+"""Shapes of joined rows: with a parent, through a link table, without children, with the same table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from benchmarks.demo.queries.english import draw_aggregate, draw_extreme, join_l
 from benchmarks.demo.queries.query import Condition, Join, Select
 from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.queries.sketch import Sketch, make_sketch
-from benchmarks.demo.shapes.clause import column_names, draw_filter, join_children, join_parent, qualify
+from benchmarks.demo.shapes.clause import (
+    column_names,
+    draw_columns,
+    draw_filter,
+    join_children,
+    join_parent,
+    qualify,
+)
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Link
 
 
 def join_filter(s: Sampler) -> Sketch:
     link = s.link()
     t, p = link.child, predicates.draw_common(s, link.parent)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
     return make_sketch(
         Select(column_names(columns, t), t.name, (join_parent(link),), (p.on(link.parent.name),)),
         f"List the {show} of the {t.many} {p.of(link.role)}.",
@@ -67,8 +73,8 @@ def join_superlative(s: Sampler) -> Sketch:
     t, p = link.child, predicates.draw_common(s, link.parent)
     column = s.column(t, *ORDERED, full=True)
     descending, word = draw_extreme(s, column)
-    columns = s.shown(t, 1, but=(column,))
-    show, of = join_labels(columns), f"among the {t.many} {p.of(link.role)}"
+    columns, show = draw_columns(s, t, 1, but=(column,))
+    of = f"among the {t.many} {p.of(link.role)}"
     return make_sketch(
         Select(
             column_names(columns, t),
@@ -119,8 +125,8 @@ def three_tables_count(s: Sampler) -> Sketch:
 def anti_join(s: Sampler) -> Sketch:
     link = s.link()
     t, child = link.parent, link.child
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show, none = join_labels(columns), f"{child.name} missing"
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
+    none = f"{child.name} missing"
     f = draw_filter(s, t, 0.7, owner=t.name)
     missing = Condition(f"{qualify(child, link.column)} IS NULL", none)
     return make_sketch(
@@ -136,8 +142,7 @@ def self_join_compare(s: Sampler) -> Sketch:
     t = link.child
     column = s.column(t, *ORDERED, full=True)
     sign, word = s.pick(((">", column.scale.above), ("<", column.scale.below)))
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(column,))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(column,))
     f = draw_filter(s, t, 0.7, but=(column,), owner="a")
     beyond = Condition(f"a.{column.name} {sign} b.{column.name}", f"a.{column.name} {word} b.{column.name}")
     return make_sketch(
@@ -154,8 +159,7 @@ def self_join_compare(s: Sampler) -> Sketch:
 def self_join_filter(s: Sampler) -> Sketch:
     link = s.own_link()
     t, p = link.child, predicates.draw_common(s, link.child)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
     return make_sketch(
         Select(*select_self_join(link, columns), where=(p.on("b"),)),
         f"List the {show} of the {t.many} {p.of(link.role)}.",
@@ -165,7 +169,7 @@ def self_join_filter(s: Sampler) -> Sketch:
 
 
 def select_self_join(link: Link, columns: list[Column]) -> tuple[tuple[str, ...], str, tuple[Join, ...]]:
-    """What to select from a table ``a`` joined with itself as ``b``."""
+    """Return the columns, source and join of a table ``a`` that is joined with itself as ``b``."""
     t = link.child
     join = Join(f"{t.name} AS b", f"a.{link.column.name} = b.{t.key[0]}")
     return tuple(f"a.{c.name}" for c in columns), f"{t.name} AS a", (join,)

@@ -1,4 +1,4 @@
-"""Rows of one table: chosen by conditions, sorted, or the first few."""
+"""Shapes of rows of one table: filtered, sorted, or the first few."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from benchmarks.demo.queries.sketch import Sketch, make_sketch
 from benchmarks.demo.shapes.clause import (
     COUNTS,
     column_names,
+    draw_columns,
     draw_filter,
     draw_two_predicates,
     require_known,
@@ -19,8 +20,7 @@ from benchmarks.demo.tables.table import ORDERED, Kind
 
 def project(s: Sampler) -> Sketch:
     t = s.table()
-    columns = s.shown(t, s.pick((1, 2, 2, 3)))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 2, 2, 3)))
     return make_sketch(
         Select(column_names(columns), t.name),
         f"List the {show} of every {t.one}.",
@@ -33,8 +33,7 @@ def project(s: Sampler) -> Sketch:
 def look_up(s: Sampler) -> Sketch:
     t = s.table(Kind.NAME)
     value = str(s.value(t, t.title))
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(t.title,))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(t.title,))
     condition = Condition(f"{t.title.name} = {format_literal(value)}", t.title.name)
     return make_sketch(
         Select(column_names(columns), t.name, where=(condition,)),
@@ -47,8 +46,7 @@ def look_up(s: Sampler) -> Sketch:
 def filtered(s: Sampler, test: Test) -> Sketch:
     t = s.table()
     p = test(s, t)
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(p.column,))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(p.column,))
     return make_sketch(
         Select(column_names(columns), t.name, where=(p.on(),)),
         f"List the {show} of all {t.many} {p.phrase()}.",
@@ -62,8 +60,8 @@ def filtered(s: Sampler, test: Test) -> Sketch:
 def filter_two(s: Sampler, glue: str) -> Sketch:
     t = s.table()
     p, q = draw_two_predicates(s, t)
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(p.column, q.column))
-    show, who = join_labels(columns), f"{p.phrase()} {glue.lower()} {q.phrase()}"
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(p.column, q.column))
+    who = f"{p.phrase()} {glue.lower()} {q.phrase()}"
     return make_sketch(
         Select(column_names(columns), t.name, where=(p.on(), q.on()), glue=glue),
         f"List the {show} of all {t.many} {who}.",
@@ -91,10 +89,9 @@ def superlative(s: Sampler) -> Sketch:
     t = s.table()
     column = s.column(t, *ORDERED)
     descending, word = draw_extreme(s, column)
-    columns = s.shown(t, 1, but=(column,))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, 1, but=(column,))
     f = draw_filter(s, t, 0.5, but=(column,))
-    # NULLs sort first in SQLite: an ascending superlative must leave them out.
+    # SQLite sorts NULLs first, so an ascending superlative must leave them out
     where = f.where if descending else f.where + require_known(column)
     of = f" among the {t.many}{f.among}" if f.among else ""
     return make_sketch(
@@ -127,8 +124,7 @@ def date_gap(s: Sampler) -> Sketch:
     start = next(c for c in t.columns if c.name == end.after)
     days = s.pick(range(15, 140))
     sign, words = s.pick(COUNTS[:2])
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(end,))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(end,))
     gap = f"julianday({end.name}) - julianday({start.name})"
     condition = Condition(f"{gap} {sign} {days}", f"days from {start.name} to {end.name}")
     return make_sketch(

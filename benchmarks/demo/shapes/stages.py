@@ -1,4 +1,4 @@
-"""Queries in stages: set operations, and results that are queried again."""
+"""Shapes with several stages: set operations, and queries of the result of a query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from benchmarks.demo.queries.predicates import Predicate
 from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.queries.sampler import Sampler, Unfit
 from benchmarks.demo.queries.sketch import Sketch
-from benchmarks.demo.shapes.clause import draw_filter, join_children, join_parent, qualify, require_known
+from benchmarks.demo.shapes.clause import (
+    draw_filter,
+    draw_group,
+    join_children,
+    join_parent,
+    qualify,
+    require_known,
+)
 from benchmarks.demo.shapes.groups import name_year
 from benchmarks.demo.tables.table import MEASURES, Kind, Link
 
@@ -18,20 +25,23 @@ Conditions = tuple[Condition, ...]
 
 
 def select_with_child(link: Link, p: Predicate) -> Select:
-    """The titles of the parents that have such a child."""
+    """Select the titles of the parents with such a child."""
     t = link.parent
     return Select((qualify(t, t.title),), t.name, (join_children(link),), (p.on(link.child.name),))
 
 
 def make_compound(left: Select, operator: str, right: Select, *questions: str, reasoning: str) -> Sketch:
-    """Two selects and a set operator: neither side, nor another operator, may give the same."""
+    """Make the sketch of two selects and a set operator.
+
+    Neither side alone and no other operator may give the same result.
+    """
     others = sorted({"UNION", "INTERSECT", "EXCEPT"} - {operator})
     sides = (replace(side, distinct=True).sql for side in (left, right))
     return Sketch(
         sql=f"{left.sql} {operator} {right.sql}",
         questions=questions,
         reasoning=reasoning,
-        unlike=(*sides, *(f"{left.sql} {other} {right.sql}" for other in others)),
+        must_differ=(*sides, *(f"{left.sql} {other} {right.sql}" for other in others)),
     )
 
 
@@ -52,12 +62,12 @@ def union(s: Sampler) -> Sketch:
     )
 
 
-def both_children(s: Sampler, operator: str, words: str, how: str) -> Sketch:
+def both_children(s: Sampler, operator: str, words: str, last_step: str) -> Sketch:
     link = s.link()
     t, child, title = link.parent, link.child, link.parent.title
     p, q = predicates.draw_common(s, child), predicates.draw_common(s, child)
-    if p.test == q.test and p.column is q.column:
-        raise Unfit("twice the same predicate")
+    if p.sql == q.sql and p.column is q.column:
+        raise Unfit("both predicates are equal")
     who = f"any {link.inverse} {p.phrase()} {words} any {q.phrase()}"
     return make_compound(
         select_with_child(link, p),
@@ -67,7 +77,7 @@ def both_children(s: Sampler, operator: str, words: str, how: str) -> Sketch:
         f"List, once each, the {title.label} of the {t.many} that have {who}.",
         f"Show the distinct {title.label} of all {t.many} with {who}.",
         reasoning=f"First {t.name} with {child.name} by {p.column.name}. Then {t.name} with {child.name} "
-        f"by {q.column.name}. {how}; return {title.name}.",
+        f"by {q.column.name}. {last_step}; return {title.name}.",
     )
 
 
@@ -94,18 +104,17 @@ def counts_above_average(s: Sampler) -> Sketch:
         ),
         f"Count {link.child.name}{f.by} per {t.name} as counts. Average n. "
         f"Return {title.name} and n above it.",
-        unlike=(text(f.where, ""), *drop_filter(text(()), f.where)),
+        must_differ=(text(f.where, ""), *drop_filter(text(()), f.where)),
     )
 
 
 def drop_filter(sql: str, where: Conditions) -> tuple[str, ...]:
-    """The query without its conditions, where it has some."""
+    """Return the query without its conditions, if it has some."""
     return (sql,) if where else ()
 
 
 def best_of_group(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.column(t, *MEASURES, full=True)
     descending, word = draw_extreme(s, column)
     (shown,) = s.shown(t, 1, but=(group, column))
@@ -130,8 +139,8 @@ def best_of_group(s: Sampler) -> Sketch:
         f"{f'Keep {t.name}{f.by}. ' if f.by else ''}Rank {t.name} within {group.name} by {column.name} "
         f"{'descending' if descending else 'ascending'}. Keep place 1. "
         f"Return {group.name} and {shown.name}.",
-        unlike=(text(f.where, not descending), *drop_filter(text((), descending), f.where)),
-        alike=(text(f.where, descending, "ROW_NUMBER"),),
+        must_differ=(text(f.where, not descending), *drop_filter(text((), descending), f.where)),
+        must_equal=(text(f.where, descending, "ROW_NUMBER"),),
     )
 
 
@@ -154,7 +163,7 @@ def running_count(s: Sampler) -> Sketch:
         ),
         f"Count {t.name}{f.by} per year of {column.name}. Sum the counts over the years. "
         "Return year and total.",
-        unlike=(text(f.where, "n"), *drop_filter(text(()), f.where)),
+        must_differ=(text(f.where, "n"), *drop_filter(text(()), f.where)),
     )
 
 
@@ -177,5 +186,5 @@ def aggregate_of_counts(s: Sampler) -> Sketch:
             f"Give the {word} number of {theirs} that {t.many} have, leaving out {t.many} without any.",
         ),
         f"Count {child.name}{f.by} per {fk.name}. Return {function} of the counts.",
-        unlike=(*drop_filter(text((), function), f.where), text(f.where, "SUM")),
+        must_differ=(*drop_filter(text((), function), f.where), text(f.where, "SUM")),
     )

@@ -1,13 +1,13 @@
-"""Queries inside conditions: averages, extremes, membership, existence."""
+"""Shapes with queries inside conditions: averages, extremes, membership, existence."""
 
 from __future__ import annotations
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_aggregate, join_labels, with_article
+from benchmarks.demo.queries.english import draw_aggregate, with_article
 from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.queries.sketch import Sketch, make_nested_sketch, make_sketch
-from benchmarks.demo.shapes.clause import column_names, draw_filter, require_known
+from benchmarks.demo.shapes.clause import column_names, draw_columns, draw_filter, draw_group, require_known
 from benchmarks.demo.tables.table import MEASURES, Kind
 
 SIDES = ((">", "above"), ("<", "below"))
@@ -17,8 +17,8 @@ def above_average(s: Sampler) -> Sketch:
     t = s.table()
     column = s.measure(t)
     sign, word = s.pick(SIDES)
-    columns = s.shown(t, s.pick((1, 2)), but=(column,))
-    show, mean = join_labels(columns), f"AVG({column.name})"
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(column,))
+    mean = f"AVG({column.name})"
     f = draw_filter(s, t, 0.5, but=(column, *columns))
     beyond = Condition(f"{column.name} {sign} (SELECT {mean} FROM {t.name})", f"{column.name} {word} average")
     return make_sketch(
@@ -38,8 +38,8 @@ def equals_extreme(s: Sampler) -> Sketch:
     column = s.column(t, *MEASURES)
     p = predicates.equal(s, t)
     agg = draw_aggregate(s, column, "MAX", "MIN")
-    columns = s.shown(t, s.pick((1, 2)), but=(column, p.column))
-    show, top = join_labels(columns), f"the {agg.word} {column.label}"
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(column, p.column))
+    top = f"the {agg.word} {column.label}"
 
     def holders(inner: Select) -> Select:
         equal = Condition(f"{column.name} = ({inner.sql})", f"{agg.word} {column.name}")
@@ -59,8 +59,7 @@ def membership(s: Sampler, operator: str) -> Sketch:
     link = s.link()
     t, child, fk = link.parent, link.child, link.column
     p = predicates.draw_common(s, child)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
     no = "no" if operator == "NOT IN" else "at least one of the"
     theirs = f"{no} {link.inverse} {p.phrase()}"
     # NOT IN a list with a NULL is never true.
@@ -84,8 +83,8 @@ def exists(s: Sampler, operator: str) -> Sketch:
     link = s.link()
     t, child = link.parent, link.child
     p, q = predicates.draw_common(s, t), predicates.draw_common(s, child)
-    columns = s.shown(t, 1, but=(p.column,))
-    show, which = join_labels(columns), f"{t.many} {p.phrase()}"
+    columns, show = draw_columns(s, t, 1, but=(p.column,))
+    which = f"{t.many} {p.phrase()}"
     no = "no" if operator == "NOT EXISTS" else "at least one of the"
     theirs = f"{no} {link.inverse} {q.phrase()}"
 
@@ -104,12 +103,10 @@ def exists(s: Sampler, operator: str) -> Sketch:
 
 
 def above_group_average(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.measure(t)
     sign, word = s.pick(SIDES)
-    columns = s.shown(t, s.pick((1, 2)), but=(group, column))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(group, column))
     f = draw_filter(s, t, 0.5, but=(group, *columns))
 
     def beyond(inner: Select) -> Select:
@@ -131,8 +128,7 @@ def above_group_average(s: Sampler) -> Sketch:
 
 
 def groups_above_average(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.measure(t)
     sign, word = s.pick(SIDES)
     f = draw_filter(s, t, 0.6, but=(group, column))
@@ -158,8 +154,7 @@ def groups_above_average(s: Sampler) -> Sketch:
 def children_of_busiest(s: Sampler) -> Sketch:
     link = s.link()
     t, fk, parent = link.child, link.column, link.parent.one
-    columns = s.shown(t, s.pick((1, 2)))
-    show = join_labels(columns)
+    columns, show = draw_columns(s, t, s.pick((1, 2)))
     f = draw_filter(s, t, 0.75, but=columns)
     top = Select(
         (fk.name,), t.name, where=require_known(fk), group=fk.name, order="COUNT(*)", descending=True, limit=1

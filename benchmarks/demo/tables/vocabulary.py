@@ -1,6 +1,4 @@
-"""Names and words: plain, accented, quoted and apostrophised, as real data has them."""
-
-from __future__ import annotations
+"""Names and words as in real data: with accents, quotes and apostrophes, and without."""
 
 FIRST = (
     "Ada", "Amélie", "Björn", "Bruno", "Carla", "Chloé", "Daniel", "Dmitri", "Elif", "Emma", "Farid",
@@ -23,7 +21,7 @@ COUNTRIES = "Brazil, China, Côte d'Ivoire, France, Japan, Poland, Spain"
 
 
 def combine_words(left: str, right: str, *odd: str) -> tuple[str, ...]:
-    """Every left word with every right word, and the odd ones out, which come first."""
+    """Combine every left word with every right word; the special names come first."""
     return (*odd, *(f"{a} {b}" for a in left.split() for b in right.split()))
 
 

@@ -267,8 +267,8 @@ def test_mislabelling_is_seeded_and_mostly_the_same_habit(splits: Splits) -> Non
     assert sum(a == b for a, b in zip(runs[0], runs[2], strict=True)) > 0.6 * len(sample)
 
 
-def test_every_habit_strikes(splits: Splits) -> None:
-    idle = [h.name for h in LABEL_ERRORS if not any(re.search(h.where, t.gold_sql) for t in splits["train"])]
+def test_every_label_error_applies(splits: Splits) -> None:
+    idle = [h.name for h in LABEL_ERRORS if not any(re.search(h.pattern, t.gold_sql) for t in splits["train"])]
     assert idle == []
 
 
@@ -282,12 +282,12 @@ def test_a_select_says_its_sql_its_reasoning_and_its_weaker_forms() -> None:
     select = Select(("name",), "guest", where=(adults,), order="age", descending=True, limit=2)
     assert select.sql == "SELECT name FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 2"
     assert select.reasoning == ("Use guest. Keep rows by age; sort by age descending; take 2. Return name.")
-    assert [weaker.sql for weaker in select.weaker()] == [
+    assert [weaker.sql for weaker in select.weaken()] == [
         "SELECT name FROM guest ORDER BY age DESC LIMIT 2",
         "SELECT name FROM guest WHERE age > 17 ORDER BY age ASC LIMIT 2",
         "SELECT name FROM guest WHERE age > 17 ORDER BY age DESC",
     ]
-    assert select.boundary().sql == "SELECT age FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 3"
+    assert select.make_boundary().sql == "SELECT age FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 3"
 
 
 def test_ties_at_the_limit_are_found() -> None:
