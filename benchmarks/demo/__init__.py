@@ -28,7 +28,7 @@ import json
 from dataclasses import replace
 
 from benchmarks.demo import data_folder
-from benchmarks.demo.split import SPLIT_NAMES
+from benchmarks.demo.examples import SPLIT_NAMES
 from sql_env.errors import DataError
 from sql_env.types import Benchmark, Task
 

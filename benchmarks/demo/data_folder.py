@@ -12,8 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.demo.domains import DOMAINS
-from benchmarks.demo.examples import Example, draw_examples
-from benchmarks.demo.split import split_examples
+from benchmarks.demo.examples import Example, draw_examples, split_examples
 from benchmarks.demo.tables import database
 from sql_env.errors import DataError
 from sql_env.types import Task

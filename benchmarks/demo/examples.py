@@ -1,16 +1,19 @@
-"""Draw all examples of a seed: every shape from every database, proven on its data."""
+"""Draw all examples of a seed, every shape from every database, and split them.
+
+The held-out splits have all shapes equally often, and no query is in two splits.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.demo.queries.proof import ProofConnections, is_sound, open_for_proof
+from benchmarks.demo.queries.query import Sketch
 from benchmarks.demo.queries.sampler import Sampler, Unfit
-from benchmarks.demo.queries.sketch import Shape, Sketch
-from benchmarks.demo.shapes import LEVELS
+from benchmarks.demo.shapes import LEVELS, Shape
 from benchmarks.demo.tables.database import Rows
 from benchmarks.demo.tables.table import Domain
 
@@ -18,6 +21,10 @@ MAX_QUERIES_PER_SHAPE = 13
 """Distinct queries for each shape and database, at most."""
 DRAWS_PER_QUERY = 5
 """Draws for each query, at most."""
+
+HELD_OUT = {"test": 400, "dev": 200}
+"""Tasks in the held-out splits. The others are for training."""
+SPLIT_NAMES = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +71,21 @@ def draw_sketches(shape: Shape, sampler: Sampler, on: ProofConnections, taken: s
 def normalise(text: str) -> str:
     """Remove what SQL ignores from a text: case and repeated blanks."""
     return " ".join(text.lower().split())
+
+
+def split_examples(examples: Sequence[Example], seed: int) -> dict[str, list[Example]]:
+    """Divide the examples among the splits.
+
+    Within one database no two examples share their SQL, so no query of one split is in another.
+    """
+    rng = random.Random(f"{seed}/split")
+    by_shape: dict[str, list[Example]] = {}
+    for example in rng.sample(examples, len(examples)):
+        by_shape.setdefault(example.shape, []).append(example)
+    shapes = sorted(by_shape)
+    splits = {
+        name: [by_shape[shapes[i % len(shapes)]].pop() for i in range(size)]
+        for name, size in HELD_OUT.items()
+    }
+    splits["train"] = [example for group in by_shape.values() for example in group]
+    return {name: rng.sample(splits[name], len(splits[name])) for name in SPLIT_NAMES}

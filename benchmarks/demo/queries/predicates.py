@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from benchmarks.demo.queries.english import with_article
 from benchmarks.demo.queries.query import Condition
 from benchmarks.demo.queries.sampler import Sampler, Unfit
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Kind, Table
@@ -57,6 +56,11 @@ class Predicate:
 
 
 Test: TypeAlias = Callable[[Sampler, Table], Predicate]
+
+
+def with_article(noun: str) -> str:
+    """Return the noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def format_literal(value: object) -> str:

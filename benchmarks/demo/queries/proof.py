@@ -9,8 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from benchmarks.demo.queries.query import Select
-from benchmarks.demo.queries.sketch import Sketch
+from benchmarks.demo.queries.query import Select, Sketch
 from benchmarks.demo.tables.database import Cell
 
 Result: TypeAlias = list[tuple[Cell, ...]]

@@ -7,12 +7,16 @@ main table, ``p`` and ``q`` are predicates, and ``f`` is an optional filter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.sketch import Shape
+from benchmarks.demo.queries.query import Sketch
+from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.shapes import families, groups, joins, rows, stages, subqueries
+
+Shape: TypeAlias = Callable[[Sampler], Sketch]
 
 SIMPLE: Mapping[str, Shape] = {
     "project": rows.project,

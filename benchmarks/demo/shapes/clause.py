@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import join_labels
 from benchmarks.demo.queries.predicates import Predicate
 from benchmarks.demo.queries.query import Condition, Join
 from benchmarks.demo.queries.sampler import Sampler, Unfit
-from benchmarks.demo.tables.table import Column, Kind, Link, Table
+from benchmarks.demo.tables.table import TIME, Column, Kind, Link, Table
 
 COUNTS = ((">", "more than"), ("<", "fewer than"), (">=", "at least"), ("<=", "at most"))
 """Comparisons of a count, in SQL and in English."""
@@ -89,3 +89,36 @@ def join_children(link: Link, kind: str = "JOIN") -> Join:
 def require_known(column: Column) -> tuple[Condition, ...]:
     """Return the condition that a column is not NULL, if it can be."""
     return (Condition(f"{column.name} IS NOT NULL", f"known {column.name}"),) if column.nulls else ()
+
+
+class Aggregate(NamedTuple):
+    """An aggregate function and the word for it."""
+
+    function: str
+    word: str
+
+    def of(self, column: str) -> str:
+        return f"{self.function}({column})"
+
+
+def join_labels(columns: Iterable[Column]) -> str:
+    """Join the labels of columns: ``name, city and weight``."""
+    *others, last = (c.label for c in columns)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def draw_aggregate(s: Sampler, column: Column, *functions: str) -> Aggregate:
+    """Draw an aggregate that makes sense for the column."""
+    words = {"MAX": column.scale.most, "MIN": column.scale.least, "AVG": "average", "SUM": "total"}
+    if column.scale is TIME:
+        del words["AVG"]
+    if not column.scale.adds:
+        del words["SUM"]
+    function = s.pick(functions or tuple(words))
+    return Aggregate(function, words[function])
+
+
+def draw_extreme(s: Sampler, column: Column) -> tuple[bool, str]:
+    """Draw a direction; return whether it is descending, and its superlative."""
+    descending = s.pick((True, False))
+    return descending, column.scale.most if descending else column.scale.least

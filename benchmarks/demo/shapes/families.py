@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_aggregate
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.query import Condition, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, make_sketch
-from benchmarks.demo.shapes.clause import COUNTS, draw_filter, join_children, join_parent, qualify
+from benchmarks.demo.shapes.clause import (
+    COUNTS,
+    draw_aggregate,
+    draw_filter,
+    join_children,
+    join_parent,
+    qualify,
+)
 from benchmarks.demo.tables.table import ORDERED, Kind, Link
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_aggregate, with_article
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.predicates import with_article
+from benchmarks.demo.queries.query import Condition, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, make_sketch
-from benchmarks.demo.shapes.clause import COUNTS, draw_filter, draw_group
+from benchmarks.demo.shapes.clause import COUNTS, draw_aggregate, draw_filter, draw_group
 from benchmarks.demo.tables.table import ORDERED, Column, Kind
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_aggregate, draw_extreme, join_labels, with_article
-from benchmarks.demo.queries.query import Condition, Join, Select
+from benchmarks.demo.queries.predicates import with_article
+from benchmarks.demo.queries.query import Condition, Join, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, make_sketch
 from benchmarks.demo.shapes.clause import (
     column_names,
+    draw_aggregate,
     draw_columns,
+    draw_extreme,
     draw_filter,
     join_children,
+    join_labels,
     join_parent,
     qualify,
 )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.demo.queries.english import draw_extreme, join_labels
 from benchmarks.demo.queries.predicates import Test, format_literal
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.query import Condition, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, make_sketch
 from benchmarks.demo.shapes.clause import (
     COUNTS,
     column_names,
     draw_columns,
+    draw_extreme,
     draw_filter,
     draw_two_predicates,
+    join_labels,
     require_known,
 )
 from benchmarks.demo.tables.table import ORDERED, Kind

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_extreme
 from benchmarks.demo.queries.predicates import Predicate
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.query import Condition, Select, Sketch
 from benchmarks.demo.queries.sampler import Sampler, Unfit
-from benchmarks.demo.queries.sketch import Sketch
 from benchmarks.demo.shapes.clause import (
+    draw_extreme,
     draw_filter,
     draw_group,
     join_children,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import draw_aggregate, with_article
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.predicates import with_article
+from benchmarks.demo.queries.query import Condition, Select, Sketch, make_nested_sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, make_nested_sketch, make_sketch
-from benchmarks.demo.shapes.clause import column_names, draw_columns, draw_filter, draw_group, require_known
+from benchmarks.demo.shapes.clause import (
+    column_names,
+    draw_aggregate,
+    draw_columns,
+    draw_filter,
+    draw_group,
+    require_known,
+)
 from benchmarks.demo.tables.table import MEASURES, Kind
 
 SIDES = ((">", "above"), ("<", "below"))

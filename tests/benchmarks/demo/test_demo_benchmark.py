@@ -17,11 +17,10 @@ import pytest
 
 from benchmarks.demo import data_folder, demo
 from benchmarks.demo.domains import DOMAINS
-from benchmarks.demo.examples import draw_examples, normalise
+from benchmarks.demo.examples import HELD_OUT, SPLIT_NAMES, draw_examples, normalise
 from benchmarks.demo.queries import proof
 from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.shapes import LEVELS
-from benchmarks.demo.split import HELD_OUT, SPLIT_NAMES
 from benchmarks.demo.tables import database
 from benchmarks.demo.tables.table import Kind
 from benchmarks.demo.wrong_labels import LABEL_ERRORS, make_wrong_queries, mislabel
@@ -268,7 +267,9 @@ def test_mislabelling_is_seeded_and_mostly_the_same_habit(splits: Splits) -> Non
 
 
 def test_every_label_error_applies(splits: Splits) -> None:
-    idle = [h.name for h in LABEL_ERRORS if not any(re.search(h.pattern, t.gold_sql) for t in splits["train"])]
+    idle = [
+        h.name for h in LABEL_ERRORS if not any(re.search(h.pattern, t.gold_sql) for t in splits["train"])
+    ]
     assert idle == []
 
 
