@@ -115,10 +115,9 @@ def _clauses(query: Query, keys: Mapping[str, str]) -> Parts:
 
 def _keywords(query: Query) -> set[str]:
     """Return the keywords that are not compared elsewhere. Those of ON are compared only here."""
-    clauses = (query.joined, query.where, query.having)
-    units = [unit for clause in clauses for unit in clause.units]
+    units = [unit for conditions in query.conditions for unit in conditions.units]
     return {
-        *({"or"} & {mark for clause in clauses for mark in clause.connectives}),
+        *({"or"} & {mark for conditions in query.conditions for mark in conditions.connectives}),
         *({"in", "like"} & {unit.operator for unit in units}),
         *("not" for unit in units if unit.negated),
     }
@@ -137,7 +136,7 @@ def _without_values(query: Query) -> Query:
     """Remove all values except nested queries, which lose their own values. Queries in FROM keep theirs."""
     joined, where, having = (
         replace(conditions, units=tuple(map(_drop_values, conditions.units)))
-        for conditions in (query.joined, query.where, query.having)
+        for conditions in query.conditions
     )
     other = None if query.other is None else _without_values(query.other)
     return replace(query, joined=joined, where=where, having=having, other=other)

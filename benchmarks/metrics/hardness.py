@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from benchmarks.metrics.spider_sql import Condition, Conditions, Query
+from benchmarks.metrics.spider_sql import Condition, Query
 
 LEVELS = ("easy", "medium", "hard", "extra")
 
@@ -42,19 +42,15 @@ def classify_hardness(query: Query) -> str:
     return "extra"
 
 
-def _conditions(query: Query) -> tuple[Conditions, ...]:
-    return query.joined, query.where, query.having
-
-
 def _units(query: Query) -> list[Condition]:
-    return list(chain.from_iterable(conditions.units for conditions in _conditions(query)))
+    return list(chain.from_iterable(conditions.units for conditions in query.conditions))
 
 
 def _count_clauses(query: Query) -> int:
     """Count the official component 1: clauses, joins, ``or`` and LIKE."""
     present = sum(map(bool, (query.where, query.group_by, query.direction, query.limit)))
     joins = max(0, len(query.tables) - 1)
-    ors = sum(conditions.connectives.count("or") for conditions in _conditions(query))
+    ors = sum(conditions.connectives.count("or") for conditions in query.conditions)
     return present + joins + ors + sum(unit.operator == "like" for unit in _units(query))
 
 

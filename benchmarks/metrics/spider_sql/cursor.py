@@ -1,10 +1,23 @@
-"""Read the words of a query from left to right, and resolve the names among them."""
+"""Split a query into words, read them from left to right, and resolve the names among them.
+
+The words are those of the official evaluator, which splits by a tokenizer for English prose. This matters: a
+word that the tokenizer does not split, such as ``a=b``, is no SQL for the official parser. Brackets, ``<``,
+``>``, ``*`` and other symbols are words of their own; ``=``, ``+``, ``-`` and ``/`` only between blanks.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 
 from benchmarks.metrics.spider_sql.names import Names
+
+_SEPARATE = re.compile(
+    r"""[][(){}<>;@\#$%&?!*«»“”‘’„] | ``? | -- | \.{2,}
+      | [:,](?!\d)                      # not in 1,000
+      | (?<!\.)\.(?=[])}>»”’\s]*\Z)     # a full stop at the end""",
+    re.VERBOSE,
+)
 
 
 class OutsideError(Exception):
@@ -15,7 +28,7 @@ class Cursor:
     """A position in the words of a query.
 
     Args:
-        words: The query's words.
+        sql: The query.
         names: The tables and columns of the database.
 
     Attributes:
@@ -26,10 +39,10 @@ class Cursor:
         OutsideError: An alias is missing, or is the name of a table.
     """
 
-    def __init__(self, words: list[str], names: Names) -> None:
+    def __init__(self, sql: str, names: Names) -> None:
         self.place = 0
         self.depth = 0
-        self._words = words
+        self._words = words = split_words(sql)
         self._columns = names.tables
         places = [place for place, word in enumerate(words) if word == "as"]
         if places and places[-1] == len(words) - 1:
@@ -58,6 +71,11 @@ class Cursor:
             return False
         self.place += 1
         return True
+
+    def skip_all(self, wanted: str) -> None:
+        """Read all occurrences of this word that are next."""
+        while self.skip(wanted):
+            pass
 
     def expect(self, wanted: str) -> None:
         """Read this word, which must be next."""
@@ -98,3 +116,27 @@ class Cursor:
             if word in self._columns.get(table, ()):
                 return f"{table}.{word}"
         raise OutsideError
+
+
+def split_words(sql: str) -> list[str]:
+    """Split a query into words in lower case. A string is one word, in double quotes, and keeps its case.
+
+    Both kinds of quotes open and close a string, and a string cannot contain a quote. If a quote is not
+    closed there are no words.
+
+    Example:
+        >>> split_words("SELECT name FROM t WHERE a >= 'X y' AND b=2")
+        ['select', 'name', 'from', 't', 'where', 'a', '>=', '"X y"', 'and', 'b=2']
+    """
+    pieces = sql.replace("'", '"').split('"')
+    if len(pieces) % 2 == 0:
+        return []
+    strings = {f"__val_{place}__": f'"{piece}"' for place, piece in enumerate(pieces) if place % 2}
+    pieces[1::2] = strings  # keeps a string together with the text that touches it
+    found: list[str] = []
+    for word in _SEPARATE.sub(r" \g<0> ", "".join(pieces)).lower().split():
+        if word == "=" and found and found[-1] in ("!", "<", ">"):
+            found[-1] += "="
+        else:
+            found.append(strings.get(word, word))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def read_tables_json(path: Path) -> dict[str, Names]:
     """
     try:
         return {
-            entry["db_id"]: _names(
+            entry["db_id"]: _make_names(
                 entry["table_names_original"], entry["column_names_original"], entry["foreign_keys"]
             )
             for entry in rows(path)
@@ -87,25 +88,24 @@ def read_database(database: str, dialect: str = "sqlite") -> Names:
     Raises:
         DatabaseError: The database cannot be read.
     """
-    engine = load_engine(dialect, Limits())
-    try:
+    with closing(load_engine(dialect, Limits())) as engine:
         tables = engine.schema(database).tables
-    finally:
-        engine.close()
     columns = [(place, column.name) for place, table in enumerate(tables) for column in table.columns]
     places = {f"{tables[table].name}.{name}".lower(): place for place, (table, name) in enumerate(columns)}
     primary = {table.name.lower(): table.primary_key for table in tables}
-    keys = []
-    for table in tables:
-        for key in table.foreign_keys:
-            targets = key.targets or primary.get(key.table.lower(), ())
-            for column, target in zip(key.columns, targets, strict=False):
-                pair = (f"{table.name}.{column}".lower(), f"{key.table}.{target}".lower())
-                keys += [tuple(places[name] for name in pair)] if places.keys() >= set(pair) else []
-    return _names([table.name for table in tables], columns, keys)
+    pairs = (
+        (f"{table.name}.{column}".lower(), f"{key.table}.{target}".lower())
+        for table in tables
+        for key in table.foreign_keys
+        for column, target in zip(
+            key.columns, key.targets or primary.get(key.table.lower(), ()), strict=False
+        )
+    )
+    keys = [(places[left], places[right]) for left, right in pairs if left in places and right in places]
+    return _make_names([table.name for table in tables], columns, keys)
 
 
-def _names(tables: Sequence[str], columns: Sequence[Any], keys: Iterable[Sequence[int]]) -> Names:
+def _make_names(tables: Sequence[str], columns: Sequence[Any], keys: Iterable[Sequence[int]]) -> Names:
     """Make names from lists that refer to each other by place; a column is (table's place or -1, name)."""
     found: dict[str, set[str]] = {table.lower(): set() for table in tables}
     ids = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from benchmarks.metrics.spider_sql.cursor import Cursor, OutsideError
 from benchmarks.metrics.spider_sql.names import Names
 from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term, Value
-from benchmarks.metrics.spider_sql.words import split_words
 
 MAX_DEPTH = 64
 """The depth of nested queries and set operations. Spider's queries have at most three."""
@@ -36,7 +35,7 @@ def parse(sql: str, names: Names) -> Query | None:
         The query; None if the text is outside the grammar. It can still be valid SQL.
     """
     try:
-        return _query(Cursor(split_words(sql), names))
+        return _query(Cursor(sql, names))
     except OutsideError:
         return None
 
@@ -57,21 +56,16 @@ def _query(at: Cursor) -> Query:
     having = _conditions(at, bare) if at.skip("having") else Conditions()
     order_by, direction = _order_by(at, bare)
     limit = at.skip("limit") and bool(at.next())
-    _semicolons(at)
+    at.skip_all(";")
     if block:
         at.expect(")")
-    _semicolons(at)
+    at.skip_all(";")
     operation = at.skip_any(_OPERATIONS)
     other = _query(at) if operation else None
     at.depth -= 1
     return Query(
         items, distinct, tables, joined, where, group_by, having, order_by, direction, limit, operation, other
     )
-
-
-def _semicolons(at: Cursor) -> None:
-    while at.skip(";"):
-        pass
 
 
 def _from(at: Cursor) -> tuple[tuple[str | Query, ...], Conditions, list[str]]:

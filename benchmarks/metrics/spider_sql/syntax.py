@@ -96,6 +96,11 @@ class Query:
     operation: str = ""
     other: Query | None = None
 
+    @property
+    def conditions(self) -> tuple[Conditions, ...]:
+        """The conditions of ON, WHERE and HAVING."""
+        return self.joined, self.where, self.having
+
 
 Value: TypeAlias = float | str | Column | Query | None
 """The value of a condition. A string keeps its quotes, as double quotes."""

@@ -1,17 +1,19 @@
-"""Compute the overview of a report: figures of whole runs with intervals."""
+"""Compute the overview of a report: figures of whole runs with intervals, and comparisons of runs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
 from typing import TypeAlias
 from urllib.parse import urlencode
 
 from benchmarks.metrics.accuracy import pass_at_k_by_task
 from benchmarks.metrics.hardness import sort_easiest_first
 from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.paired import McNemar, bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
 from benchmarks.reports.error_classes import CLASSES, classify_errors
 from benchmarks.reports.query_features import FEATURE_GROUPS, extract_features
@@ -62,6 +64,27 @@ class Block:
     low: float = 0.0
     high: float = 1.0
     share: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """Two runs on the same tasks.
+
+    Attributes:
+        first: The number of the first run.
+        second: The number of the second run.
+        test: The flips, with their p-value.
+        change: Accuracy of the second run minus accuracy of the first.
+        gained: The link to the tasks that only the second run has right.
+        lost: The link to the tasks that only the first run has right.
+    """
+
+    first: int
+    second: int
+    test: McNemar
+    change: Interval
+    gained: str
+    lost: str
 
 
 def make_link(**filters: str | int) -> str:
@@ -162,6 +185,24 @@ def count_error_classes(
         for name, meaning in CLASSES.items()
         if any(a[name] for a in applies)
     ]
+
+
+def compare_runs(runs: Sequence[RecordedRun]) -> Iterator[RunPair]:
+    """Compare each two evaluations that share tasks. Rollouts of training runs are not compared.
+
+    Two tasks are the same if their id, question and gold query are equal.
+    """
+    verdicts = {
+        number: {(item.task_id, item.question, item.gold_sql): item.correct for item in run.items}
+        for number, run in enumerate(runs)
+        if not run.training
+    }
+    for first, second in combinations(verdicts, 2):
+        shared = [task for task in verdicts[first] if task in verdicts[second]]
+        left, right = ([verdicts[run][task] for task in shared] for run in (first, second))
+        if (change := bootstrap_difference(left, right)) is not None:
+            ways = {way: make_link(flip=f"{way}-{first}-{second}") for way in ("gained", "lost")}
+            yield RunPair(first, second, mcnemar(left, right), change, **ways)
 
 
 def _make_row(

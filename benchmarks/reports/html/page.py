@@ -16,7 +16,6 @@ import jinja2
 from benchmarks.reports.curves import make_curves
 from benchmarks.reports.html import overview
 from benchmarks.reports.html.chart import draw_chart
-from benchmarks.reports.html.run_pairs import compare_runs
 from benchmarks.reports.html.viewer_data import collect_entries, make_details, make_index, pack
 from benchmarks.reports.recorded_run import RecordedRun
 from sql_env.errors import DataError
@@ -80,7 +79,7 @@ def render_page(runs: Sequence[RecordedRun]) -> str:
         blocks=[block for block in blocks if block.rows],
         wrong=error_classes,
         most=max((primary for _, _, counts in error_classes for primary, _, _ in counts), default=0) or 1,
-        pairs=list(compare_runs(runs)),
+        pairs=list(overview.compare_runs(runs)),
         charts=[(number, list(filter(None, drawn))) for number, drawn in enumerate(charts) if any(drawn)],
         style=style,
         script=script,

@@ -16,9 +16,9 @@ from benchmarks.metrics.spider_sql import (
     Term,
     parse,
 )
+from benchmarks.metrics.spider_sql.cursor import split_words
 from benchmarks.metrics.spider_sql.names import read_database, read_tables_json
 from benchmarks.metrics.spider_sql.parser import MAX_DEPTH
-from benchmarks.metrics.spider_sql.words import split_words
 from benchmarks.spider import spider
 from sql_env import Task
 from sql_env.errors import DatabaseError, DataError

@@ -18,7 +18,6 @@ from benchmarks.reports.html.chart import MAX_POINTS, draw_chart, place_ticks, t
 from benchmarks.reports.html.page import name_hidden_characters, render_page
 from benchmarks.reports.html.query_diff import diff_queries
 from benchmarks.reports.html.result_diff import diff_results
-from benchmarks.reports.html.run_pairs import compare_runs
 from benchmarks.reports.html.viewer_data import collect_entries, make_details, make_index
 from benchmarks.reports.recorded_run import RecordedRun, read_runs, shorten_paths
 from sql_env.errors import DataError
@@ -133,7 +132,7 @@ def test_entries_put_evaluations_side_by_side_and_rollouts_after_them(runs):
 
 
 def test_pairs_are_those_of_the_paired_tests(runs):
-    [pair] = compare_runs([*runs, run([replace(ITEM, step=1)], "training")])
+    [pair] = overview.compare_runs([*runs, run([replace(ITEM, step=1)], "training")])
     assert pair.test == mcnemar(*([item.correct for item in each.items] for each in runs))
     assert (pair.first, pair.second) == (0, 1)
     assert pair.gained == "#/items?flip=gained-0-1"
