@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from benchmarks.demo.tables.database import Cell, Rows
 from benchmarks.demo.tables.table import MEASURES, TIME, Column, Domain, Kind, Link, Table
@@ -17,13 +17,6 @@ SHOWN_KINDS = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
 
 class Unfit(LookupError):
     """Nothing in this database fits; draw again or try another shape."""
-
-
-class Bridge(NamedTuple):
-    """Links from one table to two others."""
-
-    near: Link
-    far: Link
 
 
 class Sampler:
@@ -83,11 +76,11 @@ class Sampler:
         """Draw a foreign key of a table to itself."""
         return self.pick([k for k in self.domain.links if k.child is k.parent])
 
-    def bridge(self) -> Bridge:
-        """Draw two different tables that a third one links."""
+    def bridge(self) -> tuple[Link, Link]:
+        """Draw the links of one table to two different tables."""
         links = [k for k in self.domain.links if k.child is not k.parent]
         pairs = ((a, b) for a in links for b in links if a.child is b.child and a.parent is not b.parent)
-        return self.pick([Bridge(a, b) for a, b in pairs])
+        return self.pick(list(pairs))
 
     def values(self, table: Table, column: Column) -> list[Cell]:
         """Return all values of a column except NULL, sorted."""
