@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -53,10 +52,8 @@ def find_cache_root(data_dir: str | None) -> Path:
 
 def hash_generator() -> str:
     """Return a short hash of the generator's source, so that a changed generator has another folder."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:12]
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
 def is_intact(target: Path) -> bool:
@@ -102,16 +99,15 @@ def _format_task(identity: str, example: Example, rng: random.Random) -> str:
 
 def _replace(target: Path, seed: int) -> None:
     """Generate in a temporary folder, then move it to the target in one step."""
-    scratch = Path(tempfile.mkdtemp(prefix=".demo-", dir=target.parent))
-    try:
-        fresh, damaged = scratch / "fresh", scratch / "damaged"
+    with tempfile.TemporaryDirectory(
+        prefix=".demo-", dir=target.parent, ignore_cleanup_errors=True
+    ) as scratch:
+        fresh, damaged = Path(scratch, "fresh"), Path(scratch, "damaged")
         fresh.mkdir()
         generate(fresh, seed)
         if target.exists():
             target.rename(damaged)
         fresh.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _hash(path: Path) -> str:

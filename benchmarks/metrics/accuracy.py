@@ -4,34 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import comb
 
 from sql_env.types import ExecutionResult, Rollout, Score, Status
-
-
-@dataclass(frozen=True, slots=True)
-class CorrectCount:
-    """The number of right predictions. Masked predictions are in neither count.
-
-    Attributes:
-        n: The number of judged predictions.
-        correct: The number of right ones.
-    """
-
-    n: int
-    correct: int
-
-    @property
-    def accuracy(self) -> float | None:
-        """The share of right predictions, 0 to 1; None if there are none."""
-        return self.correct / self.n if self.n else None
-
-
-def count_correct(scores: Sequence[Score]) -> CorrectCount:
-    """Count the scores that are not masked, and the right ones among them."""
-    judged = [bool(score.rollout.correct) for score in scores if not score.masked]
-    return CorrectCount(len(judged), sum(judged))
 
 
 def compute_accuracy(scores: Sequence[Score]) -> float | None:
@@ -44,16 +19,8 @@ def compute_accuracy(scores: Sequence[Score]) -> float | None:
         >>> compute_accuracy([]) is None
         True
     """
-    return count_correct(scores).accuracy
-
-
-def count_by_difficulty(scores: Sequence[Score]) -> dict[str, CorrectCount]:
-    """Count for each difficulty, in the order of first occurrence."""
-    levels = dict.fromkeys(score.rollout.task.difficulty for score in scores)
-    return {
-        level: count_correct([score for score in scores if score.rollout.task.difficulty == level])
-        for level in levels
-    }
+    judged = [bool(score.rollout.correct) for score in scores if not score.masked]
+    return sum(judged) / len(judged) if judged else None
 
 
 def is_valid(score: Score) -> bool | None:

@@ -87,7 +87,10 @@ class Sampler:
         place = table.name, column.name
         if place not in self._sorted:
             cells = (row[column.name] for row in self.data[table.name])
-            self._sorted[place] = sorted((c for c in cells if c is not None), key=_sort_key)
+            self._sorted[place] = sorted(
+                (cell for cell in cells if cell is not None),
+                key=lambda cell: (0.0, cell) if isinstance(cell, str) else (cell, ""),
+            )
         return self._sorted[place]
 
     def value(self, table: Table, column: Column) -> Cell:
@@ -103,7 +106,3 @@ class Sampler:
         if high - low < len(values) // 6 or values[low] == values[high]:
             raise Unfit("the span is too narrow")
         return values[low], values[high]
-
-
-def _sort_key(cell: Cell) -> tuple[float, str]:
-    return (0.0, cell) if isinstance(cell, str) else (cell or 0.0, "")

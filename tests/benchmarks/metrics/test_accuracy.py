@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from benchmarks.metrics.accuracy import (
     compute_accuracy,
     compute_validity,
-    count_by_difficulty,
-    count_correct,
     is_valid,
     is_vote_correct,
     mean_at_1,
@@ -41,17 +39,7 @@ def score(correct, difficulty=""):
 def test_accuracy_leaves_masked_ones_out():
     assert compute_accuracy([score(True), score(False), score(None), score(True)]) == pytest.approx(2 / 3)
     assert compute_accuracy([score(None)]) is None
-    assert count_correct([score(None), score(False)]).n == 1
-
-
-def test_accuracy_by_difficulty():
-    found = count_by_difficulty(
-        [score(True, "hard"), score(False, "easy"), score(None, "easy"), score(True, "easy")]
-    )
-    assert {level: (part.n, part.correct) for level, part in found.items()} == {
-        "hard": (1, 1),
-        "easy": (2, 1),
-    }
+    assert compute_accuracy([score(None), score(False)]) == 0.0
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=6), min_size=1, max_size=4), st.integers(1, 3))
