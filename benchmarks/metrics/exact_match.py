@@ -115,11 +115,10 @@ def _clauses(query: Query, keys: Mapping[str, str]) -> Parts:
 
 def _keywords(query: Query) -> set[str]:
     """Return the keywords that are not compared elsewhere. Those of ON are compared only here."""
-    units = [unit for conditions in query.conditions for unit in conditions.units]
     return {
         *({"or"} & {mark for conditions in query.conditions for mark in conditions.connectives}),
-        *({"in", "like"} & {unit.operator for unit in units}),
-        *("not" for unit in units if unit.negated),
+        *({"in", "like"} & {unit.operator for unit in query.units}),
+        *("not" for unit in query.units if unit.negated),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from benchmarks.metrics.spider_sql import Condition, Query
+from benchmarks.metrics.spider_sql import Query
 
 LEVELS = ("easy", "medium", "hard", "extra")
 
@@ -42,21 +42,17 @@ def classify_hardness(query: Query) -> str:
     return "extra"
 
 
-def _units(query: Query) -> list[Condition]:
-    return list(chain.from_iterable(conditions.units for conditions in query.conditions))
-
-
 def _count_clauses(query: Query) -> int:
     """Count the official component 1: clauses, joins, ``or`` and LIKE."""
     present = sum(map(bool, (query.where, query.group_by, query.direction, query.limit)))
     joins = max(0, len(query.tables) - 1)
     ors = sum(conditions.connectives.count("or") for conditions in query.conditions)
-    return present + joins + ors + sum(unit.operator == "like" for unit in _units(query))
+    return present + joins + ors + sum(unit.operator == "like" for unit in query.units)
 
 
 def _count_nested(query: Query) -> int:
     """Count the official component 2: nested queries and set operations."""
-    values = chain.from_iterable((unit.value, unit.upper) for unit in _units(query))
+    values = chain.from_iterable((unit.value, unit.upper) for unit in query.units)
     return sum(isinstance(value, Query) for value in values) + bool(query.operation)
 
 

@@ -83,19 +83,17 @@ def check_tasks(
     """
     examine = partial(_check_job, limits=limits, comparison=comparison, largest=largest)
     if resolve_backend(backend) == "local":
-        right, found = examine(tasks, workers=workers, progress=progress)
+        found = examine(tasks, workers=workers, progress=progress)
     else:
-        right, found = 0, {}
+        found = {}
         jobs = _split_into_jobs(tasks)
-        for job, (job_right, job_found) in zip(
-            jobs, map_distributed(examine, jobs, backend, workers), strict=True
-        ):
-            right += job_right
-            found |= job_found
+        for job, part in zip(jobs, map_distributed(examine, jobs, backend, workers), strict=True):
+            found |= part
             if progress is not None:
                 progress(len(job))
-    ordered = (finding for task in tasks for finding in found.get(task.id, ()))
-    return CheckSummary(len(tasks), right, tuple(ordered))
+    results = [found[task.id] for task in tasks]
+    findings = tuple(finding for _, found_here in results for finding in found_here)
+    return CheckSummary(len(tasks), sum(right for right, _ in results), findings)
 
 
 def _check_job(
@@ -106,17 +104,13 @@ def _check_job(
     largest: int,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
-) -> tuple[int, dict[str, list[Finding]]]:
-    """Return the number of gold queries that are right, and the findings by task id."""
+) -> dict[str, tuple[bool, list[Finding]]]:
+    """Return, by task id, whether the gold query is right as its own prediction, and the findings."""
     checks = load_checks()
-    found: dict[str, list[Finding]] = {}
-    right = 0
-    for case in run_gold_cases(
+    cases = run_gold_cases(
         tasks, limits=limits, workers=workers, comparison=comparison, largest=largest, progress=progress
-    ):
-        right += case.rollout.correct is True
-        found[case.task.id] = _check_case(case, checks)
-    return right, found
+    )
+    return {case.task.id: (case.rollout.correct is True, _check_case(case, checks)) for case in cases}
 
 
 def _split_into_jobs(tasks: Sequence[Task]) -> list[list[Task]]:

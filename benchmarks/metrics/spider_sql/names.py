@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,14 @@ class Names:
 
 
 class Catalog:
-    """Finds the names of a task's database. It reads each file once.
+    """Finds the names of a task's database. It reads each file and each database once.
 
     They come from Spider's ``tables.json`` (or ``test_tables.json``) in the folder above the folder of
     databases; if the database is not in that file, they come from the database itself.
     """
 
     def __init__(self) -> None:
-        self._files: dict[Path, dict[str, Names]] = {}
-        self._databases: dict[str, Names] = {}
+        self._read_file, self._read_database = cache(read_tables_json), cache(read_database)
 
     def __call__(self, task: Task) -> Names:
         """Return the names of a task's database.
@@ -49,18 +49,11 @@ class Catalog:
             DataError: A ``tables.json`` is malformed.
             DatabaseError: The database is in no file, and it cannot be read.
         """
-        if task.database not in self._databases:
-            self._databases[task.database] = self._find(task)
-        return self._databases[task.database]
-
-    def _find(self, task: Task) -> Names:
         for folder in Path(task.database).parents[2:3]:
             for path in filter(Path.is_file, (folder / name for name in _FILES)):
-                if path not in self._files:
-                    self._files[path] = read_tables_json(path)
-                if task.db_id in self._files[path]:
-                    return self._files[path][task.db_id]
-        return read_database(task.database, task.dialect)
+                if (names := self._read_file(path).get(task.db_id)) is not None:
+                    return names
+        return self._read_database(task.database, task.dialect)
 
 
 def read_tables_json(path: Path) -> dict[str, Names]:

@@ -101,6 +101,11 @@ class Query:
         """The conditions of ON, WHERE and HAVING."""
         return self.joined, self.where, self.having
 
+    @property
+    def units(self) -> tuple[Condition, ...]:
+        """All single conditions of ON, WHERE and HAVING."""
+        return self.joined.units + self.where.units + self.having.units
+
 
 Value: TypeAlias = float | str | Column | Query | None
 """The value of a condition. A string keeps its quotes, as double quotes."""
