@@ -37,7 +37,7 @@ def is_exact_match(prediction: str, gold: str, names: Names) -> bool | None:
         The verdict; None if the gold query is outside the grammar.
     """
     query = parse(gold, names)
-    return None if query is None else _matches(prediction, _compared_parts(query, names), names)
+    return None if query is None else _is_match(prediction, _list_parts(query, names), names)
 
 
 class ExactMatch:
@@ -64,7 +64,7 @@ class ExactMatch:
         for task in benchmark.tasks:
             names = catalog(task)
             gold = parse(task.gold_sql, names)
-            self._golds[task.id] = (None if gold is None else _compared_parts(gold, names), names)
+            self._golds[task.id] = (None if gold is None else _list_parts(gold, names), names)
 
     def __call__(self, task: Task, sql: str) -> float | None:
         """Return 1.0 if a prediction matches the task's gold query, else 0.0.
@@ -79,41 +79,41 @@ class ExactMatch:
         if task.id not in self._golds:
             raise TaskError(f"the benchmark of this ExactMatch has no task {task.id!r}")
         gold, names = self._golds[task.id]
-        return None if gold is None else float(_matches(sql, gold, names))
+        return None if gold is None else float(_is_match(sql, gold, names))
 
 
-def _matches(prediction: str, gold: Parts, names: Names) -> bool:
+def _is_match(prediction: str, gold: Parts, names: Names) -> bool:
     ours = parse(prediction, names)
-    return ours is not None and _compared_parts(ours, names) == gold
+    return ours is not None and _list_parts(ours, names) == gold
 
 
-def _compared_parts(query: Query, names: Names) -> Parts:
+def _list_parts(query: Query, names: Names) -> Parts:
     """Return the compared parts. Keys are replaced if their table is in the outermost FROM."""
     keys = {
         column: first for column, first in names.keys.items() if column.rpartition(".")[0] in query.tables
     }
-    return _clauses(_without_values(query), keys)
+    return _list_clauses(_drop_values(query), keys)
 
 
-def _clauses(query: Query, keys: Mapping[str, str]) -> Parts:
+def _list_clauses(query: Query, keys: Mapping[str, str]) -> Parts:
     return (
-        Counter(replace(item, term=_term(item.term, keys)) for item in query.items),
-        Counter(replace(unit, term=_term(unit.term, keys)) for unit in query.where.units),
+        Counter(replace(item, term=_replace_term_keys(item.term, keys)) for item in query.items),
+        Counter(replace(unit, term=_replace_term_keys(unit.term, keys)) for unit in query.where.units),
         set(query.where.connectives),
-        [_column(column, keys).name for column in query.group_by],
-        [replace(unit, term=_term(unit.term, keys)) for unit in query.having.units],
+        [_replace_key(column, keys).name for column in query.group_by],
+        [replace(unit, term=_replace_term_keys(unit.term, keys)) for unit in query.having.units],
         query.having.connectives,
-        [_term(term, keys) for term in query.order_by],
+        [_replace_term_keys(term, keys) for term in query.order_by],
         query.direction,
         query.limit,
         Counter(query.tables),
-        _keywords(query),
+        _list_keywords(query),
         query.operation,
-        _clauses(query.other, keys) if query.other is not None else None,
+        _list_clauses(query.other, keys) if query.other is not None else None,
     )
 
 
-def _keywords(query: Query) -> set[str]:
+def _list_keywords(query: Query) -> set[str]:
     """Return the keywords that are not compared elsewhere. Those of ON are compared only here."""
     return {
         *({"or"} & {mark for conditions in query.conditions for mark in conditions.connectives}),
@@ -122,27 +122,27 @@ def _keywords(query: Query) -> set[str]:
     }
 
 
-def _term(term: Term, keys: Mapping[str, str]) -> Term:
-    right = None if term.right is None else _column(term.right, keys)
-    return Term(_column(term.left, keys), term.operator, right)
+def _replace_term_keys(term: Term, keys: Mapping[str, str]) -> Term:
+    right = None if term.right is None else _replace_key(term.right, keys)
+    return Term(_replace_key(term.left, keys), term.operator, right)
 
 
-def _column(column: Column, keys: Mapping[str, str]) -> Column:
+def _replace_key(column: Column, keys: Mapping[str, str]) -> Column:
     return replace(column, name=keys.get(column.name, column.name), distinct=False)
 
 
-def _without_values(query: Query) -> Query:
+def _drop_values(query: Query) -> Query:
     """Remove all values except nested queries, which lose their own values. Queries in FROM keep theirs."""
     joined, where, having = (
-        replace(conditions, units=tuple(map(_drop_values, conditions.units)))
+        replace(conditions, units=tuple(map(_drop_unit_values, conditions.units)))
         for conditions in query.conditions
     )
-    other = None if query.other is None else _without_values(query.other)
+    other = None if query.other is None else _drop_values(query.other)
     return replace(query, joined=joined, where=where, having=having, other=other)
 
 
-def _drop_values(unit: Condition) -> Condition:
+def _drop_unit_values(unit: Condition) -> Condition:
     value, upper = (
-        _without_values(value) if isinstance(value, Query) else None for value in (unit.value, unit.upper)
+        _drop_values(value) if isinstance(value, Query) else None for value in (unit.value, unit.upper)
     )
     return replace(unit, value=value, upper=upper)

@@ -38,7 +38,7 @@ class Verdicts:
 
     @property
     def flips(self) -> bool:
-        """Whether it is right under some comparisons and wrong under others."""
+        """True if it is right under some comparisons and wrong under others."""
         return {True, False} <= set(self.correct.values())
 
     def comparisons_with(self, verdict: bool) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ Part: TypeAlias = Callable[[exp.Expr], object]
 
 def normalise(tree: exp.Expr) -> exp.Expr:
     """Copy a query without aliases, case, quotes and layout; columns keep only their names."""
-    return _normal(tree, {})
+    return _normalise(tree, {})
 
 
 def normalise_with_tables(tree: exp.Expr) -> exp.Expr:
@@ -23,10 +23,10 @@ def normalise_with_tables(tree: exp.Expr) -> exp.Expr:
     tables = {t.alias_or_name.lower(): t.name.lower() for t in tree.find_all(exp.Table)}
     if len(tables) == 1:
         tables[""] = next(iter(tables.values()))
-    return _normal(tree, tables)
+    return _normalise(tree, tables)
 
 
-def _normal(tree: exp.Expr, tables: dict[str, str]) -> exp.Expr:
+def _normalise(tree: exp.Expr, tables: dict[str, str]) -> exp.Expr:
     copy = tree.copy()
     for column in list(copy.find_all(exp.Column)):
         if _is_text(column):
@@ -54,38 +54,38 @@ def _is_text(column: exp.Column) -> bool:
 
 def list_columns(tree: exp.Expr) -> list[str]:
     """Return the outermost SELECT list in its order; for a set operation, the lists of all arms."""
-    return [column.unalias().sql() for arm in _arms(tree) for column in arm.selects]
+    return [column.unalias().sql() for arm in _iterate_arms(tree) for column in arm.selects]
 
 
-def _arms(tree: exp.Expr) -> Iterator[exp.Query]:
+def _iterate_arms(tree: exp.Expr) -> Iterator[exp.Query]:
     if isinstance(tree, exp.SetOperation):
-        yield from _arms(tree.this)
-        yield from _arms(tree.expression)
+        yield from _iterate_arms(tree.this)
+        yield from _iterate_arms(tree.expression)
     elif isinstance(tree, exp.Subquery):
-        yield from _arms(tree.this)
+        yield from _iterate_arms(tree.this)
     elif isinstance(tree, exp.Query):
         yield tree
 
 
-def _tables(tree: exp.Expr) -> object:
+def _collect_tables(tree: exp.Expr) -> object:
     own = {name.alias.lower() for name in tree.find_all(exp.CTE)}
     return {table.name.lower() for table in tree.find_all(exp.Table)} - own
 
 
-def _columns(tree: exp.Expr) -> object:
+def _count_columns(tree: exp.Expr) -> object:
     """Count the expressions of the first SELECT list by their columns, without functions."""
-    selects = next((arm.selects for arm in _arms(tree)), [])
+    selects = next((arm.selects for arm in _iterate_arms(tree)), [])
     return Counter(tuple(sorted(c.sql() for c in column.find_all(exp.Column))) for column in selects)
 
 
-def _aggregates(tree: exp.Expr) -> object:
+def _count_aggregates(tree: exp.Expr) -> object:
     functions = Counter(
         (call.key, isinstance(call.this, exp.Distinct)) for call in tree.find_all(exp.AggFunc)
     )
     return functions, Counter(by.sql() for group in tree.find_all(exp.Group) for by in group.expressions)
 
 
-def _conditions(tree: exp.Expr) -> object:
+def _count_conditions(tree: exp.Expr) -> object:
     """Count the conditions of each WHERE and HAVING, the ORs, and the set operations."""
     clauses = tree.find_all(exp.Where, exp.Having)
     parts = Counter(
@@ -113,7 +113,7 @@ def _is_join(part: exp.Expr) -> bool:
     )
 
 
-def _joined(tree: exp.Expr) -> object:
+def _collect_joins(tree: exp.Expr) -> object:
     """Count the uses of each table and the outer joins; collect the pairs of columns that are set equal."""
     tables = Counter(table.name.lower() for table in tree.find_all(exp.Table))
     outer = Counter(join.side for join in tree.find_all(exp.Join) if join.side)
@@ -122,7 +122,7 @@ def _joined(tree: exp.Expr) -> object:
     return tables, outer, equal | using
 
 
-def _order(tree: exp.Expr) -> object:
+def _list_order(tree: exp.Expr) -> object:
     terms = [
         (term.this.sql(), bool(term.args.get("desc")))
         for order in tree.find_all(exp.Order)
@@ -131,18 +131,18 @@ def _order(tree: exp.Expr) -> object:
     return terms, [limit.expression.sql() for limit in tree.find_all(exp.Limit)]
 
 
-def _distinct(tree: exp.Expr) -> object:
+def _count_distinct(tree: exp.Expr) -> object:
     return sum(1 for query in tree.find_all(exp.Select) if query.args.get("distinct"))
 
 
 PARTS: dict[str, Part] = {
-    "table": _tables,
-    "column": _columns,
-    "aggregation": _aggregates,
-    "condition": _conditions,
-    "join": _joined,
-    "order": _order,
-    "duplicates": _distinct,
+    "table": _collect_tables,
+    "column": _count_columns,
+    "aggregation": _count_aggregates,
+    "condition": _count_conditions,
+    "join": _collect_joins,
+    "order": _list_order,
+    "duplicates": _count_distinct,
 }
 """The part of a query that belongs to each class of errors.
 

@@ -34,7 +34,7 @@ class RecordedRun:
 
     @property
     def training(self) -> bool:
-        """Whether its items belong to steps of a training run."""
+        """True if its items belong to steps of a training run."""
         return any(item.step is not None for item in self.items)
 
 
@@ -48,7 +48,7 @@ def read_runs(places: Sequence[str | Path]) -> list[RecordedRun]:
 
 
 def shorten_paths(places: Sequence[str | Path]) -> list[str]:
-    """Shorten paths to their ends, as far as these stay different; number a path that is given twice.
+    """Shorten paths to ends that are still different; number a path that is given twice.
 
     Example:
         >>> shorten_paths(["runs/a/dev", "runs/b/dev", "old/c", "old/c"])

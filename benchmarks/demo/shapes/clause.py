@@ -66,7 +66,7 @@ def draw_two_predicates(s: Sampler, table: Table) -> tuple[Predicate, Predicate]
     return (q, p) if q.row_phrase and not p.row_phrase else (p, q)
 
 
-def column_names(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
+def qualify_columns(columns: Sequence[Column], table: Table | None = None) -> tuple[str, ...]:
     """Return the columns in SQL, qualified if the table is given."""
     return tuple(qualify(table, c) if table else c.name for c in columns)
 

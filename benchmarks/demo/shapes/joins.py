@@ -7,7 +7,6 @@ from benchmarks.demo.queries.predicates import with_article
 from benchmarks.demo.queries.query import Condition, Join, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.shapes.clause import (
-    column_names,
     draw_aggregate,
     draw_columns,
     draw_extreme,
@@ -16,6 +15,7 @@ from benchmarks.demo.shapes.clause import (
     join_labels,
     join_parent,
     qualify,
+    qualify_columns,
 )
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Link
 
@@ -25,7 +25,7 @@ def join_filter(s: Sampler) -> Sketch:
     t, p = link.child, predicates.draw_common(s, link.parent)
     columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
     return make_sketch(
-        Select(column_names(columns, t), t.name, (join_parent(link),), (p.on(link.parent.name),)),
+        Select(qualify_columns(columns, t), t.name, (join_parent(link),), (p.on(link.parent.name),)),
         f"List the {show} of the {t.many} {p.of(link.role)}.",
         f"Which {t.many} have {with_article(link.role)} {p.phrase()}? Give their {show}.",
         f"Show the {show} of each {t.one} {p.of(link.role)}.",
@@ -37,7 +37,7 @@ def join_columns(s: Sampler) -> Sketch:
     t, p = link.child, predicates.draw_common(s, link.child)
     mine, theirs = s.shown(t, 1, but=(p.column,)), s.shown(link.parent, 1)
     show = f"the {join_labels(mine)} and the {link.role}'s {join_labels(theirs)}"
-    columns = column_names(mine, t) + column_names(theirs, link.parent)
+    columns = qualify_columns(mine, t) + qualify_columns(theirs, link.parent)
     return make_sketch(
         Select(columns, t.name, (join_parent(link),), (p.on(t.name),)),
         f"For each {t.one} {p.phrase()}, show {show}.",
@@ -79,7 +79,7 @@ def join_superlative(s: Sampler) -> Sketch:
     of = f"among the {t.many} {p.of(link.role)}"
     return make_sketch(
         Select(
-            column_names(columns, t),
+            qualify_columns(columns, t),
             t.name,
             (join_parent(link),),
             (p.on(link.parent.name),),
@@ -132,7 +132,7 @@ def anti_join(s: Sampler) -> Sketch:
     f = draw_filter(s, t, 0.7, owner=t.name)
     missing = Condition(f"{qualify(child, link.column)} IS NULL", none)
     return make_sketch(
-        Select(column_names(columns, t), t.name, (join_children(link, "LEFT JOIN"),), (*f.where, missing)),
+        Select(qualify_columns(columns, t), t.name, (join_children(link, "LEFT JOIN"),), (*f.where, missing)),
         f"Which {t.many}{f.among} have no {link.inverse} at all? Give the {show} of each.",
         f"List the {show} of the {t.many}{f.among}{f.also} without any {link.inverse}.",
         f"Show the {show} of every {t.one}{f.among}{f.also} that does not have any {link.inverse}.",

@@ -7,11 +7,11 @@ from benchmarks.demo.queries.predicates import with_article
 from benchmarks.demo.queries.query import Condition, Select, Sketch, make_nested_sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
 from benchmarks.demo.shapes.clause import (
-    column_names,
     draw_aggregate,
     draw_columns,
     draw_filter,
     draw_group,
+    qualify_columns,
     require_known,
 )
 from benchmarks.demo.tables.table import MEASURES, Kind
@@ -28,7 +28,7 @@ def above_average(s: Sampler) -> Sketch:
     f = draw_filter(s, t, 0.5, but=(column, *columns))
     beyond = Condition(f"{column.name} {sign} (SELECT {mean} FROM {t.name})", f"{column.name} {word} average")
     return make_sketch(
-        Select(column_names(columns), t.name, where=(*f.where, beyond)),
+        Select(qualify_columns(columns), t.name, where=(*f.where, beyond)),
         f"List the {show} of the {t.many}{f.among}{f.also} whose {column.label} is {word} the average "
         f"of all {t.many}.",
         f"Which {t.many}{f.among} have {with_article(column.label)} {word} the average of all {t.many}? "
@@ -49,7 +49,7 @@ def equals_extreme(s: Sampler) -> Sketch:
 
     def holders(inner: Select) -> Select:
         equal = Condition(f"{column.name} = ({inner.sql})", f"{agg.word} {column.name}")
-        return Select(column_names(columns), t.name, where=(p.on(), equal))
+        return Select(qualify_columns(columns), t.name, where=(p.on(), equal))
 
     return make_nested_sketch(
         holders,
@@ -73,7 +73,7 @@ def membership(s: Sampler, operator: str) -> Sketch:
 
     def parents(inner: Select) -> Select:
         listed = Condition(f"{t.key[0]} {operator} ({inner.sql})", f"{t.key[0]} {operator.lower()} these")
-        return Select(column_names(columns), t.name, where=(listed,))
+        return Select(qualify_columns(columns), t.name, where=(listed,))
 
     return make_nested_sketch(
         parents,
@@ -96,7 +96,7 @@ def exists(s: Sampler, operator: str) -> Sketch:
 
     def parents(inner: Select) -> Select:
         found = Condition(f"{operator} ({inner.sql})", f"{operator.lower()} {child.name}")
-        return Select(column_names(columns), t.name, where=(p.on(), found))
+        return Select(qualify_columns(columns), t.name, where=(p.on(), found))
 
     return make_nested_sketch(
         parents,
@@ -117,7 +117,7 @@ def above_group_average(s: Sampler) -> Sketch:
 
     def beyond(inner: Select) -> Select:
         test = Condition(f"{column.name} {sign} ({inner.sql})", f"{column.name} {word} its average")
-        return Select(column_names(columns), t.name, where=(*f.where, test))
+        return Select(qualify_columns(columns), t.name, where=(*f.where, test))
 
     same = Condition(f"peer.{group.name} = {t.name}.{group.name}", group.name)
     return make_nested_sketch(
@@ -167,7 +167,7 @@ def children_of_busiest(s: Sampler) -> Sketch:
     )
     theirs = Condition(f"{fk.name} = ({top.sql})", f"that {fk.name}")
     return make_sketch(
-        Select(column_names(columns), t.name, where=(*f.where, theirs)),
+        Select(qualify_columns(columns), t.name, where=(*f.where, theirs)),
         f"Take the {parent} with the most {link.inverse} overall: what is the {show} "
         f"of each of those {link.inverse}{f.among}?",
         f"Find the {parent} with the highest number of {link.inverse} and list the {show} "

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from benchmarks.diagnostics.checks.gold_case import Check, GoldCase
 from benchmarks.diagnostics.checks.rewrites.copies import MAX_COPIED_BYTES
-from benchmarks.diagnostics.checks.runner import database_key, run_gold_cases
+from benchmarks.diagnostics.checks.runner import get_database_key, run_gold_cases
 from benchmarks.records.finding import Finding
 from sql_env import plugins
 from sql_env.errors import PluginError
@@ -116,7 +116,7 @@ def _check_job(
 def _split_into_jobs(tasks: Sequence[Task]) -> list[list[Task]]:
     """Split the tasks where the database changes, so that one node copies each database."""
     jobs: list[list[Task]] = [[]]
-    for _, group in groupby(sorted(tasks, key=database_key), key=database_key):
+    for _, group in groupby(sorted(tasks, key=get_database_key), key=get_database_key):
         if len(jobs[-1]) >= MIN_TASKS_PER_JOB:
             jobs.append([])
         jobs[-1].extend(group)

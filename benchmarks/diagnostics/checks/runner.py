@@ -45,7 +45,7 @@ def run_gold_cases(
         A gold case for each task, grouped by database.
     """
     with Scorer(RUBRIC, limits=limits, workers=workers, comparison=comparison) as scorer:
-        for database, group in groupby(sorted(tasks, key=database_key), key=database_key):
+        for database, group in groupby(sorted(tasks, key=get_database_key), key=get_database_key):
             same = list(group)
             with ExitStack() as stack:
                 copies, reason = _copy_database(stack, database, largest)
@@ -56,7 +56,7 @@ def run_gold_cases(
                         progress(len(batch))
 
 
-def database_key(task: Task) -> tuple[str, str]:
+def get_database_key(task: Task) -> tuple[str, str]:
     """Return what all tasks on one database have in common."""
     return task.dialect, task.database
 

@@ -57,7 +57,7 @@ def find_failing_sql(run: RunItems) -> Iterator[Finding]:
         yield Finding(
             "execution",
             f"{_format_share(len(failing), len(ran))} with SQL fail; most often: "
-            f"{_most_frequent(item.error for item in failing)}",
+            f"{_format_most_frequent(item.error for item in failing)}",
             "If names are unknown, check that the prompt shows the whole schema. If the syntax is wrong, "
             "check that the prompt names the dialect. Train first on SQL that runs.",
         )
@@ -83,7 +83,7 @@ def find_masked_answers(run: RunItems) -> Iterator[Finding]:
         yield Finding(
             "masked",
             f"{_format_share(len(reasons), len(run.items))} are masked; most often: "
-            f"{_most_frequent(reasons)}",
+            f"{_format_most_frequent(reasons)}",
             "Leave out the tasks whose gold query fails ('sql-env check', code 'fails'). Repair databases "
             "that are missing or were written to.",
         )
@@ -135,7 +135,7 @@ def _format_share(part: int, whole: int) -> str:
     return f"{part} of {whole} answers ({part / whole:.0%})"
 
 
-def _most_frequent(texts: Iterable[str]) -> str:
+def _format_most_frequent(texts: Iterable[str]) -> str:
     [(text, count)] = Counter(map(_quote, texts)).most_common(1)
     return f"{text} ({count})"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from benchmarks.diagnostics.doctor.run_items import (
     MIN_ANSWERS,
     RunItems,
-    finite,
-    finite_values,
-    mean,
-    standard_deviation,
+    compute_deviation,
+    compute_mean,
+    keep_finite,
+    to_finite,
 )
 from benchmarks.records.finding import Finding
 
@@ -32,7 +32,7 @@ def find_length_drift(run: RunItems) -> Iterator[Finding]:
     """Find answers that become much longer or much shorter."""
     if min(len(run.early), len(run.late)) < MIN_ANSWERS:
         return
-    before, after = (mean([len(item.completion) for item in part]) for part in (run.early, run.late))
+    before, after = (compute_mean([len(item.completion) for item in part]) for part in (run.early, run.late))
     if max(before, after, 1.0) >= MIN_LENGTH_RATIO * max(1.0, min(before, after)):
         yield Finding(
             "length-drift",
@@ -47,23 +47,23 @@ def find_reward_without_correct(run: RunItems) -> Iterator[Finding]:
 
     The reward beyond correctness is a total minus the mean total of all answers that are as right.
     """
-    parts = [[item for item in part if finite(item.total) is not None] for part in (run.early, run.late)]
+    parts = [[item for item in part if to_finite(item.total) is not None] for part in (run.early, run.late)]
     if min(map(len, parts)) < MIN_ANSWERS:
         return
     usual = {
-        right: mean(finite_values(i.total for part in parts for i in part if bool(i.correct) is right))
+        right: compute_mean(keep_finite(i.total for part in parts for i in part if bool(i.correct) is right))
         for right in (False, True)
     }
-    totals = [finite_values(item.total for item in part) for part in parts]
+    totals = [keep_finite(item.total for item in part) for part in parts]
     beyond = [
         [total - usual[bool(item.correct)] for total, item in zip(values, part, strict=True)]
         for values, part in zip(totals, parts, strict=True)
     ]
-    first, last = map(mean, totals)
-    before, after = (mean([bool(item.correct) for item in part]) for part in parts)
-    rise = mean(beyond[1]) - mean(beyond[0])
-    error = math.sqrt(sum(standard_deviation(values) ** 2 / len(values) for values in beyond))
-    least = max(MIN_STANDARD_ERRORS * error, MIN_RISE * standard_deviation([*totals[0], *totals[1]]))
+    first, last = map(compute_mean, totals)
+    before, after = (compute_mean([bool(item.correct) for item in part]) for part in parts)
+    rise = compute_mean(beyond[1]) - compute_mean(beyond[0])
+    error = math.sqrt(sum(compute_deviation(values) ** 2 / len(values) for values in beyond))
+    least = max(MIN_STANDARD_ERRORS * error, MIN_RISE * compute_deviation([*totals[0], *totals[1]]))
     if after <= before + MAX_STILL and last > first and rise > least:
         yield Finding(
             "reward-without-correct",
@@ -79,7 +79,8 @@ def _describe_rises(run: RunItems) -> str:
     rises = {}
     for name in names:
         before, after = (
-            mean(finite_values(item.components.get(name) for item in part)) for part in (run.early, run.late)
+            compute_mean(keep_finite(item.components.get(name) for item in part))
+            for part in (run.early, run.late)
         )
         rises[name] = after - before
     risen = sorted((name for name in rises if rises[name] > 0), key=lambda name: -rises[name])

@@ -58,7 +58,7 @@ class RunItems:
         """The late answers to one task in one step, if two or more have a total."""
         found: dict[tuple[int | None, str], list[Item]] = defaultdict(list)
         for item in self.late:
-            if item.step is not None and finite(item.total) is not None:
+            if item.step is not None and to_finite(item.total) is not None:
                 found[item.step, item.task_id].append(item)
         return tuple(tuple(group) for group in found.values() if len(group) > 1)
 
@@ -67,22 +67,22 @@ class RunItems:
         return tuple(item for item in self.trained if item.step in chosen)
 
 
-def finite(value: float | None) -> float | None:
+def to_finite(value: float | None) -> float | None:
     """Return a value as a float; None if it is missing, infinite, too large or not a number."""
     return None if value is None or not -1e100 < value < 1e100 else float(value)
 
 
-def finite_values(values: Iterable[float | None]) -> list[float]:
+def keep_finite(values: Iterable[float | None]) -> list[float]:
     """Return the values that are finite."""
-    return [found for found in map(finite, values) if found is not None]
+    return [found for found in map(to_finite, values) if found is not None]
 
 
-def mean(values: Sequence[float]) -> float:
+def compute_mean(values: Sequence[float]) -> float:
     """Return the mean; 0 if there is no value."""
     return sum(values) / len(values) if values else 0.0
 
 
-def standard_deviation(values: Sequence[float]) -> float:
+def compute_deviation(values: Sequence[float]) -> float:
     """Return the standard deviation; 0 if there is no value."""
-    middle = mean(values)
-    return math.sqrt(mean([(value - middle) ** 2 for value in values]))
+    middle = compute_mean(values)
+    return math.sqrt(compute_mean([(value - middle) ** 2 for value in values]))

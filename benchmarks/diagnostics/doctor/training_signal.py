@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS, RunItems, finite_values, mean
+from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS, RunItems, compute_mean, keep_finite
 from benchmarks.records.finding import Finding
 from benchmarks.records.item import Item
 
@@ -28,8 +28,8 @@ _TOLERANCE = 1e-9
 
 def find_constant_total(run: RunItems) -> Iterator[Finding]:
     """Find a run in which all answers have the same reward."""
-    totals = finite_values(item.total for item in run.trained)
-    if len(totals) >= MIN_ANSWERS and _spread(totals) <= _TOLERANCE:
+    totals = keep_finite(item.total for item in run.trained)
+    if len(totals) >= MIN_ANSWERS and _compute_spread(totals) <= _TOLERANCE:
         yield Finding(
             "constant-total",
             f"all {len(totals)} answers have the reward {totals[0]:g}",
@@ -51,14 +51,14 @@ def find_dead_components(run: RunItems) -> Iterator[Finding]:
         "result": all(item.correct for item in run.trained),
     }
     for name in names if len(run.trained) >= MIN_ANSWERS else ():
-        values = finite_values(item.components.get(name) for item in run.trained)
+        values = keep_finite(item.components.get(name) for item in run.trained)
         if not values:
             yield Finding(
                 "dead-component",
                 f"{name!r} applies to none of {len(run.trained)} answers",
                 "A reward returns None if it does not apply: check whether its condition can be true.",
             )
-        elif len(values) >= MIN_ANSWERS and _spread(values) <= _TOLERANCE and not reached.get(name):
+        elif len(values) >= MIN_ANSWERS and _compute_spread(values) <= _TOLERANCE and not reached.get(name):
             yield Finding(
                 "dead-component",
                 f"{name!r} is {values[0]:g} in all {len(values)} answers",
@@ -73,8 +73,8 @@ def find_flat_groups(run: RunItems) -> Iterator[Finding]:
     Then GRPO's advantages are zero (DAPO, arXiv 2503.14476, section 3.2). If they are divided by the
     group's standard deviation, they are as large as if one answer were right and the others wrong.
     """
-    flat_spread = max(_spread_of_totals(run.trained) * FLAT_SPREAD, _TOLERANCE)
-    flat = [group for group in run.groups if _spread_of_totals(group) <= flat_spread]
+    flat_spread = max(_compute_total_spread(run.trained) * FLAT_SPREAD, _TOLERANCE)
+    flat = [group for group in run.groups if _compute_total_spread(group) <= flat_spread]
     if len(run.groups) >= MIN_GROUPS and len(flat) > MAX_FLAT_SHARE * len(run.groups):
         right = sum(all(item.correct for item in group) for group in flat)
         wrong = sum(not any(item.correct for item in group) for group in flat)
@@ -92,18 +92,18 @@ def find_flat_groups(run: RunItems) -> Iterator[Finding]:
 def find_same_completions(run: RunItems) -> Iterator[Finding]:
     """Find groups whose answers are copies of each other: the policy's entropy has collapsed."""
     new = [(len({item.completion for item in group}) - 1) / (len(group) - 1) for group in run.groups]
-    if len(new) >= MIN_GROUPS and mean(new) < MIN_NEW_SHARE:
+    if len(new) >= MIN_GROUPS and compute_mean(new) < MIN_NEW_SHARE:
         yield Finding(
             "same-completions",
-            f"of the further answers in a group {mean(new):.0%} are new, over {len(new)} groups",
+            f"of the further answers in a group {compute_mean(new):.0%} are new, over {len(new)} groups",
             "Raise the temperature, lower the learning rate, or raise the upper clipping bound (DAPO). Stop "
             "when held-out accuracy no longer rises.",
         )
 
 
-def _spread_of_totals(items: Sequence[Item]) -> float:
-    return _spread(finite_values(item.total for item in items))
+def _compute_total_spread(items: Sequence[Item]) -> float:
+    return _compute_spread(keep_finite(item.total for item in items))
 
 
-def _spread(values: Sequence[float]) -> float:
+def _compute_spread(values: Sequence[float]) -> float:
     return max(values) - min(values) if values else 0.0

@@ -7,14 +7,14 @@ _ADVICE = "Add a row to the database that answers the question, or leave the tas
 
 
 def empty(case: GoldCase) -> Finding | None:
-    """The gold query returns no row."""
+    """Find a gold query that returns no row."""
     if not case.result.ok or case.result.rows:
         return None
     return case.make_finding("empty", "no row", _ADVICE.format("any query that returns no row is right"))
 
 
 def only_null(case: GoldCase) -> Finding | None:
-    """The gold query returns only NULL, as an aggregate over no rows does."""
+    """Find a gold query that returns only NULL, as an aggregate over no rows does."""
     rows = case.result.rows
     if not rows or any(value is not None for row in rows for value in row):
         return None

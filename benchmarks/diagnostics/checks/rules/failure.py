@@ -12,7 +12,7 @@ A right answer that is written in another way can take ten times as many steps.
 
 
 def fails(case: GoldCase) -> Finding | None:
-    """The gold query does not run to its end."""
+    """Find a gold query that does not run to its end."""
     if case.result.ok or case.result.status is Status.TIMEOUT:
         return None
     return case.make_finding(
@@ -23,7 +23,7 @@ def fails(case: GoldCase) -> Finding | None:
 
 
 def slow(case: GoldCase) -> Finding | None:
-    """The gold query exceeds the step limit, or uses more than `SLOW_SHARE` of it."""
+    """Find a gold query that exceeds the step limit, or uses more than `SLOW_SHARE` of it."""
     if case.result.status is Status.TIMEOUT:
         return case.make_finding(
             "slow",
@@ -41,7 +41,7 @@ def slow(case: GoldCase) -> Finding | None:
 
 
 def not_itself(case: GoldCase) -> Finding | None:
-    """The gold query is judged wrong as its own prediction."""
+    """Find a gold query that is judged wrong as its own prediction."""
     if case.rollout.masked or case.rollout.correct:
         return None
     return case.make_finding(
