@@ -22,8 +22,6 @@ contents and constants in the same schemas. Files are in ``data_dir``, else in `
 ``~/.cache/sql-env``.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Generate the files of the benchmark once, check them before each use, and replace damaged ones."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json

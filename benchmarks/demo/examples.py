@@ -3,8 +3,6 @@
 The held-out splits have all shapes equally often, and no query is in two splits.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ random: most of the time, the same kind of query has the same error. So supervis
 only feedback from execution shows that they are wrong.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import sqlite3

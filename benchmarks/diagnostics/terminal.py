@@ -1,7 +1,5 @@
 """Print progress and findings to the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Average scores, and vote among candidates."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from math import comb

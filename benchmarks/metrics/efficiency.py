@@ -1,7 +1,5 @@
 """Compute BIRD's efficiency scores, VES and R-VES, by counted steps or by CPU time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from math import sqrt

@@ -3,8 +3,6 @@
 Rules of the official evaluator (taoyds/test-suite-sql-eval e97acc5; Yu et al. 2018).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ Rules of the official evaluator (taoyds/test-suite-sql-eval e97acc5; Yu et al. 2
 outermost query is counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import chain
 

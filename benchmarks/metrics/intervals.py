@@ -1,7 +1,5 @@
 """Compute bootstrap intervals of means over the items of a benchmark."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

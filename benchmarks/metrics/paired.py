@@ -1,7 +1,5 @@
 """Compare two runs on the same items: which one is better, and how likely is that by chance?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """Compute BIRD's soft F1: how much of the gold table the predicted table contains."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sql_env.types import Row, Score

@@ -5,8 +5,6 @@ A wrong query can return the gold result on one database by chance. On several d
 (taoyds/test-suite-sql-eval e97acc5), which judges on every ``.sqlite`` file in the folder of a database.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain

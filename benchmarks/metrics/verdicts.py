@@ -1,7 +1,5 @@
 """Judge predictions under several comparisons at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """The curves of a training run over its steps, from its recorded rollouts."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias

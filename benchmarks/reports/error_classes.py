@@ -4,8 +4,6 @@ The rules compare the parses and the results of the two queries. They find the p
 differs from the gold query. These are the parts to look at first; a human may see another cause.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from dataclasses import dataclass

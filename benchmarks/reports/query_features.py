@@ -1,7 +1,5 @@
 """The features of a query, from its parse. Reports give the accuracy of each group of features."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from functools import lru_cache

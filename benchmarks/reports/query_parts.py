@@ -1,7 +1,5 @@
 """The parts of a query that can be right or wrong by themselves, as values that can be compared."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TypeAlias

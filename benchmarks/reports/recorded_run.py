@@ -1,7 +1,5 @@
 """Read the items and the configuration of a recorded run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Draw conditions on one column, in SQL and in English."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias

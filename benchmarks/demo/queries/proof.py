@@ -1,7 +1,5 @@
 """Prove on the data that a sketch is fit to be a task."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Draw tables, columns, links and values of one database for a shape."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import TypeVar

@@ -5,8 +5,6 @@
 main table, ``p`` and ``q`` are predicates, and ``f`` is an optional filter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """Draw and format the clauses that many shapes share, with their English."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

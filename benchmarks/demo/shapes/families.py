@@ -1,7 +1,5 @@
 """Shapes of parents with the number, the values or the variety of their children."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from benchmarks.demo.queries import predicates

@@ -1,7 +1,5 @@
 """Shapes of aggregates over one table, as a whole or by group."""
 
-from __future__ import annotations
-
 from benchmarks.demo.queries import predicates
 from benchmarks.demo.queries.predicates import with_article
 from benchmarks.demo.queries.query import Condition, Select, Sketch, make_sketch

@@ -1,7 +1,5 @@
 """Shapes of joined rows: with a parent, through a link table, without children, with the same table."""
 
-from __future__ import annotations
-
 from benchmarks.demo.queries import predicates
 from benchmarks.demo.queries.predicates import with_article
 from benchmarks.demo.queries.query import Condition, Join, Select, Sketch, make_sketch

@@ -1,7 +1,5 @@
 """Shapes of rows of one table: filtered, sorted, or the first few."""
 
-from __future__ import annotations
-
 from benchmarks.demo.queries.predicates import Test, format_literal
 from benchmarks.demo.queries.query import Condition, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler

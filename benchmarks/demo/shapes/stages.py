@@ -1,7 +1,5 @@
 """Shapes with several stages: set operations, and queries of the result of a query."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from benchmarks.demo.queries import predicates

@@ -1,7 +1,5 @@
 """Shapes with queries inside conditions: averages, extremes, membership, existence."""
 
-from __future__ import annotations
-
 from benchmarks.demo.queries import predicates
 from benchmarks.demo.queries.predicates import with_article
 from benchmarks.demo.queries.query import Condition, Select, Sketch, make_nested_sketch, make_sketch

@@ -1,7 +1,5 @@
 """Draw the rows of a domain and write them to an SQLite file."""
 
-from __future__ import annotations
-
 import random
 import sqlite3
 from collections.abc import Callable

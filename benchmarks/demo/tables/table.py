@@ -1,7 +1,5 @@
 """The tables and columns of a domain, with their SQL and their English."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Run all installed checks on the tasks of a benchmark."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

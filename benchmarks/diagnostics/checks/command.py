@@ -1,7 +1,5 @@
 """``sql-env check``."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Annotated

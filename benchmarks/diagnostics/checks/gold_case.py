@@ -1,7 +1,5 @@
 """A gold query with everything that was measured of it. Checks read this."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """Run each gold query and its variants under the same limits as any query."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace

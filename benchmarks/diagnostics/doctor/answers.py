@@ -1,7 +1,5 @@
 """Rules about answers: their format, errors and limits, and shortcuts to a right answer."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """Apply all rules to a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain

@@ -1,7 +1,5 @@
 """The items of a run, in the parts that the rules need."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Rules about rewards and groups: can a model learn anything from them?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS, RunItems, compute_mean, keep_finite

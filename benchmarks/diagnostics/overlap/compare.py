@@ -1,7 +1,5 @@
 """Compare a training set with a test set in one pass over the training set."""
 
-from __future__ import annotations
-
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Find questions that are equal or nearly equal."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """The result of a comparison of a training set with a test set."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

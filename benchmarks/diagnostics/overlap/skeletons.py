@@ -1,7 +1,5 @@
 """Normalise queries and reduce them to skeletons, to find equal ones."""
 
-from __future__ import annotations
-
 import re
 
 import sqlglot

@@ -5,8 +5,6 @@ word that the tokenizer does not split, such as ``a=b``, is no SQL for the offic
 ``>``, ``*`` and other symbols are words of their own; ``=``, ``+``, ``-`` and ``/`` only between blanks.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container, Iterable
 

@@ -1,7 +1,5 @@
 """Find the names of a database: tables, their columns, and which columns are the same key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Parse a text into a `Query`. It accepts any text, in linear time and with bounded depth."""
 
-from __future__ import annotations
-
 from benchmarks.metrics.spider_sql.cursor import Cursor, OutsideError
 from benchmarks.metrics.spider_sql.names import Names
 from benchmarks.metrics.spider_sql.syntax import Column, Condition, Conditions, Item, Query, Term, Value

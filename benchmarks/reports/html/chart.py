@@ -1,7 +1,5 @@
 """Draw a chart of curves, in the units of its picture."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

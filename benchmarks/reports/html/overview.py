@@ -1,7 +1,5 @@
 """Compute the overview of a report: figures of whole runs with intervals, and comparisons of runs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

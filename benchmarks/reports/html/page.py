@@ -1,7 +1,5 @@
 """Render the page: one file with its style, its script and its data, which fetches nothing."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

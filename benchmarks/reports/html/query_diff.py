@@ -1,7 +1,5 @@
 """Find the differences between two queries, word by word."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from difflib import SequenceMatcher

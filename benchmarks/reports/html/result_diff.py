@@ -1,7 +1,5 @@
 """Find the cells in which two results differ, to mark them."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ details when one of its items is shown. Both are JSON in gzip in base64, so a pa
 small and opens at once.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from base64 import b64encode

@@ -5,8 +5,6 @@ running a query twice shows no difference. The text is edited token by token, be
 not keep an engine's own functions verbatim.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import sqlglot

@@ -1,7 +1,5 @@
 """Copy a database with the same contents, stored in another order."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

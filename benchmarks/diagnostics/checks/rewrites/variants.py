@@ -1,7 +1,5 @@
 """Rewrite a query so that what SQL leaves open is decided in another way."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 

@@ -5,8 +5,6 @@ ties already broken, so a change there has another cause. The change is measured
 the query.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 
