@@ -105,13 +105,13 @@ class _Batch:
         return cases
 
     def _queries(self, query: Query, found: VariantTexts) -> Iterator[Query]:
-        texts = [query.sql, found.settled, found.plain, found.nulls]
-        for several in (*found.retold.values(), *found.edited.values()):
+        texts = [query.sql, found.without_ties, found.reprinted, found.nulls]
+        for several in (*found.token_edits.values(), *found.tree_edits.values()):
             texts.extend(several)
         for text in filter(None, texts):
             yield replace(query, sql=text)
         for copy in self._copies:
-            yield Query(copy, found.settled, query.dialect)
+            yield Query(copy, found.without_ties, query.dialect)
             yield Query(copy, query.sql, query.dialect)
 
     def _add_variants(
@@ -120,19 +120,21 @@ class _Batch:
         gold = self._make_gold(query, comparison)
         # the parser misread the query if the query as the parser writes it has another result
         misread = (
-            bool(found.plain) and self._results[replace(query, sql=found.plain)].rows != gold.result.rows
+            bool(found.reprinted)
+            and self._results[replace(query, sql=found.reprinted)].rows != gold.result.rows
         )
-        settled, base = replace(query, sql=query.sql if misread else found.settled), gold
-        if settled.sql != query.sql:
-            base = self._make_gold(settled, comparison)
+        without_ties, base = replace(query, sql=query.sql if misread else found.without_ties), gold
+        if without_ties.sql != query.sql:
+            base = self._make_gold(without_ties, comparison)
         variants = {
             name: tuple(self._make_variant(replace(query, sql=text), gold, comparison) for text in texts)
-            for name, texts in {**found.retold, **({} if misread else found.edited)}.items()
+            for name, texts in {**found.token_edits, **({} if misread else found.tree_edits)}.items()
         }
         if found.nulls and not misread:
             variants[NULL_ORDER] = (self._make_variant(replace(query, sql=found.nulls), base, comparison),)
         stored = tuple(
-            self._make_variant(replace(settled, database=copy), base, comparison) for copy in self._copies
+            self._make_variant(replace(without_ties, database=copy), base, comparison)
+            for copy in self._copies
         )
         undecided = found.undecided or self._explain_undecided(misread, stored)
         return replace(case, variants={**variants, STORED: stored}, undecided=undecided)

@@ -100,12 +100,12 @@ def make_headline(runs: Sequence[RecordedRun]) -> Block:
             lambda item, _: None if item.status == "unavailable" else item.status == "ok",
         ),
     ]
-    # "valid" is the same as validity
-    rows += [row for row in _make_metric_rows(runs) if row.label != "valid" and _are_shares(row)]
     fewest = min((len(item.candidates) for run in runs for item in run.items if item.candidates), default=0)
-    for k in sorted({*(1 << i for i in range(fewest.bit_length())), fewest}) if fewest > 1 else ():
-        rows.append(_make_row(runs, f"pass@{k}", partial(_compute_pass_at_k, k=k)))
-    return Block("All items", [row for row in rows if row.bars])
+    ks = sorted({*(1 << i for i in range(fewest.bit_length())), fewest}) if fewest > 1 else []
+    passes = [_make_row(runs, f"pass@{k}", partial(_compute_pass_at_k, k=k)) for k in ks]
+    known = {"valid", *(row.label for row in passes)}  # "valid" is the same as validity
+    metrics = [row for row in _make_metric_rows(runs) if row.label not in known and _are_shares(row)]
+    return Block("All items", [row for row in (*rows, *metrics, *passes) if row.bars])
 
 
 def make_unbounded(runs: Sequence[RecordedRun]) -> Block:

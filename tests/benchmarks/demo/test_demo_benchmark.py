@@ -1,4 +1,4 @@
-"""The demo benchmark: its size, its soundness, its splits, its cache, and its spoiled labels."""
+"""The demo benchmark: its size, its soundness, its splits, its cache, and its wrong labels."""
 
 from __future__ import annotations
 
@@ -248,8 +248,8 @@ def test_concurrent_first_use_generates_once(tmp_path: Path) -> None:
 def test_mislabelled_queries_run_and_differ(splits: Splits, connections: Connections) -> None:
     rng = random.Random(0)
     sample = splits["train"][::4]
-    spoiled = [(task, mislabel(task, rng)) for task in sample]
-    wrong = [(task, bad) for task, bad in spoiled if bad is not None]
+    mislabelled = [(task, mislabel(task, rng)) for task in sample]
+    wrong = [(task, bad) for task, bad in mislabelled if bad is not None]
     assert len(wrong) > 0.9 * len(sample)
     for task, bad in wrong:
         connection = connections[task.db_id]
@@ -258,7 +258,7 @@ def test_mislabelled_queries_run_and_differ(splits: Splits, connections: Connect
         assert (bad.id, bad.question, bad.reasoning) == (task.id, task.question, task.reasoning)
 
 
-def test_mislabelling_is_seeded_and_mostly_the_same_habit(splits: Splits) -> None:
+def test_mislabelling_is_seeded_and_mostly_the_same_error(splits: Splits) -> None:
     sample = splits["train"][:200]
     runs = [[mislabel(task, random.Random(f"{seed}{task.id}")) for task in sample] for seed in (0, 0, 1)]
     assert runs[0] == runs[1]

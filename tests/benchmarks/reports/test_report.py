@@ -152,8 +152,9 @@ def test_figures_of_whole_runs(runs):
     ]
     samples = [Candidate("SELECT 1", "ok", i == 0, 1) for i in range(4)]
     sampled = overview.make_headline(
-        [run([replace(ITEM, candidates=samples, metrics={"vote@4": 1.0, "r_ves": 90.0})])]
+        [run([replace(ITEM, candidates=samples, metrics={"vote@4": 1.0, "pass@4": 1.0, "r_ves": 90.0})])]
     )
+    assert len(sampled.rows) == len({row.label for row in sampled.rows})
     assert {row.label: row.bars[0].value.mean for row in sampled.rows} == {
         "execution accuracy": 1.0, "validity": 1.0, "vote@4": 1.0,
         "pass@1": 0.25, "pass@2": 0.5, "pass@4": 1.0,

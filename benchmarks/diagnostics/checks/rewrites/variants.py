@@ -27,20 +27,21 @@ class VariantTexts:
     """The texts of a gold query's variants.
 
     Attributes:
-        settled: The query with all its ties broken; the query itself if it needs no change.
-        retold: By what they change, texts that were edited as text. They are compared with the query.
-        edited: The same for texts that the parser has written.
-        nulls: ``settled`` with NULLs sorted to the other end; empty if nothing is sorted.
-        plain: The query as the parser writes it. If its result differs from the query's, ``settled``,
-            ``edited`` and ``nulls`` are invalid. Empty if there are none of these.
+        without_ties: The query with all its ties broken; the query itself if it needs no change.
+        token_edits: By what they change, texts that were edited token by token. Their results are compared
+            with the query's.
+        tree_edits: The same for texts that the parser has written.
+        nulls: ``without_ties`` with NULLs sorted to the other end; empty if nothing is sorted.
+        reprinted: The query as the parser writes it. If its result differs from the query's,
+            ``without_ties``, ``tree_edits`` and ``nulls`` are invalid. Empty if there are none of these.
         undecided: Why some variants are missing; empty if all were made.
     """
 
-    settled: str
-    retold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    edited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_ties: str
+    token_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tree_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nulls: str = ""
-    plain: str = ""
+    reprinted: str = ""
     undecided: str = ""
 
 
@@ -54,18 +55,25 @@ def make_variants(sql: str, dialect: str, width: int, ordered: bool) -> VariantT
         ordered: Whether the comparison checks the order of rows.
     """
     try:
-        retold = {CLOCK: change_clock(sql), RANDOM: change_random_numbers(sql)} if dialect == "sqlite" else {}
-        retold = {name: texts for name, texts in retold.items() if texts}
+        token_edits = (
+            {CLOCK: change_clock(sql), RANDOM: change_random_numbers(sql)} if dialect == "sqlite" else {}
+        )
+        token_edits = {name: texts for name, texts in token_edits.items() if texts}
         tree = sqlglot.parse(sql, dialect=dialect)[0]
         if not isinstance(tree, exp.Query):
-            return VariantTexts(sql, retold, undecided="the parser finds no query in it")
-        return _edit_tree(sql, tree, dialect, width, ordered, retold)
+            return VariantTexts(sql, token_edits, undecided="the parser finds no query in it")
+        return _edit_tree(sql, tree, dialect, width, ordered, token_edits)
     except (SqlglotError, RecursionError, ValueError, IndexError) as error:
         return VariantTexts(sql, undecided=f"the parser cannot read it: {str(error).splitlines()[0]}")
 
 
 def _edit_tree(
-    sql: str, tree: exp.Query, dialect: str, width: int, ordered: bool, retold: Mapping[str, tuple[str, ...]]
+    sql: str,
+    tree: exp.Query,
+    dialect: str,
+    width: int,
+    ordered: bool,
+    token_edits: Mapping[str, tuple[str, ...]],
 ) -> VariantTexts:
     open_orders = {name for _, name in find_open_orders(tree, ordered)}
     trees: dict[str, list[exp.Expr]] = {
@@ -77,11 +85,11 @@ def _edit_tree(
         trees[INTEGER_DIVISION] = [tree.transform(_make_real_division)]
     sorts = any(node.args.get("order") for node in tree.find_all(exp.Query))
     if not trees and not sorts:
-        return VariantTexts(sql, retold)
+        return VariantTexts(sql, token_edits)
     moved = break_ties(move_nulls(tree), width, ordered, TIES, False)
     return VariantTexts(
         break_ties(tree, width, ordered, TIES, False).sql(dialect=dialect),
-        retold,
+        token_edits,
         {name: tuple(each.sql(dialect=dialect) for each in found) for name, found in trees.items()},
         moved.sql(dialect=dialect) if sorts else "",
         tree.sql(dialect=dialect),
