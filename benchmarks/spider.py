@@ -14,7 +14,7 @@ from benchmarks.loading.files import (
     make_tasks,
     read_objects,
 )
-from benchmarks.metrics.hardness import hardness
+from benchmarks.metrics.hardness import classify_hardness
 from benchmarks.metrics.spider_sql import Catalog, parse
 from sql_env.errors import DatabaseError, DataError
 from sql_env.types import Benchmark, Task
@@ -86,4 +86,4 @@ def _grade(task: Task, catalog: Catalog) -> str:
         query = parse(task.gold_sql, catalog(task))
     except DatabaseError:  # the scorer masks the tasks of this database, and gives the reason
         return ""
-    return "" if query is None else hardness(query)
+    return "" if query is None else classify_hardness(query)

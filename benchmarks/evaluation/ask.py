@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmarks.evaluation.options import GeneratorOptions, PromptSettings, expand_options
-from benchmarks.metrics.accuracy import votes
+from benchmarks.metrics.accuracy import count_votes
 from sql_env import Action, ExecutionResult, Executor, Query, Task, parse
 from sql_env.display.panel import draw_result, draw_sql, escape_control
 
@@ -40,7 +40,7 @@ def ask(
         queries = [Query(str(db), action.sql, dialect) for action in actions if action.sql is not None]
         executed = iter(executor.run_many(queries))
         results = [None if action.sql is None else next(executed) for action in actions]
-    counts = votes(results)
+    counts = count_votes(results)
     best = counts.index(max(counts))
     print_answer(completions[best], actions[best], results[best])
     if len(results) > 1:
@@ -73,7 +73,7 @@ def describe_agreement(results: Sequence[ExecutionResult | None]) -> str:
         >>> describe_agreement([one, two, one, ExecutionResult(Status.ERROR, error="no such table"), None])
         '2 of 5 candidates agree; 1 with another result, 1 failed, 1 malformed'
     """
-    agree = max(votes(results))
+    agree = max(count_votes(results))
     malformed = results.count(None)
     failed = sum(result is not None and not result.ok for result in results)
     rest = {

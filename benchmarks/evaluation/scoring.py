@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.metrics import suite
-from benchmarks.metrics.accuracy import pass_chances, valid, vote, voted, votes
-from benchmarks.metrics.efficiency import r_ves_of, speedups, ves_of
+from benchmarks.metrics.accuracy import (
+    count_votes,
+    is_valid,
+    is_vote_correct,
+    pass_at_k_by_task,
+    pick_by_vote,
+)
+from benchmarks.metrics.efficiency import measure_speedups, r_ves_from_speedup, ves_from_speedup
 from benchmarks.metrics.exact_match import ExactMatch
-from benchmarks.metrics.soft_f1 import soft_f1_of
+from benchmarks.metrics.soft_f1 import score_soft_f1
+from benchmarks.metrics.suite import score_on_suites
 from benchmarks.records.item import Candidate, Item, make_item
 from sql_env import Benchmark, Limits, Score, Scorer, Task
 from sql_env.scoring.stream import score_stream
@@ -120,22 +126,22 @@ def select_metrics(
         DatabaseError: A schema can be read neither from ``tables.json`` nor from the database.
     """
     semantics = {comparison or task.comparison for task in benchmark.tasks}
-    metrics: list[Metric] = [lambda scores: {"valid": [_as_float(valid(score)) for score in scores]}]
+    metrics: list[Metric] = [lambda scores: {"valid": [_as_float(is_valid(score)) for score in scores]}]
     if "spider" in semantics:
         match = ExactMatch(benchmark)
         metrics.append(
             lambda scores: {"exact": [match(s.rollout.task, s.rollout.action.sql or "") for s in scores]}
         )
     if "bird" in semantics:
-        metrics.append(lambda scores: {"soft_f1": list(map(soft_f1_of, scores))})
+        metrics.append(lambda scores: {"soft_f1": list(map(score_soft_f1, scores))})
     if efficiency:
         metrics.append(_measure_efficiency)
     return metrics
 
 
 def _measure_efficiency(scores: Sequence[Score]) -> Columns:
-    measured = speedups(scores)
-    return {"r_ves": list(map(r_ves_of, measured)), "ves": list(map(ves_of, measured))}
+    measured = measure_speedups(scores)
+    return {"r_ves": list(map(r_ves_from_speedup, measured)), "ves": list(map(ves_from_speedup, measured))}
 
 
 def judge(
@@ -143,7 +149,7 @@ def judge(
 ) -> list[Item]:
     """Judge the completions of some tasks.
 
-    Where a task has samples, its item is about the sample that `benchmarks.metrics.accuracy.vote`
+    Where a task has samples, its item is about the sample that `benchmarks.metrics.accuracy.pick_by_vote`
     picks, or about the first sample where none has a vote. With several samples its metrics include
     ``greedy``, ``mean@1``, ``pass@k`` and ``vote@k``.
 
@@ -158,7 +164,8 @@ def judge(
     """
     texts = [text for each in batch for text in each.texts]
     tasks = [each.task for each in batch for _ in each.texts]
-    scores = iter(scorer.score(texts, tasks) if suites is None else suite.score(scorer, texts, tasks, suites))
+    scored = scorer.score(texts, tasks) if suites is None else score_on_suites(scorer, texts, tasks, suites)
+    scores = iter(scored)
     groups = [[next(scores) for _ in each.texts] for each in batch]
     samples = [group[-len(each.samples) :] for each, group in zip(batch, groups, strict=True)]
     chosen = list(map(_choose, samples))
@@ -178,7 +185,7 @@ def judge(
 def _choose(samples: Sequence[Score]) -> Score:
     """Return the score of the sample that the vote picks. Masked samples do not vote."""
     counted = [score for score in samples if not score.masked] or samples
-    return counted[vote([score.rollout for score in counted]) or 0]
+    return counted[pick_by_vote([score.rollout for score in counted]) or 0]
 
 
 def _measure_candidates(greedy: Score | None, samples: Sequence[Score]) -> dict[str, float | None]:
@@ -188,15 +195,15 @@ def _measure_candidates(greedy: Score | None, samples: Sequence[Score]) -> dict[
         return {}
     right = [None if score.masked else bool(score.rollout.correct) for score in samples]
     return ({} if greedy is None else {"greedy": _as_float(greedy.rollout.correct)}) | {
-        "mean@1": pass_chances([right], 1)[0],
-        f"pass@{k}": None if None in right else pass_chances([right], k)[0],
-        f"vote@{k}": _as_float(voted([score.rollout for score in samples])),
+        "mean@1": pass_at_k_by_task([right], 1)[0],
+        f"pass@{k}": None if None in right else pass_at_k_by_task([right], k)[0],
+        f"vote@{k}": _as_float(is_vote_correct([score.rollout for score in samples])),
     }
 
 
 def _make_candidates(samples: Sequence[Score]) -> list[Candidate]:
     """Return the candidates with their votes; none for a single sample."""
-    counts = votes([score.rollout.result for score in samples])
+    counts = count_votes([score.rollout.result for score in samples])
     found = [
         Candidate(
             score.rollout.action.sql,

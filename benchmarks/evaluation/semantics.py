@@ -19,7 +19,7 @@ from benchmarks.evaluation.options import BenchmarkOptions, exit_on_error, expan
 from benchmarks.evaluation.pipeline import show_progress
 from benchmarks.evaluation.summary import draw_metrics
 from benchmarks.loading.predictions import hash_predictions, read_predictions
-from benchmarks.metrics.verdicts import Verdicts, accuracies, tables, under_all
+from benchmarks.metrics.verdicts import Verdicts, compute_accuracies, group_results, judge_under_all
 from benchmarks.records.item import preview_result
 from benchmarks.records.json_lines import write_json
 from sql_env.display.panel import draw_result, draw_side_by_side, draw_sql, escape_control
@@ -49,7 +49,7 @@ def make_report(
                 "correct": dict(verdicts.correct),
                 "compared": [
                     {"semantics": list(names), "result": _to_dict(result), "gold": _to_dict(gold)}
-                    for names, result, gold in tables(verdicts)
+                    for names, result, gold in group_results(verdicts)
                 ],
             }
             for verdicts in found
@@ -59,7 +59,7 @@ def make_report(
 
 
 def _measure_accuracy(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | None]:
-    return {name: asdict(share) if share else None for name, share in accuracies(found).items()}
+    return {name: asdict(share) if share else None for name, share in compute_accuracies(found).items()}
 
 
 def _to_dict(result: ExecutionResult | None) -> dict[str, Any] | None:
@@ -78,7 +78,7 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
         most: Maximum number of flipping items that are drawn.
     """
     flips = [verdicts for verdicts in found if verdicts.flips]
-    kinds = Counter((verdicts.under(True), verdicts.under(False)) for verdicts in flips)
+    kinds = Counter((verdicts.comparisons_with(True), verdicts.comparisons_with(False)) for verdicts in flips)
     title = f"{benchmark.name} {benchmark.split}: execution accuracy"
     parts: list[RenderableType] = [
         draw_metrics(
@@ -97,7 +97,7 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
 
 def draw_flip(verdicts: Verdicts) -> RenderableType:
     """Draw an item that flips: its question, both queries and their results, side by side."""
-    right, wrong = _join(verdicts.under(True)), _join(verdicts.under(False))
+    right, wrong = _join(verdicts.comparisons_with(True)), _join(verdicts.comparisons_with(False))
     parts: list[RenderableType] = [
         Text(f"right under {right}, wrong under {wrong}", style="yellow"),
         Text(escape_control(verdicts.task.question), style="bold"),
@@ -106,7 +106,7 @@ def draw_flip(verdicts: Verdicts) -> RenderableType:
         Text("\ngold", style="dim"),
         draw_sql(verdicts.task.gold_sql),
     ]
-    compared = list(tables(verdicts))
+    compared = list(group_results(verdicts))
     for names, result, gold in compared:
         parts.append(Text(f"\nas run for {_join(names)}" if len(compared) > 1 else "", style="dim"))
         prediction = Text("no SQL was run") if result is None else draw_result("prediction", result)
@@ -143,7 +143,7 @@ def main(
         benchmark = options.load()
         sql, source = read_predictions(predictions, benchmark), hash_predictions(predictions)
         with show_progress(len(sql)) as advance:
-            found = under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
+            found = judge_under_all(benchmark, sql, workers=workers, progress=partial(advance, "scoring"))
         if out is not None:
             write_json(out / "semantics.json", make_report(benchmark, found, source))
         console.print(draw_report(benchmark, found, items))

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.metrics.hardness import easiest_first
-from benchmarks.metrics.intervals import interval
-from benchmarks.metrics.paired import difference, mcnemar
+from benchmarks.metrics.hardness import sort_easiest_first
+from benchmarks.metrics.intervals import bootstrap_interval
+from benchmarks.metrics.paired import bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
 from sql_env.types import Benchmark
 
@@ -80,7 +80,7 @@ def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
 
 
 def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
-    share = interval([item.correct for item in items])
+    share = bootstrap_interval([item.correct for item in items])
     return {
         "n": share.n if share else 0,
         "correct": sum(item.correct is True for item in items),
@@ -92,13 +92,13 @@ def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
 
 def _group_by_level(items: Sequence[Item]) -> dict[str, list[Item]]:
     """Group items by difficulty. Known levels come in order, the easiest first."""
-    levels = easiest_first(dict.fromkeys(item.difficulty for item in items))
+    levels = sort_easiest_first(dict.fromkeys(item.difficulty for item in items))
     return {level: [item for item in items if item.difficulty == level] for level in levels}
 
 
 def _average_metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
-    means = {name: interval([item.metrics.get(name) for item in items]) for name in names}
+    means = {name: bootstrap_interval([item.metrics.get(name) for item in items]) for name in names}
     return {name: asdict(mean) if mean else None for name, mean in means.items()}
 
 
@@ -107,7 +107,7 @@ def _compare_selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, A
     votes = [name for name in (items[0].metrics if items else ()) if name.startswith("vote@")]
     for vote in votes:
         pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items]
-        change = difference([a for a, _ in pairs], [b for _, b in pairs])
+        change = bootstrap_difference([a for a, _ in pairs], [b for _, b in pairs])
         if change is not None:
             verdicts = [[None if each is None else bool(each) for each in pair] for pair in pairs]
             flips = mcnemar([a for a, _ in verdicts], [b for _, b in verdicts])

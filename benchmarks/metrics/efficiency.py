@@ -1,6 +1,4 @@
-"""BIRD's efficiency scores, VES and R-VES, by counted steps or by CPU time."""
-
-from __future__ import annotations
+"""Compute BIRD's efficiency scores, VES and R-VES, by counted steps or by CPU time."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,125 +12,125 @@ from sql_env.limits import Limits
 from sql_env.types import Cost, Query, Score
 
 Clock: TypeAlias = Literal["steps", "cpu"]
-"""What a query's cost is: SQLite's virtual-machine instructions, or seconds of CPU."""
+"""The cost of a query: steps (SQLite's virtual-machine instructions) or seconds of CPU."""
 
 Average: TypeAlias = Literal["median", "mean"]
-"""How the ratios of the turns become one: their median, or the mean after outliers are dropped."""
+"""How ratios are averaged: by their median, or by the mean without outliers."""
 
-REPEATS = 100
-"""How often gold and prediction take turns under the clock ``cpu``, as in BIRD's evaluators."""
+CPU_REPEATS = 100
+"""Runs of each query under the clock ``cpu``, as in BIRD's evaluators."""
 
 _RESOLUTION = time.get_clock_info("thread_time").resolution
-_STEPS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5))  # of R-VES: from this ratio up, this reward
+_STEPS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5))  # R-VES: the least ratio and its reward
 
 
 def ves(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
 ) -> list[float | None]:
-    """The valid efficiency score of BIRD (arXiv 2305.03111) of each item; the score is their mean.
+    """Compute the valid efficiency score of BIRD (arXiv 2305.03111) for each item; VES is their mean.
 
-    100 times the square root of `speedups`. A prediction that costs what the gold costs has 100.
+    It is 100 times the square root of the speed-up. A prediction with the cost of the gold query has 100.
 
     Args:
-        scores: What was scored under BIRD's rules.
-        clock: What is counted; ``steps`` are the same on every run.
-        repeats: How often the queries take turns under ``cpu``.
-        average: What is taken of the turns under ``cpu``; see `speedups`.
-        limits: What each query may cost; the same as when they were scored.
+        scores: Scores under BIRD's rules.
+        clock: The cost; ``steps`` are equal in every run.
+        repeats: The runs of each query under ``cpu``.
+        average: The average of the runs under ``cpu``; see `measure_speedups`.
+        limits: The limits of each query, as for scoring.
 
     Returns:
-        A number for each score: 0 where it is wrong, None where it does not count.
+        A number for each score: 0 if it is wrong, None if it does not count.
 
     Raises:
-        MetricError: As `speedups`.
+        MetricError: See `measure_speedups`.
     """
-    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
-    return [ves_of(speedup) for speedup in found]
+    speedups = measure_speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return list(map(ves_from_speedup, speedups))
 
 
 def r_ves(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
 ) -> list[float | None]:
-    """The reward-based valid efficiency score of BIRD's mini-dev of each item; the score is their mean.
+    """Compute the reward-based valid efficiency score of BIRD's mini-dev for each item; R-VES is their mean.
 
-    100 times the square root of a reward in five steps, so that a query far faster than gold cannot
-    make up for others. Parameters and result are those of `ves`.
+    It is 100 times the square root of a reward with five levels, so a query that is much faster than the
+    gold query cannot make up for others. Parameters and result are those of `ves`.
     """
-    found = speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
-    return [r_ves_of(speedup) for speedup in found]
+    speedups = measure_speedups(scores, clock=clock, repeats=repeats, average=average, limits=limits)
+    return list(map(r_ves_from_speedup, speedups))
 
 
-def ves_of(speedup: float | None) -> float | None:
-    """One item's VES from its speed-up.
+def ves_from_speedup(speedup: float | None) -> float | None:
+    """Return one item's VES from its speed-up.
 
     Example:
-        >>> ves_of(4.0), ves_of(0.0), ves_of(None)
+        >>> ves_from_speedup(4.0), ves_from_speedup(0.0), ves_from_speedup(None)
         (200.0, 0.0, None)
     """
     return None if speedup is None else 100 * sqrt(speedup)
 
 
-def r_ves_of(speedup: float | None) -> float | None:
-    """One item's R-VES from its speed-up, by the steps of bird-bench/mini_dev 4d970a9.
+def r_ves_from_speedup(speedup: float | None) -> float | None:
+    """Return one item's R-VES from its speed-up, by the levels of bird-bench/mini_dev 4d970a9.
 
     The reward is 1.25 from a speed-up of 2, 1 from 1, 0.75 from 0.5, 0.5 from 0.25, 0.25 above 0, and
-    0 where the prediction is wrong.
+    0 if the prediction is wrong.
 
     Example:
-        >>> r_ves_of(1.5), r_ves_of(0.1), r_ves_of(0.0), r_ves_of(None)
-        (100.0, 50.0, 0.0, None)
+        >>> [r_ves_from_speedup(speedup) for speedup in (1.5, 0.1, 0.0, None)]
+        [100.0, 50.0, 0.0, None]
     """
     if not speedup:
         return speedup
     return 100 * sqrt(next((reward for least, reward in _STEPS if speedup >= least), 0.25))
 
 
-def speedups(
+def measure_speedups(
     scores: Sequence[Score],
     *,
     clock: Clock = "steps",
-    repeats: int = REPEATS,
+    repeats: int = CPU_REPEATS,
     average: Average = "median",
     limits: Limits | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[float | None]:
-    """The gold query's cost over the prediction's, for each item: 2 is twice as fast.
+    """Measure the speed-up of each item: the gold query's cost over the prediction's. 2 is twice as fast.
 
-    Both run as they are written, in a worker process and under the limits, as in scoring. Under
-    ``steps`` each runs once: SQLite counts the same on every run and under any load. Under ``cpu`` they
-    take turns on a warm connection, so that what slows one slows both, and each pair gives a ratio. The
-    median of the ratios is taken; or ``mean``, as BIRD's evaluators do with the clock on the wall: ratios
-    beyond three standard deviations are dropped and the rest is averaged, which a loaded machine
-    raises.
+    Both queries run as they are written, in a worker process and under the limits, as in scoring. Under
+    ``steps`` each query runs once, because SQLite counts the same steps in every run and under any load.
+    Under ``cpu`` they run by turns on a warm connection, so that a slow moment slows both, and each pair of
+    runs gives a ratio. ``median`` takes the median of the ratios. ``mean`` averages them without ratios
+    beyond three standard deviations, as BIRD's evaluators do with wall-clock time; a loaded machine raises
+    this mean.
 
     Args:
-        scores: What was scored.
-        clock: What is counted.
-        repeats: How often the queries take turns under ``cpu``.
-        average: What is taken of the turns.
-        limits: What each query may cost.
-        progress: Told how many more are measured, now and then.
+        scores: The scores.
+        clock: The cost.
+        repeats: The runs of each query under ``cpu``.
+        average: The average of the runs under ``cpu``.
+        limits: The limits of each query.
+        progress: Called with the number of scores measured since the last call.
 
     Returns:
-        A number above 0 for each score whose prediction is right; 0 where it is wrong; None where it is
-        masked, or where gold or prediction did not run to its end this time.
+        A number above 0 for each right prediction; 0 for a wrong one; None if it is masked, or if one of
+        the two queries did not run to its end this time.
 
     Raises:
-        MetricError: There is no such clock or average, the engine counts no steps, or there are no repeats.
+        MetricError: The clock or average is unknown, the engine counts no steps, or ``repeats`` is below 1.
     """
     for kind, name, known in (("clock", clock, get_args(Clock)), ("average", average, get_args(Average))):
         if name not in known:
-            raise MetricError(f"no {kind} is called {name!r}; known: {', '.join(known)}")
+            raise MetricError(f"unknown {kind} {name!r}; known: {', '.join(known)}")
     if repeats < 1:
         raise MetricError(f"repeats must be at least 1, not {repeats}")
     found: list[float | None] = []
@@ -151,7 +149,7 @@ def _speedup(executor: Executor, score: Score, clock: Clock, repeats: int, avera
     if not score.rollout.correct or sql is None:
         return 0.0
     pair = [Query(task.database, each, task.dialect) for each in (task.gold_sql, sql)]
-    # the first turn opens the database and reads it into memory
+    # the first run of each opens the database and reads it into memory
     costs = executor.measure(pair) if clock == "steps" else executor.measure(pair * (1 + repeats))[2:]
     if not all(cost.ok for cost in costs):
         return None
@@ -160,8 +158,8 @@ def _speedup(executor: Executor, score: Score, clock: Clock, repeats: int, avera
 
 
 def _ratios(costs: Sequence[Cost], clock: Clock, dialect: str) -> list[float]:
-    """The ratio of each turn; the costs are gold's and the prediction's by turns."""
-    if clock == "cpu":  # no time is shorter than the clock can tell
+    """Return the ratio of each pair of runs; the costs are of the gold query and the prediction by turns."""
+    if clock == "cpu":  # no time is below the resolution of the clock
         amounts = [max(cost.cpu_seconds or 0.0, _RESOLUTION) for cost in costs]
     else:
         counted = [cost.steps for cost in costs if cost.steps]
@@ -172,6 +170,6 @@ def _ratios(costs: Sequence[Cost], clock: Clock, dialect: str) -> list[float]:
 
 
 def _without_outliers(values: Sequence[float]) -> list[float]:
-    """The values within three standard deviations of their mean."""
+    """Return the values within three standard deviations of their mean."""
     middle, most = mean(values), 3 * pstdev(values)
     return [value for value in values if abs(value - middle) <= most]

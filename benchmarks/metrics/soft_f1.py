@@ -1,31 +1,29 @@
-"""BIRD's soft F1: how much of the gold table a predicted table holds."""
-
-from __future__ import annotations
+"""Compute BIRD's soft F1: how much of the gold table the predicted table contains."""
 
 from collections.abc import Sequence
 
 from sql_env.types import Row, Score
 
 
-def soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
-    """The F1 of two tables by the rules of BIRD's mini-dev (bird-bench/mini_dev 4d970a9).
+def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
+    """Return the F1 of two tables by the rules of BIRD's mini-dev (bird-bench/mini_dev 4d970a9).
 
-    Each table loses its repeated rows, the first of each staying where it is. Rows are then paired by
-    their place, so an order of its own costs a prediction that is right as a set. Of a pair count, as
-    shares of the gold's number of columns, the predicted values that the gold row holds (true
-    positives) and those that it does not hold (false positives), and the gold values that the
-    predicted row does not hold (false negatives). A row without a partner is one false positive or one
-    false negative. Values are equal as Python has it. The cost is linear in the number of values.
+    Repeated rows are removed, except for the first. Then rows are paired by their place, so another order
+    lowers the score of a prediction that is right as a set. Each pair gives shares of the gold's number of
+    columns: predicted values that are in the gold row (true positives), predicted values that are not in it
+    (false positives), and gold values that are not in the predicted row (false negatives). A row without a
+    partner is one false positive or one false negative. Values are compared by Python's ``==``. The time is
+    linear in the number of values.
 
     Args:
         predicted: The rows of the prediction's result.
         gold: The rows of the gold query's result.
 
     Returns:
-        0 to 1; 1 where both are empty.
+        0 to 1; 1 if both are empty.
 
     Example:
-        >>> soft_f1([("Alice", 30), ("Bob", 41)], [("Alice", 30), ("Bob", 42), ("Carol", 50)])
+        >>> compute_soft_f1([("Alice", 30), ("Bob", 41)], [("Alice", 30), ("Bob", 42), ("Carol", 50)])
         0.6
     """
     if not predicted and not gold:
@@ -43,9 +41,9 @@ def soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     return 2 * found / (2 * found + foreign + missing)
 
 
-def soft_f1_of(score: Score) -> float | None:
-    """The soft F1 of a prediction: 0 where it did not run, None where the sample is masked."""
+def score_soft_f1(score: Score) -> float | None:
+    """Return the soft F1 of a prediction: 0 if it did not run, None if it is masked."""
     if score.masked:
         return None
     result = score.rollout.result
-    return soft_f1(result.rows, score.rollout.gold.rows) if result is not None and result.ok else 0.0
+    return compute_soft_f1(result.rows, score.rollout.gold.rows) if result is not None and result.ok else 0.0

@@ -1,11 +1,9 @@
-"""Score on a suite of databases: one schema with several contents, on all of which a query must be right.
+"""Score on a suite: one schema with several contents. A query must be right on all databases of the suite.
 
-A wrong query may return what the gold query returns on one database, by chance. On several it seldom
-does (Zhong et al. 2020, arXiv 2010.02840). Rules of the official evaluator (taoyds/test-suite-sql-eval
-e97acc5), which judges on every ``.sqlite`` file in the folder of a database.
+A wrong query can return the gold result on one database by chance. On several databases this is rare
+(Zhong et al. 2020, arXiv 2010.02840). The rules are those of the official evaluator
+(taoyds/test-suite-sql-eval e97acc5), which judges on every ``.sqlite`` file in the folder of a database.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,60 +15,62 @@ from sql_env.scoring.scorer import Scorer
 from sql_env.types import Score, Task
 
 
-def suite(task: Task, folder: str) -> tuple[Task, ...]:
-    """The task on each database of its suite, the one that is called as its db_id first.
+def find_suite(task: Task, folder: str) -> tuple[Task, ...]:
+    """Return the task on each database of its suite; the database with the name of its db_id comes first.
 
     Args:
-        task: What is asked.
-        folder: A folder of suites: ``<folder>/<db_id>/*.sqlite``. Spider's own folder of databases is one.
+        task: The task.
+        folder: A folder of suites: ``<folder>/<db_id>/*.sqlite``, such as Spider's folder of databases.
 
     Raises:
-        DataError: There is no database.
+        DataError: The suite has no database.
     """
     place = Path(folder, task.db_id).absolute()
     files = sorted(place.glob("*.sqlite"), key=lambda file: (file.stem != task.db_id, file.name))
     if not files:
         raise DataError(
-            f"{task.id}: its suite is missing: {str(place)!r} holds no .sqlite file. Download the suites of "
-            "https://github.com/taoyds/test-suite-sql-eval, and name the folder that holds <db_id>/*.sqlite"
+            f"{task.id}: its suite is missing: {str(place)!r} has no .sqlite file. Download the suites of "
+            "https://github.com/taoyds/test-suite-sql-eval, and give the folder with <db_id>/*.sqlite"
         )
     return tuple(replace(task, database=str(file)) for file in files)
 
 
-def score(scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str) -> list[Score]:
-    """What `sql_env.Scorer.score` does, with each completion judged on the whole suite of its task.
+def score_on_suites(
+    scorer: Scorer, completions: Sequence[str], tasks: Sequence[Task], folder: str
+) -> list[Score]:
+    """Score completions as `sql_env.Scorer.score` does, each on the whole suite of its task.
 
     Args:
-        scorer: Scores on one database.
-        completions: The model's texts, ``n`` of them.
+        scorer: A scorer.
+        completions: ``n`` completions.
         tasks: ``n`` tasks.
-        folder: Where the suites are; see `suite`.
+        folder: The folder of suites; see `find_suite`.
 
     Returns:
-        ``n`` scores, in the same order; see `combine`. The task of each names the database that
+        ``n`` scores in the same order; see `combine_scores`. The task of each score has the database that
         decided.
 
     Raises:
-        ValueError: There are more completions than tasks, or fewer.
+        ValueError: The numbers of completions and tasks differ.
         DataError: The suite of a task is missing.
     """
     if len(completions) != len(tasks):
         raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
-    suites = {task: suite(task, folder) for task in dict.fromkeys(tasks)}
+    suites = {task: find_suite(task, folder) for task in dict.fromkeys(tasks)}
     variants = [suites[task] for task in tasks]
     repeated = [text for text, those in zip(completions, variants, strict=True) for _ in those]
     scores = iter(scorer.score(repeated, list(chain.from_iterable(variants))))
-    return [combine([next(scores) for _ in those]) for those in variants]
+    return [combine_scores([next(scores) for _ in those]) for those in variants]
 
 
-def combine(scores: Sequence[Score]) -> Score:
-    """What the scores of one completion on several databases say together.
+def combine_scores(scores: Sequence[Score]) -> Score:
+    """Combine the scores of one completion on several databases.
 
-    Masked if one is, so that a gold query that fails anywhere keeps its task out of every average;
-    else wrong if one is. Of those that decide, the first is returned.
+    The result is the first masked score, so that a task whose gold query fails on any database enters no
+    average; else the first wrong score; else the first score.
 
     Args:
-        scores: One a database, at least one.
+        scores: One score for each database, at least one.
     """
     masked = (score for score in scores if score.masked)
     wrong = (score for score in scores if not score.rollout.correct)

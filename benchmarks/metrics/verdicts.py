@@ -1,33 +1,31 @@
-"""Predictions judged under several semantics at once."""
-
-from __future__ import annotations
+"""Judge predictions under several comparisons at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.loading.predictions import find_indices
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.intervals import Interval, bootstrap_interval
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Benchmark, ExecutionResult, Rollout, Task
 
-CHUNK = 128
-"""Tasks that are judged between two movements of a progress bar."""
+TASKS_PER_BATCH = 128
+"""Tasks that are judged between two calls of ``progress``."""
 
 _RUBRIC = {"rewards": ["result"], "response_format": "sql"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """One prediction under several semantics.
+    """One prediction under several comparisons.
 
     Attributes:
         index: The task's place in the benchmark's own file.
-        task: What was asked.
-        sql: What was predicted.
-        correct: Whether it is right under each; None where it is masked.
-        rollouts: What was compared under each, where the verdicts differ; else empty.
+        task: The task.
+        sql: The prediction.
+        correct: Whether it is right, by the name of the comparison; None if it is masked.
+        rollouts: The rollout under each comparison if the verdicts differ; else empty.
     """
 
     index: int
@@ -38,15 +36,15 @@ class Verdicts:
 
     @property
     def flips(self) -> bool:
-        """Whether it is right under some semantics and wrong under others."""
+        """True if it is right under some comparisons and wrong under others."""
         return {True, False} <= set(self.correct.values())
 
-    def under(self, verdict: bool) -> tuple[str, ...]:
-        """The semantics that say so."""
+    def comparisons_with(self, verdict: bool) -> tuple[str, ...]:
+        """Return the comparisons with this verdict."""
         return tuple(name for name, correct in self.correct.items() if correct is verdict)
 
 
-def under_all(
+def judge_under_all(
     benchmark: Benchmark,
     predictions: Sequence[str],
     *,
@@ -55,36 +53,36 @@ def under_all(
     workers: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdicts]:
-    """Judge one prediction for each task under each of several semantics.
+    """Judge one prediction for each task under each of several comparisons.
 
-    A query that several semantics run as it is runs once for all of them.
+    A query that several comparisons do not change runs once for all of them.
 
     Args:
-        benchmark: What is measured.
+        benchmark: The benchmark.
         predictions: Bare SQL, one for each task; see `benchmarks.loading.predictions.read_predictions`.
         semantics: Names of comparisons.
-        limits: What each query may cost.
-        workers: How many processes run queries; the verdicts do not depend on it.
-        progress: Told how many more are judged, now and then.
+        limits: The limits of each query.
+        workers: The number of processes that run queries; the verdicts do not depend on it.
+        progress: Called with the number of tasks judged since the last call.
 
     Raises:
-        ValueError: There are more or fewer predictions than tasks.
-        ComparisonError: No comparison has one of the names.
+        ValueError: The numbers of predictions and tasks differ.
+        ComparisonError: A comparison is unknown.
         DataError: The places of the tasks are not known.
 
     Example:
         >>> from benchmarks.demo import demo
         >>> test = demo(split="test")
-        >>> found = under_all(test, [task.gold_sql for task in test.tasks])
-        >>> {name for verdicts in found for name in verdicts.under(False)}
+        >>> found = judge_under_all(test, [task.gold_sql for task in test.tasks])
+        >>> {name for verdicts in found for name in verdicts.comparisons_with(False)}
         set()
     """
     places, found = find_indices(benchmark), list[Verdicts]()
     if len(predictions) != len(places):
         raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
     with Scorer(_RUBRIC, limits=limits, workers=workers, rows=True) as scorer:
-        for start in range(0, len(places), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(places), TASKS_PER_BATCH):
+            part = slice(start, start + TASKS_PER_BATCH)
             tasks = [replace(task, comparison=name) for name in semantics for task in benchmark.tasks[part]]
             judged = iter(scorer.rollouts([*predictions[part]] * len(semantics), tasks))
             rollouts = {name: [next(judged) for _ in places[part]] for name in semantics}
@@ -103,16 +101,18 @@ def under_all(
     return found
 
 
-def accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
-    """Execution accuracy under each semantics, 0 to 1, with its 95 % bootstrap interval."""
+def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
+    """Return execution accuracy under each comparison, 0 to 1, with its 95 % bootstrap interval."""
     names = found[0].correct if found else ()
-    return {name: interval([verdicts.correct[name] for verdicts in found]) for name in names}
+    return {name: bootstrap_interval([verdicts.correct[name] for verdicts in found]) for name in names}
 
 
-def tables(verdicts: Verdicts) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
-    """What was compared for an item that flips: the names of semantics, the prediction's result, gold's.
+def group_results(
+    verdicts: Verdicts,
+) -> Iterator[tuple[tuple[str, ...], ExecutionResult | None, ExecutionResult]]:
+    """Yield the compared results of an item that flips: names of comparisons, result, gold result.
 
-    Semantics share a pair of results unless they run other SQL, as Spider's do, which delete DISTINCT.
+    Comparisons share a pair of results unless they change the SQL, as Spider's does, which deletes DISTINCT.
     """
     pairs: dict[tuple[ExecutionResult | None, ExecutionResult], list[str]] = {}
     for name, rollout in verdicts.rollouts.items():

@@ -18,8 +18,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.diagnostics.checks.health import health
-from benchmarks.diagnostics.checks.table import bar
+from benchmarks.diagnostics.checks.checker import check_tasks
+from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.performance.batches import Batch, small_batch, spider_batch
 from benchmarks.performance.generated import part_databases, part_samples, part_tasks
@@ -93,7 +93,7 @@ def long_run(
 
     def check() -> Mapping[str, int]:
         loaded = list(part_tasks(paths, tasks, seed))
-        return health(loaded, workers=workers, backend=backend, progress=advance).counts
+        return check_tasks(loaded, workers=workers, backend=backend, progress=advance).counts
 
     def score() -> Mapping[str, int]:
         verdicts = Counter[str]()
@@ -180,7 +180,7 @@ def measure_long_run(
     with exit_on_error("psutil"):
         runs = []
         for count in workers:
-            with bar(f"{job}, {count} workers", tasks) as advance:
+            with progress_bar(f"{job}, {count} workers", tasks) as advance:
                 runs.append(long_run(job, tasks, databases, count, backend, seed, advance))
         write_json(json_file, {"machine": describe_machine(), "runs": runs})
     table = Table("job", "backend", "workers", "tasks", "s", "tasks/s", "CPU-ms", "MB", "+MB")

@@ -1,4 +1,4 @@
-"""``sql-env plot``: figures of runs for papers, as PNG, SVG or PDF."""
+"""``sql-env plot``: draw figures of runs for papers, as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sql_env.errors import DataError
 if TYPE_CHECKING:
     from benchmarks.reports.curves import Curve
     from benchmarks.reports.html.overview import Bar, Block
-    from benchmarks.reports.recorded import Recorded
+    from benchmarks.reports.recorded_run import RecordedRun
 
 _WITHOUT_DATE: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 FORMATS = (".pdf", ".png", ".svg")
-"""Kinds of files that are written."""
+"""The file types that can be written."""
 
 
 def plot(
@@ -30,22 +30,22 @@ def plot(
     out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.")] = Path("figure.svg"),
 ) -> None:
     """Draw accuracy by difficulty, pass@k and vote@k, and the curves of training runs."""
-    from benchmarks.reports.recorded import read_runs
+    from benchmarks.reports.recorded_run import read_runs
 
     if out.suffix.lower() not in FORMATS:
-        raise DataError(f"{str(out)!r} must end in one of {', '.join(FORMATS)}")
+        raise DataError(f"cannot write {str(out)!r}: the name must end in one of {', '.join(FORMATS)}")
     if find_spec("matplotlib") is None:
         raise DataError("matplotlib is missing: pip install 'sql-env[bench]'")
-    save(read_runs(runs), out)
+    save_figure(read_runs(runs), out)
     typer.echo(str(out))
 
 
-def save(runs: Sequence[Recorded], path: Path) -> None:
+def save_figure(runs: Sequence[RecordedRun], path: Path) -> None:
     """Draw runs into a file; the same runs give the same file.
 
-    A panel for each that there is something for: execution accuracy by difficulty, with 95 % bootstrap
-    intervals; pass@k and vote@k over k, for evaluations with several candidates; each chart of
-    `benchmarks.reports.curves.curves`, for training runs.
+    There is a panel for execution accuracy by difficulty, with 95 % bootstrap intervals; a panel for pass@k
+    and vote@k over k, if evaluations have several candidates; and one for each chart of
+    `benchmarks.reports.curves.make_curves`, if there are training runs.
 
     Raises:
         DataError: There is nothing to draw, or the file cannot be written.
@@ -53,20 +53,21 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    drawn = panels(runs)
-    if not drawn:
-        raise DataError("there is nothing to draw: no item of these runs counts")
-    columns = min(2, len(drawn))
-    rows = -(-len(drawn) // columns)
+    panels = make_panels(runs)
+    if not panels:
+        raise DataError("there is nothing to draw: these runs have no items except masked ones")
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
     with mpl.rc_context({"svg.hashsalt": "sql-env", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout="constrained")
-        for axes, (title, content) in zip(
-            figure.subplots(rows, columns, squeeze=False).flat, drawn, strict=False
-        ):
-            axes.set_title(title, parse_math=False)
-            content(axes)
-        for axes in figure.axes[len(drawn) :]:
-            axes.remove()
+        axes = figure.subplots(rows, columns, squeeze=False).flat
+        for panel, (title, draw) in zip(axes, panels, strict=False):
+            panel.set_title(title, parse_math=False)
+            draw(panel)
+            panel.legend(fontsize=7, frameon=False, loc="best")
+            panel.spines[["top", "right"]].set_visible(False)
+        for unused in figure.axes[len(panels) :]:
+            unused.remove()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=200, metadata=_WITHOUT_DATE.get(path.suffix.lower()))
@@ -74,35 +75,34 @@ def save(runs: Sequence[Recorded], path: Path) -> None:
             raise DataError(f"cannot write the figure to {str(path)!r}: {error}") from None
 
 
-def panels(runs: Sequence[Recorded]) -> list[tuple[str, Any]]:
-    """What is drawn: a title for each panel, and what draws it on matplotlib's axes."""
-    from benchmarks.reports.curves import curves
-    from benchmarks.reports.html.overview import by_difficulty, headline
+def make_panels(runs: Sequence[RecordedRun]) -> list[tuple[str, Any]]:
+    """Return the title of each panel, and a function that draws it on matplotlib's axes."""
+    from benchmarks.reports.curves import make_curves
+    from benchmarks.reports.html.overview import group_by_difficulty, make_headline
 
     evaluations = [run for run in runs if not run.training]
     found: list[tuple[str, Any]] = []
-    levels = by_difficulty(evaluations)
+    levels = group_by_difficulty(evaluations)
     if any(row.bars for row in levels.rows):
-        found.append(
-            ("Execution accuracy by difficulty (items)", lambda axes: _bars(axes, levels, evaluations))
-        )
-    sizes = over_k(headline(evaluations))
-    if sizes:
-        found.append(("Several candidates", lambda axes: _sizes(axes, sizes, evaluations)))
-    trained = [(run, curves(run.items)) for run in runs if run.training]
+        title = "Execution accuracy by difficulty (items)"
+        found.append((title, lambda axes: _draw_bars(axes, levels, evaluations)))
+    by_k = group_by_k(make_headline(evaluations))
+    if by_k:
+        found.append(("Several candidates", lambda axes: _draw_by_k(axes, by_k, evaluations)))
+    trained = [(run, make_curves(run.items)) for run in runs if run.training]
     for chart in dict.fromkeys(name for _, charts in trained for name in charts):
-        lines = {
+        curves = {
             f"{run.name}: {name}" if len(trained) > 1 else name: curve
             for run, charts in trained
             for name, curve in charts[chart].items()
             if curve
         }
-        found.append((chart[:1].upper() + chart[1:], lambda axes, lines=lines: _lines(axes, lines)))
+        found.append((chart[:1].upper() + chart[1:], lambda axes, curves=curves: _draw_curves(axes, curves)))
     return found
 
 
-def over_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
-    """The figures that are called ``<name>@<k>``: by name and run, for each k."""
+def group_by_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
+    """Group the figures that are named ``<name>@<k>`` by name and run, then by k."""
     found: dict[tuple[str, int], dict[int, Bar]] = {}
     for row in block.rows:
         name, at, k = row.label.partition("@")
@@ -112,7 +112,7 @@ def over_k(block: Block) -> dict[tuple[str, int], dict[int, Bar]]:
     return found
 
 
-def _bars(axes: Any, block: Block, runs: Sequence[Recorded]) -> None:
+def _draw_bars(axes: Any, block: Block, runs: Sequence[RecordedRun]) -> None:
     labels = [f"{row.label}\n({max((bar.value.n for bar in row.bars), default=0)})" for row in block.rows]
     width = 0.8 / len(runs)
     for number, run in enumerate(runs):
@@ -121,49 +121,42 @@ def _bars(axes: Any, block: Block, runs: Sequence[Recorded]) -> None:
             [i + (number - (len(runs) - 1) / 2) * width for i, _ in places],
             [100 * bar.value.mean for _, bar in places],
             width,
-            yerr=_errors([bar for _, bar in places]),
+            yerr=_error_bars([bar for _, bar in places]),
             error_kw={"elinewidth": 0.9, "capsize": 2},
-            label=_label(run.name),
+            label=_escape_label(run.name),
         )
     axes.set_xticks(range(len(labels)), labels, parse_math=False)
     axes.set(ylabel="per cent", ylim=(0, 100))
-    _legend(axes)
 
 
-def _sizes(axes: Any, found: dict[tuple[str, int], dict[int, Bar]], runs: Sequence[Recorded]) -> None:
+def _draw_by_k(axes: Any, found: dict[tuple[str, int], dict[int, Bar]], runs: Sequence[RecordedRun]) -> None:
     for (name, number), bars in found.items():
-        label = _label(f"{runs[number].name}: {name}" if len(runs) > 1 else name)
+        label = _escape_label(f"{runs[number].name}: {name}" if len(runs) > 1 else name)
         ordered = [bars[k] for k in sorted(bars)]
         means = [100 * bar.value.mean for bar in ordered]
-        axes.errorbar(sorted(bars), means, _errors(ordered), marker="o", markersize=3, capsize=2, label=label)
-    sizes = sorted({k for bars in found.values() for k in bars})
+        axes.errorbar(
+            sorted(bars), means, _error_bars(ordered), marker="o", markersize=3, capsize=2, label=label
+        )
+    ks = sorted({k for bars in found.values() for k in bars})
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [str(k) for k in sizes])
+    axes.set_xticks(ks, [str(k) for k in ks])
     axes.set(xlabel="k", ylabel="per cent")
     axes.grid(alpha=0.3)
-    _legend(axes)
 
 
-def _lines(axes: Any, lines: dict[str, Curve]) -> None:
-    for name, curve in lines.items():
-        axes.plot(
-            [step for step, _ in curve], [value for _, value in curve], label=_label(name), linewidth=1.2
-        )
+def _draw_curves(axes: Any, curves: dict[str, Curve]) -> None:
+    for name, curve in curves.items():
+        steps, values = zip(*curve, strict=True)
+        axes.plot(steps, values, label=_escape_label(name), linewidth=1.2)
     axes.set(xlabel="step")
     axes.grid(alpha=0.3)
-    _legend(axes)
 
 
-def _errors(bars: Sequence[Bar]) -> list[list[float]]:
+def _error_bars(bars: Sequence[Bar]) -> list[list[float]]:
     low = [100 * (bar.value.mean - bar.value.low) for bar in bars]
     return [low, [100 * (bar.value.high - bar.value.mean) for bar in bars]]
 
 
-def _label(text: str) -> str:
-    """A name as matplotlib shows it as it is: no mathematics, and not hidden for an underscore."""
+def _escape_label(text: str) -> str:
+    """Escape a name, because matplotlib reads ``$`` as mathematics and hides names that begin with ``_``."""
     return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
-
-
-def _legend(axes: Any) -> None:
-    axes.legend(fontsize=7, frameon=False, loc="best")
-    axes.spines[["top", "right"]].set_visible(False)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.demo import demo
-from benchmarks.demo.mislabel import mislabel
+from benchmarks.demo.wrong_labels import mislabel
 from sql_env import Scorer, Task
 from sql_env.errors import DataError, SQLEnvError
 from trainers.dataset import Prompter

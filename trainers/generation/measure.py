@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.metrics.accuracy import mean_at_1, pass_at_k, voted
+from benchmarks.metrics.accuracy import is_vote_correct, mean_at_1, pass_at_k
 from sql_env import Rollout, Task
 from trainers.dataset import Prompter
 from trainers.generation.sampling import generate
@@ -63,7 +63,7 @@ def measure(
         "greedy": greedy(model, tokenizer, tasks, prompter, **how),
         "mean@1": mean_at_1(right) or 0.0,
         f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
-        f"vote@{k}": mean_at_1([[voted(group)] for group in sampled]) or 0.0,
+        f"vote@{k}": mean_at_1([[is_vote_correct(group)] for group in sampled]) or 0.0,
     }
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metrics.accuracy import mean_at_1, voted
+from benchmarks.metrics.accuracy import is_vote_correct, mean_at_1
 from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError, SQLEnvError
@@ -93,7 +93,7 @@ def votes(lesson: Demo, model: Any, candidates: int) -> dict[str, float]:
     found = {}
     for size in (2**power for power in range(candidates.bit_length())):
         parts = [[group[i : i + size] for i in range(0, candidates, size)] for group in groups]
-        found[str(size)] = mean_at_1([[voted(part) for part in split] for split in parts]) or 0.0
+        found[str(size)] = mean_at_1([[is_vote_correct(part) for part in split] for split in parts]) or 0.0
     return found
 
 

@@ -1,17 +1,7 @@
-"""The ten domains, as data: what each holds, and what to call it in English."""
+"""The ten domains as data: their tables and columns, with their English names."""
 
-from __future__ import annotations
-
-from benchmarks.demo.domains.airline import AIRLINE
-from benchmarks.demo.domains.clinic import CLINIC
-from benchmarks.demo.domains.company import COMPANY
-from benchmarks.demo.domains.festival import FESTIVAL
-from benchmarks.demo.domains.grid import GRID
-from benchmarks.demo.domains.league import LEAGUE
-from benchmarks.demo.domains.library import LIBRARY
-from benchmarks.demo.domains.museum import MUSEUM
-from benchmarks.demo.domains.observatory import OBSERVATORY
-from benchmarks.demo.domains.restaurant import RESTAURANT
+from benchmarks.demo.domains.culture import FESTIVAL, LEAGUE, LIBRARY, MUSEUM, OBSERVATORY
+from benchmarks.demo.domains.services import AIRLINE, CLINIC, COMPANY, GRID, RESTAURANT
 
 DOMAINS = (
     CLINIC, LIBRARY, AIRLINE, LEAGUE, RESTAURANT, COMPANY, FESTIVAL, GRID,

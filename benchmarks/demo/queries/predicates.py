@@ -1,12 +1,9 @@
-"""What a question may ask of a row: each predicate in SQL and in English."""
-
-from __future__ import annotations
+"""Draw conditions on one column, in SQL and in English."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from benchmarks.demo.queries.english import a
 from benchmarks.demo.queries.query import Condition
 from benchmarks.demo.queries.sampler import Sampler, Unfit
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Kind, Table
@@ -23,54 +20,61 @@ class Predicate:
 
     Attributes:
         column: The column.
-        test: The SQL, with ``{}`` where the column goes.
-        says: The English verb phrase of the column: ``is above 40``.
-        clause: The verb phrase of the row instead: ``has a cost above 40``, ``was hired in 2019``.
-        evidence: What one must know to turn the English into the SQL.
+        sql: The SQL, with ``{}`` in the place of the column.
+        column_phrase: The English verb phrase of the column: ``is above 40``.
+        row_phrase: The verb phrase of the row, which replaces it: ``has a cost above 40``.
+        evidence: Knowledge that the SQL needs beyond the English.
     """
 
     column: Column
-    test: str
-    says: str
-    clause: str = ""
+    sql: str
+    column_phrase: str
+    row_phrase: str = ""
     evidence: str = ""
 
     def on(self, owner: str = "") -> Condition:
-        """The condition, on the column as it is or qualified by a table or alias."""
+        """Return the condition, with the column as it is or qualified by a table or alias."""
         column = f"{owner}.{self.column.name}" if owner else self.column.name
-        return Condition(self.test.replace("{}", column), column)
+        return Condition(self.sql.replace("{}", column), column)
 
     def phrase(self) -> str:
-        """The English that follows the noun of a row."""
-        if not self.clause:
-            return f"whose {self.column.label} {self.says}"
-        verb, _, rest = self.clause.partition(" ")
-        return {"is": rest, "was": rest, "has": f"with {rest}"}.get(verb, f"that {self.clause}")
+        """Return the English that follows the noun of a row."""
+        if not self.row_phrase:
+            return f"whose {self.column.label} {self.column_phrase}"
+        verb, _, rest = self.row_phrase.partition(" ")
+        return {"is": rest, "was": rest, "has": f"with {rest}"}.get(verb, f"that {self.row_phrase}")
 
     def of(self, role: str) -> str:
-        """The English that follows the noun of a row when another, its ``role``, must satisfy it."""
+        """Return the English that follows the noun of a row if its ``role``, another row, must satisfy it."""
         return (
-            f"whose {role} {self.clause}"
-            if self.clause
-            else f"whose {role}'s {self.column.label} {self.says}"
+            f"whose {role} {self.row_phrase}"
+            if self.row_phrase
+            else f"whose {role}'s {self.column.label} {self.column_phrase}"
         )
 
 
 Test: TypeAlias = Callable[[Sampler, Table], Predicate]
 
 
-def literal(value: object) -> str:
-    """A value in SQL."""
+def with_article(noun: str) -> str:
+    """Return the noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def format_literal(value: object) -> str:
+    """Format a value as SQL."""
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
 def equal(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.CATEGORY)
-    return equal_to(s, column, s.value(table, column))
+    return make_equal(s, column, s.value(table, column))
 
 
-def equal_to(s: Sampler, column: Column, value: object) -> Predicate:
-    return Predicate(column, f"{{}} = {literal(value)}", f"is {value}", fluent(s, column, str(value)))
+def make_equal(s: Sampler, column: Column, value: object) -> Predicate:
+    return Predicate(
+        column, f"{{}} = {format_literal(value)}", f"is {value}", draw_row_phrase(s, column, str(value))
+    )
 
 
 def flagged(s: Sampler, table: Table) -> Predicate:
@@ -84,15 +88,17 @@ def compare(s: Sampler, table: Table) -> Predicate:
     sign, words = s.pick(tuple(zip((">", "<", ">=", "<="), column.scale[:4], strict=True)))
     value = s.value(table, column)
     says = f"{words} {value}"
-    return Predicate(column, f"{{}} {sign} {literal(value)}", f"is {says}", fluent(s, column, says))
+    return Predicate(
+        column, f"{{}} {sign} {format_literal(value)}", f"is {says}", draw_row_phrase(s, column, says)
+    )
 
 
 def between(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, *ORDERED)
     low, high = s.span(table, column)
     says = f"between {low} and {high}"
-    test = f"{{}} BETWEEN {literal(low)} AND {literal(high)}"
-    return Predicate(column, test, f"is {says}", fluent(s, column, says))
+    test = f"{{}} BETWEEN {format_literal(low)} AND {format_literal(high)}"
+    return Predicate(column, test, f"is {says}", draw_row_phrase(s, column, says))
 
 
 def member(s: Sampler, table: Table) -> Predicate:
@@ -100,18 +106,21 @@ def member(s: Sampler, table: Table) -> Predicate:
     values = s.some(sorted(set(map(str, s.values(table, column)))), s.pick((2, 3)))
     says = ", ".join(values[:-1]) + f" or {values[-1]}"
     return Predicate(
-        column, f"{{}} IN ({', '.join(map(literal, values))})", f"is {says}", fluent(s, column, says)
+        column,
+        f"{{}} IN ({', '.join(map(format_literal, values))})",
+        f"is {says}",
+        draw_row_phrase(s, column, says),
     )
 
 
-def fluent(s: Sampler, column: Column, says: str) -> str:
-    """The row's own verb phrase, every other time; else none, and the column is named."""
+def draw_row_phrase(s: Sampler, column: Column, says: str) -> str:
+    """Draw the verb phrase of the row half of the time; else return an empty text."""
     if s.rng.random() < 0.5:
         return ""
     if column.verb:
         return f"{column.verb} {says}"
     of = "of " if says.startswith("at ") else ""
-    return f"has {a(column.label)} {of}{says}" if column.kind in MEASURES else ""
+    return f"has {with_article(column.label)} {of}{says}" if column.kind in MEASURES else ""
 
 
 def like(s: Sampler, table: Table) -> Predicate:
@@ -123,8 +132,8 @@ def like(s: Sampler, table: Table) -> Predicate:
         ((f"{start}%", "starts with", start), (f"%{end}", "ends with", end), (f"%{part}%", "contains", part))
     )
     if not piece.isalpha():
-        raise Unfit(f"{piece!r} is no word")
-    return Predicate(column, f"{{}} LIKE {literal(pattern)}", f'{verb} "{piece}"')
+        raise Unfit(f"{piece!r} is not a word")
+    return Predicate(column, f"{{}} LIKE {format_literal(pattern)}", f'{verb} "{piece}"')
 
 
 def null(s: Sampler, table: Table) -> Predicate:
@@ -136,7 +145,7 @@ def null(s: Sampler, table: Table) -> Predicate:
 def year(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[:4]
-    clause = fluent(s, column, f"in {value}")
+    clause = draw_row_phrase(s, column, f"in {value}")
     return Predicate(column, f"strftime('%Y', {{}}) = '{value}'", f"falls in {value}", clause)
 
 
@@ -144,13 +153,13 @@ def month(s: Sampler, table: Table) -> Predicate:
     column = s.column(table, Kind.DATE)
     value = str(s.value(table, column))[5:7]
     spoken = MONTHS[int(value) - 1]
-    clause = fluent(s, column, f"in {spoken}")
+    clause = draw_row_phrase(s, column, f"in {spoken}")
     evidence = f"{spoken} is month '{value}' of strftime('%m')."
     return Predicate(column, f"strftime('%m', {{}}) = '{value}'", f"falls in {spoken}", clause, evidence)
 
 
 def dated(s: Sampler, table: Table) -> Predicate:
-    """Any test of a date."""
+    """Draw any condition on a date."""
     dates = replace(table, columns=tuple(table.of(Kind.DATE)))
     return s.pick((year, month, compare, between))(s, dates)
 
@@ -158,11 +167,11 @@ def dated(s: Sampler, table: Table) -> Predicate:
 COMMON: tuple[Test, ...] = (equal, equal, compare, compare, compare, flagged, year, between)
 
 
-def common(s: Sampler, table: Table) -> Predicate:
-    """A predicate of a frequent kind."""
+def draw_common(s: Sampler, table: Table) -> Predicate:
+    """Draw a predicate of a frequent kind."""
     for test in s.some(COMMON, len(COMMON)):
         try:
             return test(s, table)
         except Unfit:
             continue
-    raise Unfit(f"nothing to ask of {table.name}")
+    raise Unfit(f"no predicate fits {table.name}")

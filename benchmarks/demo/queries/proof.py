@@ -1,6 +1,4 @@
-"""What must be true of a sketch on the data before it becomes a task."""
-
-from __future__ import annotations
+"""Prove on the data that a sketch is fit to be a task."""
 
 import sqlite3
 from collections import Counter
@@ -9,29 +7,28 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from benchmarks.demo.queries.query import Select
-from benchmarks.demo.queries.sketch import Sketch
+from benchmarks.demo.queries.query import Select, Sketch
 from benchmarks.demo.tables.database import Cell
 
 Result: TypeAlias = list[tuple[Cell, ...]]
 
-STEPS = 100_000
-"""Virtual-machine steps that a gold query may take: some 2 ms."""
-ROWS = 150
-"""Rows that a gold result may have."""
-DIGITS = 6
-"""Decimals to which results are compared: sums of floats depend on the order of the rows."""
+MAX_STEPS = 100_000
+"""Virtual-machine steps of a gold query, at most: about 2 ms."""
+MAX_ROWS = 150
+"""Rows of a gold result, at most."""
+COMPARED_DIGITS = 6
+"""Decimals in the comparison of results, because sums of floats depend on the order of rows."""
 
 
-class Bench(NamedTuple):
-    """Two connections to one database; the second scans tables backwards where no order is asked for."""
+class ProofConnections(NamedTuple):
+    """Two connections to one database; the second scans tables backwards unless a query has an order."""
 
     forward: sqlite3.Connection
     backward: sqlite3.Connection
 
 
 @contextmanager
-def bench(database: Path) -> Iterator[Bench]:
+def open_for_proof(database: Path) -> Iterator[ProofConnections]:
     """Open a finished database for proofs."""
     uri = database.absolute().as_uri() + "?mode=ro&immutable=1"
     with (
@@ -39,34 +36,34 @@ def bench(database: Path) -> Iterator[Bench]:
         closing(sqlite3.connect(uri, uri=True)) as backward,
     ):
         backward.execute("PRAGMA reverse_unordered_selects = ON")
-        yield Bench(forward, backward)
+        yield ProofConnections(forward, backward)
 
 
-def sound(on: Bench, sketch: Sketch) -> bool:
-    """Whether the query answers with something, unambiguously, and needs each of its clauses.
+def is_sound(on: ProofConnections, sketch: Sketch) -> bool:
+    """Return whether the query has a result, is unambiguous and needs each of its clauses.
 
-    Backwards the same must come out: otherwise the result hangs on the order in which SQLite finds
-    the rows, as with ties, or with a float that equals an average but for its last bit.
+    A backward scan must give the same result. Otherwise the result depends on the order in which SQLite
+    reads the rows, as with ties, or with a float that differs from an average only in its last bit.
     """
-    gold = within_steps(on.forward, sketch.sql)
+    gold = run_within_steps(on.forward, sketch.sql)
     return (
-        0 < len(gold) <= ROWS
+        0 < len(gold) <= MAX_ROWS
         and any(cell is not None for row in gold for cell in row)
-        and not any(tied(on.forward, select) for select in sketch.limited)
-        and not any(same(gold, run(on.forward, sql), sketch.sql) for sql in sketch.unlike)
-        and all(same(gold, run(on.forward, sql), sketch.sql) for sql in sketch.alike)
-        and equal(gold, run(on.backward, sketch.sql))
+        and not any(has_tie(on.forward, select) for select in sketch.limited)
+        and not any(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.must_differ)
+        and all(are_equal(gold, run(on.forward, sql), sketch.sql) for sql in sketch.must_equal)
+        and are_equal_bags(gold, run(on.backward, sketch.sql))
     )
 
 
 def run(connection: sqlite3.Connection, sql: str) -> Result:
-    """All rows of a query."""
+    """Return all rows of a query."""
     return connection.execute(sql).fetchall()
 
 
-def within_steps(connection: sqlite3.Connection, sql: str) -> Result:
-    """All rows of a query, or none where it takes too many steps."""
-    connection.set_progress_handler(lambda: 1, STEPS)
+def run_within_steps(connection: sqlite3.Connection, sql: str) -> Result:
+    """Return all rows of a query; none if it takes too many steps."""
+    connection.set_progress_handler(lambda: 1, MAX_STEPS)
     try:
         return run(connection, sql)
     except sqlite3.OperationalError as error:
@@ -77,22 +74,22 @@ def within_steps(connection: sqlite3.Connection, sql: str) -> Result:
         connection.set_progress_handler(None, 0)
 
 
-def same(left: Result, right: Result, sql: str) -> bool:
-    """Whether two results are equal: as lists where the query sorts, else as bags."""
-    return left == right if " ORDER BY " in sql.rpartition(")")[2] else equal(left, right)
+def are_equal(left: Result, right: Result, sql: str) -> bool:
+    """Return whether two results are equal: as lists if the query sorts, else as bags."""
+    return left == right if " ORDER BY " in sql.rpartition(")")[2] else are_equal_bags(left, right)
 
 
-def equal(left: Result, right: Result) -> bool:
-    """Whether two results are equal as bags, to `DIGITS`."""
-    return len(left) == len(right) and Counter(map(rounded, left)) == Counter(map(rounded, right))
+def are_equal_bags(left: Result, right: Result) -> bool:
+    """Return whether two results are equal as bags, to `COMPARED_DIGITS` decimals."""
+    return len(left) == len(right) and Counter(map(round_floats, left)) == Counter(map(round_floats, right))
 
 
-def rounded(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The row with its floats rounded."""
-    return tuple(round(cell, DIGITS) if isinstance(cell, float) else cell for cell in row)
+def round_floats(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Round the floats of a row."""
+    return tuple(round(cell, COMPARED_DIGITS) if isinstance(cell, float) else cell for cell in row)
 
 
-def tied(connection: sqlite3.Connection, select: Select) -> bool:
-    """Whether the LIMIT cuts through equal sort keys, or the keys that it keeps repeat or are NULL."""
-    keys = run(connection, select.boundary().sql)
+def has_tie(connection: sqlite3.Connection, select: Select) -> bool:
+    """Return whether LIMIT cuts between equal sort keys, or keeps keys that repeat or are NULL."""
+    keys = run(connection, select.make_boundary().sql)
     return len(keys) <= select.limit or len(set(keys)) < len(keys) or (None,) in keys

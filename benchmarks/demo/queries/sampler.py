@@ -1,33 +1,24 @@
-"""The choices that a shape makes: tables, columns, links and values of one database."""
-
-from __future__ import annotations
+"""Draw tables, columns, links and values of one database for a shape."""
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from benchmarks.demo.tables.database import Cell, Rows
 from benchmarks.demo.tables.table import MEASURES, TIME, Column, Domain, Kind, Link, Table
 
 T = TypeVar("T")
 
-SHOWN = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
-"""Columns that a question asks for."""
+SHOWN_KINDS = (Kind.NAME, Kind.CATEGORY, Kind.NUMBER, Kind.REAL, Kind.DATE)
+"""Kinds of columns that a question asks for."""
 
 
 class Unfit(LookupError):
-    """This database has nothing that fits; draw again, or try another shape."""
-
-
-class Bridge(NamedTuple):
-    """Two tables and the table that links them."""
-
-    near: Link
-    far: Link
+    """Nothing in this database fits; draw again or try another shape."""
 
 
 class Sampler:
-    """Draws from one domain; the same ``rng`` state makes the same choices."""
+    """Draws from one domain; the same ``rng`` state draws the same. A method draws what its name says."""
 
     def __init__(self, domain: Domain, data: Rows, rng: random.Random) -> None:
         self.domain = domain
@@ -36,37 +27,37 @@ class Sampler:
         self._sorted: dict[tuple[str, str], list[Cell]] = {}
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of the items.
+        """Draw one of the items.
 
         Raises:
-            Unfit: There is none.
+            Unfit: There is no item.
         """
         if not items:
             raise Unfit("nothing to pick from")
         return self.rng.choice(items)
 
     def some(self, items: Sequence[T], n: int) -> list[T]:
-        """``n`` different items."""
+        """Draw ``n`` different items."""
         if len(items) < n:
-            raise Unfit(f"{len(items)} items, {n} wanted")
+            raise Unfit(f"{len(items)} items, but {n} are needed")
         return self.rng.sample(items, n)
 
     def table(self, *kinds: Kind) -> Table:
-        """A table with a column of each of these kinds."""
+        """Draw a table with a column of each of these kinds."""
         return self.pick([t for t in self.domain.tables if all(t.of(k) for k in kinds)])
 
     def column(self, table: Table, *kinds: Kind, full: bool = False, but: Sequence[Column] = ()) -> Column:
-        """A column of one of these kinds; ``full``: without NULLs."""
+        """Draw a column of one of these kinds; with ``full`` one without NULLs."""
         return self.pick([c for c in table.of(*kinds) if c not in but and not (full and c.nulls)])
 
     def measure(self, table: Table, full: bool = False) -> Column:
-        """A number whose average means something."""
+        """Draw a number whose average makes sense."""
         years = [c for c in table.columns if c.scale is TIME]
         return self.column(table, *MEASURES, full=full, but=years)
 
     def shown(self, table: Table, n: int = 1, but: Sequence[Column] = ()) -> list[Column]:
-        """``n`` columns to ask for, in the table's order; the title is among them more often than not."""
-        columns = [c for c in table.of(*SHOWN) if c not in but] or [
+        """Draw ``n`` columns to ask for, in the table's order; the title is often one of them."""
+        columns = [c for c in table.of(*SHOWN_KINDS) if c not in but] or [
             c for c in table.of(Kind.KEY) if c not in but
         ]
         chosen = self.some(columns, n)
@@ -75,42 +66,41 @@ class Sampler:
         return [c for c in table.columns if c in chosen]
 
     def link(self, *kinds: Kind) -> Link:
-        """A foreign key to another table, whose child has columns of these kinds."""
+        """Draw a foreign key to another table, whose child has columns of these kinds."""
         links = [k for k in self.domain.links if k.child is not k.parent]
         return self.pick([k for k in links if all(k.child.of(kind) for kind in kinds)])
 
     def own_link(self) -> Link:
-        """A foreign key of a table to itself."""
+        """Draw a foreign key of a table to itself."""
         return self.pick([k for k in self.domain.links if k.child is k.parent])
 
-    def bridge(self) -> Bridge:
-        """Two different tables that a third one links."""
+    def bridge(self) -> tuple[Link, Link]:
+        """Draw the links of one table to two different tables."""
         links = [k for k in self.domain.links if k.child is not k.parent]
         pairs = ((a, b) for a in links for b in links if a.child is b.child and a.parent is not b.parent)
-        return self.pick([Bridge(a, b) for a, b in pairs])
+        return self.pick(list(pairs))
 
     def values(self, table: Table, column: Column) -> list[Cell]:
-        """All values of a column but NULL, sorted."""
+        """Return all values of a column except NULL, sorted."""
         place = table.name, column.name
         if place not in self._sorted:
             cells = (row[column.name] for row in self.data[table.name])
-            self._sorted[place] = sorted((c for c in cells if c is not None), key=_rank)
+            self._sorted[place] = sorted(
+                (cell for cell in cells if cell is not None),
+                key=lambda cell: (0.0, cell) if isinstance(cell, str) else (cell, ""),
+            )
         return self._sorted[place]
 
     def value(self, table: Table, column: Column) -> Cell:
-        """A value of the column; of an ordered column, none from its far ends."""
+        """Draw a value of the column; from an ordered column, no extreme value."""
         values = self.values(table, column)
         edge = 0 if isinstance(values[0], str) and column.kind is not Kind.DATE else len(values) // 10
         return self.pick(values[edge : len(values) - edge])
 
     def span(self, table: Table, column: Column) -> tuple[Cell, Cell]:
-        """Two values of the column, the lower one first."""
+        """Draw two values of the column, the lower one first."""
         values = self.values(table, column)
         low, high = sorted(self.some(range(len(values)), 2))
         if high - low < len(values) // 6 or values[low] == values[high]:
-            raise Unfit("too narrow")
+            raise Unfit("the span is too narrow")
         return values[low], values[high]
-
-
-def _rank(cell: Cell) -> tuple[float, str]:
-    return (0.0, cell) if isinstance(cell, str) else (cell or 0.0, "")

@@ -1,37 +1,43 @@
-"""Rows across tables: with their parent, through a link table, without children, with their own kind."""
-
-from __future__ import annotations
+"""Shapes of joined rows: with a parent, through a link table, without children, with the same table."""
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import a, aggregate, extreme, labels
-from benchmarks.demo.queries.query import Condition, Join, Select
+from benchmarks.demo.queries.predicates import with_article
+from benchmarks.demo.queries.query import Condition, Join, Select, Sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, sketch
-from benchmarks.demo.shapes.clause import down, maybe, names, qualified, up
+from benchmarks.demo.shapes.clause import (
+    draw_aggregate,
+    draw_columns,
+    draw_extreme,
+    draw_filter,
+    join_children,
+    join_labels,
+    join_parent,
+    qualify,
+    qualify_columns,
+)
 from benchmarks.demo.tables.table import MEASURES, ORDERED, Column, Link
 
 
 def join_filter(s: Sampler) -> Sketch:
     link = s.link()
-    t, p = link.child, predicates.common(s, link.parent)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = labels(columns)
-    return sketch(
-        Select(names(columns, t), t.name, (up(link),), (p.on(link.parent.name),)),
+    t, p = link.child, predicates.draw_common(s, link.parent)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
+    return make_sketch(
+        Select(qualify_columns(columns, t), t.name, (join_parent(link),), (p.on(link.parent.name),)),
         f"List the {show} of the {t.many} {p.of(link.role)}.",
-        f"Which {t.many} have {a(link.role)} {p.phrase()}? Give their {show}.",
+        f"Which {t.many} have {with_article(link.role)} {p.phrase()}? Give their {show}.",
         f"Show the {show} of each {t.one} {p.of(link.role)}.",
     )
 
 
 def join_columns(s: Sampler) -> Sketch:
     link = s.link()
-    t, p = link.child, predicates.common(s, link.child)
+    t, p = link.child, predicates.draw_common(s, link.child)
     mine, theirs = s.shown(t, 1, but=(p.column,)), s.shown(link.parent, 1)
-    show = f"the {labels(mine)} and the {link.role}'s {labels(theirs)}"
-    columns = names(mine, t) + names(theirs, link.parent)
-    return sketch(
-        Select(columns, t.name, (up(link),), (p.on(t.name),)),
+    show = f"the {join_labels(mine)} and the {link.role}'s {join_labels(theirs)}"
+    columns = qualify_columns(mine, t) + qualify_columns(theirs, link.parent)
+    return make_sketch(
+        Select(columns, t.name, (join_parent(link),), (p.on(t.name),)),
         f"For each {t.one} {p.phrase()}, show {show}.",
         f"List {show} of all {t.many} {p.phrase()}.",
         f"What are {show} for every {t.one} {p.phrase()}?",
@@ -40,10 +46,10 @@ def join_columns(s: Sampler) -> Sketch:
 
 def join_count(s: Sampler) -> Sketch:
     link = s.link()
-    t, p = link.child, predicates.common(s, link.parent)
-    return sketch(
-        Select(("COUNT(*)",), t.name, (up(link),), (p.on(link.parent.name),)),
-        f"How many {t.many} have {a(link.role)} {p.phrase()}?",
+    t, p = link.child, predicates.draw_common(s, link.parent)
+    return make_sketch(
+        Select(("COUNT(*)",), t.name, (join_parent(link),), (p.on(link.parent.name),)),
+        f"How many {t.many} have {with_article(link.role)} {p.phrase()}?",
         f"Count the {t.many} {p.of(link.role)}.",
         f"What is the number of {t.many} {p.of(link.role)}?",
     )
@@ -51,31 +57,31 @@ def join_count(s: Sampler) -> Sketch:
 
 def join_aggregate(s: Sampler) -> Sketch:
     link = s.link()
-    t, p = link.child, predicates.common(s, link.parent)
+    t, p = link.child, predicates.draw_common(s, link.parent)
     column = s.column(t, *MEASURES)
-    agg = aggregate(s, column)
-    return sketch(
-        Select((agg.of(qualified(t, column)),), t.name, (up(link),), (p.on(link.parent.name),)),
+    agg = draw_aggregate(s, column)
+    return make_sketch(
+        Select((agg.of(qualify(t, column)),), t.name, (join_parent(link),), (p.on(link.parent.name),)),
         f"What is the {agg.word} {column.label} of the {t.many} {p.of(link.role)}?",
-        f"Find the {agg.word} {column.label} among {t.many} with {a(link.role)} {p.phrase()}.",
+        f"Find the {agg.word} {column.label} among {t.many} with {with_article(link.role)} {p.phrase()}.",
         f"Give the {agg.word} {column.label} over all {t.many} {p.of(link.role)}.",
     )
 
 
 def join_superlative(s: Sampler) -> Sketch:
     link = s.link()
-    t, p = link.child, predicates.common(s, link.parent)
+    t, p = link.child, predicates.draw_common(s, link.parent)
     column = s.column(t, *ORDERED, full=True)
-    descending, word = extreme(s, column)
-    columns = s.shown(t, 1, but=(column,))
-    show, of = labels(columns), f"among the {t.many} {p.of(link.role)}"
-    return sketch(
+    descending, word = draw_extreme(s, column)
+    columns, show = draw_columns(s, t, 1, but=(column,))
+    of = f"among the {t.many} {p.of(link.role)}"
+    return make_sketch(
         Select(
-            names(columns, t),
+            qualify_columns(columns, t),
             t.name,
-            (up(link),),
+            (join_parent(link),),
             (p.on(link.parent.name),),
-            order=qualified(t, column),
+            order=qualify(t, column),
             descending=descending,
             limit=1,
         ),
@@ -87,13 +93,13 @@ def join_superlative(s: Sampler) -> Sketch:
 
 def three_tables(s: Sampler) -> Sketch:
     near, far = s.bridge()
-    t, p = near.parent, predicates.common(s, far.parent)
+    t, p = near.parent, predicates.draw_common(s, far.parent)
     title, which = t.title.label, f"{near.inverse} {p.of(far.role)}"
-    return sketch(
+    return make_sketch(
         Select(
-            (qualified(t, t.title),),
+            (qualify(t, t.title),),
             t.name,
-            (down(near), up(far)),
+            (join_children(near), join_parent(far)),
             (p.on(far.parent.name),),
             distinct=True,
         ),
@@ -105,11 +111,12 @@ def three_tables(s: Sampler) -> Sketch:
 
 def three_tables_count(s: Sampler) -> Sketch:
     near, far = s.bridge()
-    t, p, q = near.child, predicates.common(s, near.parent), predicates.common(s, far.parent)
+    t, p, q = near.child, predicates.draw_common(s, near.parent), predicates.draw_common(s, far.parent)
     conditions = (p.on(near.parent.name), q.on(far.parent.name))
-    return sketch(
-        Select(("COUNT(*)",), t.name, (up(near), up(far)), conditions),
-        f"How many {t.many} have {a(near.role)} {p.phrase()} and {a(far.role)} {q.phrase()}?",
+    return make_sketch(
+        Select(("COUNT(*)",), t.name, (join_parent(near), join_parent(far)), conditions),
+        f"How many {t.many} have {with_article(near.role)} {p.phrase()} and {with_article(far.role)} "
+        f"{q.phrase()}?",
         f"Count the {t.many} {p.of(near.role)} and {q.of(far.role)}.",
         f"What is the number of {t.many} {p.of(near.role)} and {q.of(far.role)}?",
     )
@@ -118,12 +125,12 @@ def three_tables_count(s: Sampler) -> Sketch:
 def anti_join(s: Sampler) -> Sketch:
     link = s.link()
     t, child = link.parent, link.child
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show, none = labels(columns), f"{child.name} missing"
-    f = maybe(s, t, 0.7, owner=t.name)
-    missing = Condition(f"{qualified(child, link.column)} IS NULL", none)
-    return sketch(
-        Select(names(columns, t), t.name, (down(link, "LEFT JOIN"),), (*f.where, missing)),
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
+    none = f"{child.name} missing"
+    f = draw_filter(s, t, 0.7, owner=t.name)
+    missing = Condition(f"{qualify(child, link.column)} IS NULL", none)
+    return make_sketch(
+        Select(qualify_columns(columns, t), t.name, (join_children(link, "LEFT JOIN"),), (*f.where, missing)),
         f"Which {t.many}{f.among} have no {link.inverse} at all? Give the {show} of each.",
         f"List the {show} of the {t.many}{f.among}{f.also} without any {link.inverse}.",
         f"Show the {show} of every {t.one}{f.among}{f.also} that does not have any {link.inverse}.",
@@ -135,35 +142,34 @@ def self_join_compare(s: Sampler) -> Sketch:
     t = link.child
     column = s.column(t, *ORDERED, full=True)
     sign, word = s.pick(((">", column.scale.above), ("<", column.scale.below)))
-    columns = s.shown(t, s.pick((1, 1, 2)), but=(column,))
-    show = labels(columns)
-    f = maybe(s, t, 0.7, but=(column,), owner="a")
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)), but=(column,))
+    f = draw_filter(s, t, 0.7, but=(column,), owner="a")
     beyond = Condition(f"a.{column.name} {sign} b.{column.name}", f"a.{column.name} {word} b.{column.name}")
-    return sketch(
-        Select(*to_itself(link, columns), where=(*f.where, beyond)),
+    return make_sketch(
+        Select(*select_self_join(link, columns), where=(*f.where, beyond)),
         f"List the {show} of the {t.many}{f.among}{f.also} whose {column.label} is {word} that of their "
         f"{link.role}.",
-        f"Which {t.many}{f.among} have {a(column.label)} {word} that of their {link.role}? "
+        f"Which {t.many}{f.among} have {with_article(column.label)} {word} that of their {link.role}? "
         f"Give their {show}.",
-        f"Show the {show} of every {t.one}{f.among}{f.also} with {a(column.label)} {word} the {link.role}'s.",
+        f"Show the {show} of every {t.one}{f.among}{f.also} with {with_article(column.label)} {word} the "
+        f"{link.role}'s.",
     )
 
 
 def self_join_filter(s: Sampler) -> Sketch:
     link = s.own_link()
-    t, p = link.child, predicates.common(s, link.child)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = labels(columns)
-    return sketch(
-        Select(*to_itself(link, columns), where=(p.on("b"),)),
+    t, p = link.child, predicates.draw_common(s, link.child)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
+    return make_sketch(
+        Select(*select_self_join(link, columns), where=(p.on("b"),)),
         f"List the {show} of the {t.many} {p.of(link.role)}.",
-        f"Which {t.many} have {a(link.role)} {p.phrase()}? Give their {show}.",
+        f"Which {t.many} have {with_article(link.role)} {p.phrase()}? Give their {show}.",
         f"Show the {show} of each {t.one} {p.of(link.role)}.",
     )
 
 
-def to_itself(link: Link, columns: list[Column]) -> tuple[tuple[str, ...], str, tuple[Join, ...]]:
-    """What to select from a table ``a`` joined with itself as ``b``."""
+def select_self_join(link: Link, columns: list[Column]) -> tuple[tuple[str, ...], str, tuple[Join, ...]]:
+    """Return the columns, source and join of a table ``a`` that is joined with itself as ``b``."""
     t = link.child
     join = Join(f"{t.name} AS b", f"a.{link.column.name} = b.{t.key[0]}")
     return tuple(f"a.{c.name}" for c in columns), f"{t.name} AS a", (join,)

@@ -1,49 +1,56 @@
-"""Queries in stages: set operations, and results that are queried again."""
-
-from __future__ import annotations
+"""Shapes with several stages: set operations, and queries of the result of a query."""
 
 from dataclasses import replace
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import extreme
 from benchmarks.demo.queries.predicates import Predicate
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.query import Condition, Select, Sketch
 from benchmarks.demo.queries.sampler import Sampler, Unfit
-from benchmarks.demo.queries.sketch import Sketch
-from benchmarks.demo.shapes.clause import down, known, maybe, qualified, up
-from benchmarks.demo.shapes.groups import year_of
+from benchmarks.demo.shapes.clause import (
+    draw_extreme,
+    draw_filter,
+    draw_group,
+    join_children,
+    join_parent,
+    qualify,
+    require_known,
+)
+from benchmarks.demo.shapes.groups import name_year
 from benchmarks.demo.tables.table import MEASURES, Kind, Link
 
 Conditions = tuple[Condition, ...]
 
 
-def with_child(link: Link, p: Predicate) -> Select:
-    """The titles of the parents that have such a child."""
+def select_with_child(link: Link, p: Predicate) -> Select:
+    """Select the titles of the parents with such a child."""
     t = link.parent
-    return Select((qualified(t, t.title),), t.name, (down(link),), (p.on(link.child.name),))
+    return Select((qualify(t, t.title),), t.name, (join_children(link),), (p.on(link.child.name),))
 
 
-def compound(left: Select, operator: str, right: Select, *questions: str, reasoning: str) -> Sketch:
-    """Two selects and a set operator: neither side, nor another operator, may give the same."""
+def make_compound(left: Select, operator: str, right: Select, *questions: str, reasoning: str) -> Sketch:
+    """Make the sketch of two selects and a set operator.
+
+    Neither side alone and no other operator may give the same result.
+    """
     others = sorted({"UNION", "INTERSECT", "EXCEPT"} - {operator})
     sides = (replace(side, distinct=True).sql for side in (left, right))
     return Sketch(
         sql=f"{left.sql} {operator} {right.sql}",
         questions=questions,
         reasoning=reasoning,
-        unlike=(*sides, *(f"{left.sql} {other} {right.sql}" for other in others)),
+        must_differ=(*sides, *(f"{left.sql} {other} {right.sql}" for other in others)),
     )
 
 
 def union(s: Sampler) -> Sketch:
     link = s.link()
     t, child, title = link.parent, link.child, link.parent.title
-    p, q = predicates.common(s, t), predicates.common(s, child)
+    p, q = predicates.draw_common(s, t), predicates.draw_common(s, child)
     who = f"{p.phrase()} or that have any {link.inverse} {q.phrase()}"
-    return compound(
+    return make_compound(
         Select((title.name,), t.name, where=(p.on(),)),
         "UNION",
-        with_child(link, q),
+        select_with_child(link, q),
         f"List, once each, the {title.label} of the {t.many} {who}.",
         f"Which {t.many} are {t.many} {who}? Give each {title.label} once.",
         f"Show the distinct {title.label} of all {t.many} {who}.",
@@ -52,34 +59,34 @@ def union(s: Sampler) -> Sketch:
     )
 
 
-def both_children(s: Sampler, operator: str, words: str, how: str) -> Sketch:
+def both_children(s: Sampler, operator: str, words: str, last_step: str) -> Sketch:
     link = s.link()
     t, child, title = link.parent, link.child, link.parent.title
-    p, q = predicates.common(s, child), predicates.common(s, child)
-    if p.test == q.test and p.column is q.column:
-        raise Unfit("twice the same predicate")
+    p, q = predicates.draw_common(s, child), predicates.draw_common(s, child)
+    if p.sql == q.sql and p.column is q.column:
+        raise Unfit("both predicates are equal")
     who = f"any {link.inverse} {p.phrase()} {words} any {q.phrase()}"
-    return compound(
-        with_child(link, p),
+    return make_compound(
+        select_with_child(link, p),
         operator,
-        with_child(link, q),
+        select_with_child(link, q),
         f"Which {t.many} have {who}? Give each {title.label} once.",
         f"List, once each, the {title.label} of the {t.many} that have {who}.",
         f"Show the distinct {title.label} of all {t.many} with {who}.",
         reasoning=f"First {t.name} with {child.name} by {p.column.name}. Then {t.name} with {child.name} "
-        f"by {q.column.name}. {how}; return {title.name}.",
+        f"by {q.column.name}. {last_step}; return {title.name}.",
     )
 
 
 def counts_above_average(s: Sampler) -> Sketch:
     link = s.link()
     t, title = link.parent, link.parent.title
-    f = maybe(s, link.child, 0.75, owner=link.child.name)
+    f = draw_filter(s, link.child, 0.75, owner=link.child.name)
     theirs = f"{link.inverse}{f.among}"
 
     def text(where: Conditions, keep: str = " WHERE n > (SELECT AVG(n) FROM counts)") -> str:
-        columns = (f"{qualified(t, title)} AS {title.name}", "COUNT(*) AS n")
-        counts = Select(columns, link.child.name, (up(link),), where, group=qualified(t))
+        columns = (f"{qualify(t, title)} AS {title.name}", "COUNT(*) AS n")
+        counts = Select(columns, link.child.name, (join_parent(link),), where, group=qualify(t))
         return f"WITH counts AS ({counts.sql}) SELECT {title.name}, n FROM counts{keep}"
 
     return Sketch(
@@ -94,22 +101,21 @@ def counts_above_average(s: Sampler) -> Sketch:
         ),
         f"Count {link.child.name}{f.by} per {t.name} as counts. Average n. "
         f"Return {title.name} and n above it.",
-        unlike=(text(f.where, ""), *unfiltered(text(()), f.where)),
+        must_differ=(text(f.where, ""), *drop_filter(text(()), f.where)),
     )
 
 
-def unfiltered(sql: str, where: Conditions) -> tuple[str, ...]:
-    """The query without its conditions, where it has some."""
+def drop_filter(sql: str, where: Conditions) -> tuple[str, ...]:
+    """Return the query without its conditions, if it has some."""
     return (sql,) if where else ()
 
 
 def best_of_group(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.column(t, *MEASURES, full=True)
-    descending, word = extreme(s, column)
+    descending, word = draw_extreme(s, column)
     (shown,) = s.shown(t, 1, but=(group, column))
-    f = maybe(s, t, 0.7, but=(group, column))
+    f = draw_filter(s, t, 0.7, but=(group, column))
     of = f" among the {t.many}{f.among}" if f.among else ""
 
     def text(where: Conditions, descending: bool, function: str = "RANK") -> str:
@@ -130,15 +136,15 @@ def best_of_group(s: Sampler) -> Sketch:
         f"{f'Keep {t.name}{f.by}. ' if f.by else ''}Rank {t.name} within {group.name} by {column.name} "
         f"{'descending' if descending else 'ascending'}. Keep place 1. "
         f"Return {group.name} and {shown.name}.",
-        unlike=(text(f.where, not descending), *unfiltered(text((), descending), f.where)),
-        alike=(text(f.where, descending, "ROW_NUMBER"),),
+        must_differ=(text(f.where, not descending), *drop_filter(text((), descending), f.where)),
+        must_equal=(text(f.where, descending, "ROW_NUMBER"),),
     )
 
 
 def running_count(s: Sampler) -> Sketch:
     t = s.table(Kind.DATE)
     column = s.column(t, Kind.DATE, full=True)
-    f = maybe(s, t, 0.85, but=(column,))
+    f = draw_filter(s, t, 0.85, but=(column,))
     which = f"{t.many}{f.among}"
 
     def text(where: Conditions, total: str = "SUM(n) OVER (ORDER BY year)") -> str:
@@ -148,13 +154,13 @@ def running_count(s: Sampler) -> Sketch:
     return Sketch(
         text(f.where),
         (
-            f"Show the running total of {which} by {year_of(column)}, as year and total.",
-            f"For each {year_of(column)}, how many {which} are there up to and including that year?",
-            f"Give every {year_of(column)} with the cumulative number of {which}.",
+            f"Show the running total of {which} by {name_year(column)}, as year and total.",
+            f"For each {name_year(column)}, how many {which} are there up to and including that year?",
+            f"Give every {name_year(column)} with the cumulative number of {which}.",
         ),
         f"Count {t.name}{f.by} per year of {column.name}. Sum the counts over the years. "
         "Return year and total.",
-        unlike=(text(f.where, "n"), *unfiltered(text(()), f.where)),
+        must_differ=(text(f.where, "n"), *drop_filter(text(()), f.where)),
     )
 
 
@@ -162,11 +168,11 @@ def aggregate_of_counts(s: Sampler) -> Sketch:
     link = s.link()
     t, child, fk = link.parent, link.child, link.column
     function, word = s.pick((("AVG", "average"), ("MAX", "highest"), ("MIN", "lowest")))
-    f = maybe(s, child, 0.85)
+    f = draw_filter(s, child, 0.85)
     theirs = f"{link.inverse}{f.among}"
 
     def text(where: Conditions, function: str) -> str:
-        inner = Select(("COUNT(*) AS n",), child.name, where=(*where, *known(fk)), group=fk.name)
+        inner = Select(("COUNT(*) AS n",), child.name, where=(*where, *require_known(fk)), group=fk.name)
         return f"SELECT {function}(n) FROM ({inner.sql})"
 
     return Sketch(
@@ -177,5 +183,5 @@ def aggregate_of_counts(s: Sampler) -> Sketch:
             f"Give the {word} number of {theirs} that {t.many} have, leaving out {t.many} without any.",
         ),
         f"Count {child.name}{f.by} per {fk.name}. Return {function} of the counts.",
-        unlike=(*unfiltered(text((), function), f.where), text(f.where, "SUM")),
+        must_differ=(*drop_filter(text((), function), f.where), text(f.where, "SUM")),
     )

@@ -1,13 +1,17 @@
-"""Queries inside conditions: averages, extremes, membership, existence."""
-
-from __future__ import annotations
+"""Shapes with queries inside conditions: averages, extremes, membership, existence."""
 
 from benchmarks.demo.queries import predicates
-from benchmarks.demo.queries.english import a, aggregate, labels
-from benchmarks.demo.queries.query import Condition, Select
+from benchmarks.demo.queries.predicates import with_article
+from benchmarks.demo.queries.query import Condition, Select, Sketch, make_nested_sketch, make_sketch
 from benchmarks.demo.queries.sampler import Sampler
-from benchmarks.demo.queries.sketch import Sketch, nested, sketch
-from benchmarks.demo.shapes.clause import known, maybe, names
+from benchmarks.demo.shapes.clause import (
+    draw_aggregate,
+    draw_columns,
+    draw_filter,
+    draw_group,
+    qualify_columns,
+    require_known,
+)
 from benchmarks.demo.tables.table import MEASURES, Kind
 
 SIDES = ((">", "above"), ("<", "below"))
@@ -17,17 +21,17 @@ def above_average(s: Sampler) -> Sketch:
     t = s.table()
     column = s.measure(t)
     sign, word = s.pick(SIDES)
-    columns = s.shown(t, s.pick((1, 2)), but=(column,))
-    show, mean = labels(columns), f"AVG({column.name})"
-    f = maybe(s, t, 0.5, but=(column, *columns))
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(column,))
+    mean = f"AVG({column.name})"
+    f = draw_filter(s, t, 0.5, but=(column, *columns))
     beyond = Condition(f"{column.name} {sign} (SELECT {mean} FROM {t.name})", f"{column.name} {word} average")
-    return sketch(
-        Select(names(columns), t.name, where=(*f.where, beyond)),
+    return make_sketch(
+        Select(qualify_columns(columns), t.name, where=(*f.where, beyond)),
         f"List the {show} of the {t.many}{f.among}{f.also} whose {column.label} is {word} the average "
         f"of all {t.many}.",
-        f"Which {t.many}{f.among} have {a(column.label)} {word} the average of all {t.many}? "
+        f"Which {t.many}{f.among} have {with_article(column.label)} {word} the average of all {t.many}? "
         f"Give their {show}.",
-        f"Show the {show} of each {t.one}{f.among}{f.also} with {a(column.label)} {word} "
+        f"Show the {show} of each {t.one}{f.among}{f.also} with {with_article(column.label)} {word} "
         "the overall average.",
         first=f"Compute {mean} of all {t.name}.",
     )
@@ -37,15 +41,15 @@ def equals_extreme(s: Sampler) -> Sketch:
     t = s.table(Kind.CATEGORY)
     column = s.column(t, *MEASURES)
     p = predicates.equal(s, t)
-    agg = aggregate(s, column, "MAX", "MIN")
-    columns = s.shown(t, s.pick((1, 2)), but=(column, p.column))
-    show, top = labels(columns), f"the {agg.word} {column.label}"
+    agg = draw_aggregate(s, column, "MAX", "MIN")
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(column, p.column))
+    top = f"the {agg.word} {column.label}"
 
     def holders(inner: Select) -> Select:
         equal = Condition(f"{column.name} = ({inner.sql})", f"{agg.word} {column.name}")
-        return Select(names(columns), t.name, where=(p.on(), equal))
+        return Select(qualify_columns(columns), t.name, where=(p.on(), equal))
 
-    return nested(
+    return make_nested_sketch(
         holders,
         Select((agg.of(column.name),), t.name, where=(p.on(),)),
         f"Among the {t.many} {p.phrase()}, which have {top}, ties included? Give their {show}.",
@@ -58,19 +62,18 @@ def equals_extreme(s: Sampler) -> Sketch:
 def membership(s: Sampler, operator: str) -> Sketch:
     link = s.link()
     t, child, fk = link.parent, link.child, link.column
-    p = predicates.common(s, child)
-    columns = s.shown(t, s.pick((1, 1, 2)))
-    show = labels(columns)
+    p = predicates.draw_common(s, child)
+    columns, show = draw_columns(s, t, s.pick((1, 1, 2)))
     no = "no" if operator == "NOT IN" else "at least one of the"
     theirs = f"{no} {link.inverse} {p.phrase()}"
     # NOT IN a list with a NULL is never true.
-    safe = known(fk) if operator == "NOT IN" else ()
+    safe = require_known(fk) if operator == "NOT IN" else ()
 
     def parents(inner: Select) -> Select:
         listed = Condition(f"{t.key[0]} {operator} ({inner.sql})", f"{t.key[0]} {operator.lower()} these")
-        return Select(names(columns), t.name, where=(listed,))
+        return Select(qualify_columns(columns), t.name, where=(listed,))
 
-    return nested(
+    return make_nested_sketch(
         parents,
         Select((fk.name,), child.name, where=(p.on(), *safe)),
         f"List the {show} of the {t.many} that have {theirs}.",
@@ -83,17 +86,17 @@ def membership(s: Sampler, operator: str) -> Sketch:
 def exists(s: Sampler, operator: str) -> Sketch:
     link = s.link()
     t, child = link.parent, link.child
-    p, q = predicates.common(s, t), predicates.common(s, child)
-    columns = s.shown(t, 1, but=(p.column,))
-    show, which = labels(columns), f"{t.many} {p.phrase()}"
+    p, q = predicates.draw_common(s, t), predicates.draw_common(s, child)
+    columns, show = draw_columns(s, t, 1, but=(p.column,))
+    which = f"{t.many} {p.phrase()}"
     no = "no" if operator == "NOT EXISTS" else "at least one of the"
     theirs = f"{no} {link.inverse} {q.phrase()}"
 
     def parents(inner: Select) -> Select:
         found = Condition(f"{operator} ({inner.sql})", f"{operator.lower()} {child.name}")
-        return Select(names(columns), t.name, where=(p.on(), found))
+        return Select(qualify_columns(columns), t.name, where=(p.on(), found))
 
-    return nested(
+    return make_nested_sketch(
         parents,
         Select(("1",), child.name, where=(Condition(link.on, link.column.name), q.on(child.name))),
         f"List the {show} of the {which} and that have {theirs}.",
@@ -104,20 +107,18 @@ def exists(s: Sampler, operator: str) -> Sketch:
 
 
 def above_group_average(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.measure(t)
     sign, word = s.pick(SIDES)
-    columns = s.shown(t, s.pick((1, 2)), but=(group, column))
-    show = labels(columns)
-    f = maybe(s, t, 0.5, but=(group, *columns))
+    columns, show = draw_columns(s, t, s.pick((1, 2)), but=(group, column))
+    f = draw_filter(s, t, 0.5, but=(group, *columns))
 
     def beyond(inner: Select) -> Select:
         test = Condition(f"{column.name} {sign} ({inner.sql})", f"{column.name} {word} its average")
-        return Select(names(columns), t.name, where=(*f.where, test))
+        return Select(qualify_columns(columns), t.name, where=(*f.where, test))
 
     same = Condition(f"peer.{group.name} = {t.name}.{group.name}", group.name)
-    return nested(
+    return make_nested_sketch(
         beyond,
         Select((f"AVG(peer.{column.name})",), f"{t.name} AS peer", where=(same,)),
         f"List the {show} of the {t.many}{f.among}{f.also} whose {column.label} is {word} the average "
@@ -131,18 +132,17 @@ def above_group_average(s: Sampler) -> Sketch:
 
 
 def groups_above_average(s: Sampler) -> Sketch:
-    t = s.table(Kind.CATEGORY)
-    group = s.column(t, Kind.CATEGORY, full=True)
+    t, group = draw_group(s)
     column = s.measure(t)
     sign, word = s.pick(SIDES)
-    f = maybe(s, t, 0.6, but=(group, column))
+    f = draw_filter(s, t, 0.6, but=(group, column))
     mean, which = f"AVG({column.name})", f"{t.many}{f.among}"
 
     def groups(inner: Select) -> Select:
         having = Condition(f"{mean} {sign} ({inner.sql})", f"{mean} {word} overall")
         return Select((group.name, mean), t.name, where=f.where, group=group.name, having=(having,))
 
-    return nested(
+    return make_nested_sketch(
         groups,
         Select((mean,), t.name, where=f.where),
         f"For which {group.plural} is the average {column.label} of the {which} {word} the average over all "
@@ -158,15 +158,14 @@ def groups_above_average(s: Sampler) -> Sketch:
 def children_of_busiest(s: Sampler) -> Sketch:
     link = s.link()
     t, fk, parent = link.child, link.column, link.parent.one
-    columns = s.shown(t, s.pick((1, 2)))
-    show = labels(columns)
-    f = maybe(s, t, 0.75, but=columns)
+    columns, show = draw_columns(s, t, s.pick((1, 2)))
+    f = draw_filter(s, t, 0.75, but=columns)
     top = Select(
-        (fk.name,), t.name, where=known(fk), group=fk.name, order="COUNT(*)", descending=True, limit=1
+        (fk.name,), t.name, where=require_known(fk), group=fk.name, order="COUNT(*)", descending=True, limit=1
     )
     theirs = Condition(f"{fk.name} = ({top.sql})", f"that {fk.name}")
-    return sketch(
-        Select(names(columns), t.name, where=(*f.where, theirs)),
+    return make_sketch(
+        Select(qualify_columns(columns), t.name, where=(*f.where, theirs)),
         f"Take the {parent} with the most {link.inverse} overall: what is the {show} "
         f"of each of those {link.inverse}{f.among}?",
         f"Find the {parent} with the highest number of {link.inverse} and list the {show} "

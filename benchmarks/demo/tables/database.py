@@ -1,6 +1,4 @@
-"""The rows of a domain, and the SQLite file that holds them."""
-
-from __future__ import annotations
+"""Draw the rows of a domain and write them to an SQLite file."""
 
 import random
 import sqlite3
@@ -16,29 +14,29 @@ from benchmarks.demo.tables.table import Column, Domain, Kind, Table
 Cell: TypeAlias = int | float | str | None
 Row: TypeAlias = dict[str, Cell]
 Rows: TypeAlias = dict[str, list[Row]]
-"""The rows of each table, each a dict by column."""
+"""The rows of each table. A row is a dict by column."""
 
 Source: TypeAlias = Callable[[Row], Cell]
-"""Draws a cell; it sees the cells to its left."""
+"""Draws a cell from the cells to its left."""
 
-CHILDLESS = 0.15
-"""The share of rows that nothing refers to, so that anti-joins find something."""
+CHILDLESS_SHARE = 0.15
+"""The share of rows without references to them, so that anti-joins have a result."""
 
 
-def rows(domain: Domain, rng: random.Random) -> Rows:
+def draw_rows(domain: Domain, rng: random.Random) -> Rows:
     """Draw the rows of every table."""
     drawn: Rows = {}
     for table in domain.tables:
-        drawn[table.name] = _fill(table, drawn, rng)
+        drawn[table.name] = _draw_table(table, drawn, rng)
     return drawn
 
 
-def write(path: Path, domain: Domain, data: Rows) -> None:
+def write_database(path: Path, domain: Domain, data: Rows) -> None:
     """Write the database file; the same rows make the same bytes."""
     with closing(sqlite3.connect(path)) as connection:
-        # Whoever reads the file waits until it is whole, so nothing need survive a crash.
+        # the file is read only when it is complete, so it does not have to survive a crash
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
-        connection.executescript(";".join(ddl(table, domain) for table in domain.tables))
+        connection.executescript(";".join(make_ddl(table, domain) for table in domain.tables))
         for table in domain.tables:
             marks = ", ".join("?" * len(table.columns))
             cells = (tuple(row.values()) for row in data[table.name])
@@ -46,32 +44,32 @@ def write(path: Path, domain: Domain, data: Rows) -> None:
         connection.commit()
 
 
-def ddl(table: Table, domain: Domain) -> str:
-    """The CREATE TABLE statement."""
-    lines = [f"{c.name} {sql_type(c, domain)}{_constraint(c, table)}" for c in table.columns]
+def make_ddl(table: Table, domain: Domain) -> str:
+    """Make the CREATE TABLE statement."""
+    lines = [f"{c.name} {find_sql_type(c, domain)}{_make_constraint(c, table)}" for c in table.columns]
     if len(table.key) > 1:
         lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
     return f"CREATE TABLE {table.name} (\n  " + ",\n  ".join(lines) + "\n)"
 
 
-def sql_type(column: Column, domain: Domain) -> str:
-    """The declared type; a reference has the type of the key that it points to."""
+def find_sql_type(column: Column, domain: Domain) -> str:
+    """Return the declared type; a reference has the type of its key."""
     if column.target:
-        return next(sql_type(t.columns[0], domain) for t in domain.tables if t.name == column.target)
+        return next(find_sql_type(t.columns[0], domain) for t in domain.tables if t.name == column.target)
     if column.kind is Kind.REAL:
         return "REAL"
     return "TEXT" if isinstance(next(iter(column.values), 0), str) else "INTEGER"
 
 
-def _constraint(column: Column, table: Table) -> str:
+def _make_constraint(column: Column, table: Table) -> str:
     if table.key == (column.name,):
         return " PRIMARY KEY"
     required = "" if column.nulls else " NOT NULL"
     return required + (f" REFERENCES {column.target}" if column.target else "")
 
 
-def _fill(table: Table, drawn: Rows, rng: random.Random) -> list[Row]:
-    sources = [(c, SOURCES[c.kind](c, table, drawn, rng)) for c in table.columns]
+def _draw_table(table: Table, drawn: Rows, rng: random.Random) -> list[Row]:
+    sources = [(column, _make_source(column, table, drawn, rng)) for column in table.columns]
     made: dict[tuple[Cell, ...], Row] = {}
     for _ in range(table.size):
         row: Row = {}
@@ -81,30 +79,33 @@ def _fill(table: Table, drawn: Rows, rng: random.Random) -> list[Row]:
     return list(made.values())
 
 
-def _key(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    numbers = count(1)
-    codes = iter(column.values)
-    return lambda row: next(codes) if column.values else next(numbers)
+def _make_source(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
+    match column.kind:
+        case Kind.KEY:
+            keys = iter(column.values) if column.values else count(1)
+            return lambda row: next(keys)
+        case Kind.NAME:
+            exact = len(column.values) == table.size
+            names = iter(column.values if exact else rng.sample(column.values, table.size))
+            return lambda row: next(names)
+        case Kind.CATEGORY:
+            weights = [rng.uniform(0.5, 2) for _ in column.values]
+            return lambda row: rng.choices(column.values, weights)[0]
+        case Kind.NUMBER | Kind.REAL:
+            low, high = map(float, column.values)
+            digits = 1 if column.kind is Kind.REAL else None
+            return lambda row: round(rng.triangular(low, high, low + 0.35 * (high - low)), digits)
+        case Kind.DATE:
+            return _make_date_source(column, rng)
+        case Kind.FLAG:
+            return lambda row: int(rng.random() < 0.35)
+        case Kind.REF if column.target == table.name:
+            return _make_parent_source(table, rng)
+        case _:
+            return _make_reference_source(column, table, drawn, rng)
 
 
-def _name(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    exact = len(column.values) == table.size
-    names = iter(column.values if exact else rng.sample(column.values, table.size))
-    return lambda row: next(names)
-
-
-def _category(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    weights = [rng.uniform(0.5, 2) for _ in column.values]
-    return lambda row: rng.choices(column.values, weights)[0]
-
-
-def _number(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    low, high = map(float, column.values)
-    digits = 1 if column.kind is Kind.REAL else None
-    return lambda row: round(rng.triangular(low, high, low + 0.35 * (high - low)), digits)
-
-
-def _date(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
+def _make_date_source(column: Column, rng: random.Random) -> Source:
     first, last = (date.fromisoformat(str(v)).toordinal() for v in column.values)
 
     def draw(row: Row) -> Cell:
@@ -116,42 +117,24 @@ def _date(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Sour
     return draw
 
 
-def _flag(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    return lambda row: int(rng.random() < 0.35)
-
-
-def _ref(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
-    if column.target == table.name:
-        return _senior(table, rng)
-    parents = drawn[column.target]
-    keys = [next(iter(parent.values())) for parent in parents]
-    weights = [0.0 if rng.random() < CHILDLESS else 0.3 + rng.expovariate(1) for _ in keys]
-    twins = [c.name for c in table.of(Kind.REF) if c.target == column.target and c is not column]
+def _make_reference_source(column: Column, table: Table, drawn: Rows, rng: random.Random) -> Source:
+    """Draw references to another table, which differ from other references of the row to that table."""
+    keys = [next(iter(parent.values())) for parent in drawn[column.target]]
+    weights = [0.0 if rng.random() < CHILDLESS_SHARE else 0.3 + rng.expovariate(1) for _ in keys]
+    others = [c.name for c in table.of(Kind.REF) if c.target == column.target and c is not column]
 
     def draw(row: Row) -> Cell:
-        taken = [row[t] for t in twins if t in row]
+        taken = [row[name] for name in others if name in row]
         return next(k for k in iter(lambda: rng.choices(keys, weights)[0], ...) if k not in taken)
 
     return draw
 
 
-def _senior(table: Table, rng: random.Random) -> Source:
-    """A reference into its own table: to one of the first rows, above the row itself."""
+def _make_parent_source(table: Table, rng: random.Random) -> Source:
+    """Draw references to the same table: to one of its first rows, above the row itself."""
 
     def draw(row: Row) -> Cell:
         own = int(str(row[table.key[0]]))
         return rng.randint(1, min(own - 1, table.size // 3)) if own > 1 else None
 
     return draw
-
-
-SOURCES: dict[Kind, Callable[[Column, Table, Rows, random.Random], Source]] = {
-    Kind.KEY: _key,
-    Kind.NAME: _name,
-    Kind.CATEGORY: _category,
-    Kind.NUMBER: _number,
-    Kind.REAL: _number,
-    Kind.DATE: _date,
-    Kind.FLAG: _flag,
-    Kind.REF: _ref,
-}

@@ -1,6 +1,4 @@
-"""What a domain is made of: tables and columns that know their SQL and their English."""
-
-from __future__ import annotations
+"""The tables and columns of a domain, with their SQL and their English."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What a column holds; shapes ask for columns by kind."""
+    """The content of a column. Shapes choose columns by kind."""
 
     KEY = "key"
     NAME = "name"
@@ -26,7 +24,7 @@ ORDERED = (Kind.NUMBER, Kind.REAL, Kind.DATE)
 
 
 class Scale(NamedTuple):
-    """The English words for comparing the values of a column, and whether they add up to anything."""
+    """The English words that compare the values of a column, and whether their sum makes sense."""
 
     above: str
     below: str
@@ -49,15 +47,15 @@ class Column:
 
     Attributes:
         name: Its name in SQL.
-        kind: What it holds.
-        label: Its name in English; the other table's role for a reference.
+        kind: Its content.
+        label: Its name in English; for a reference, the role of the other table.
         values: The words to draw from, or the lowest and the highest value.
         nulls: The share of NULLs.
-        scale: Its comparing words.
-        verb: How a row comes by its value: ``is from`` (a city), ``was hired`` (on a day), ``joined``.
-        target: The table that a reference points to.
-        inverse: What the target has many of, in English.
-        after: The date column of the same table that this date never precedes.
+        scale: The words that compare its values.
+        verb: The verb of a row with this value: ``is from`` (a city), ``was hired`` (on a day), ``joined``.
+        target: The table of a reference.
+        inverse: The English for the rows that refer to one row of the target.
+        after: An earlier date column of the same table.
     """
 
     name: str
@@ -73,7 +71,7 @@ class Column:
 
     @property
     def plural(self) -> str:
-        """The label, in the plural."""
+        """The label in the plural."""
         if self.label.endswith("y"):
             return self.label[:-1] + "ies"
         return self.label + ("es" if self.label.endswith("s") else "s")
@@ -92,11 +90,11 @@ class Table:
 
     @property
     def title(self) -> Column:
-        """The column by which people call a row: its name, else its key."""
+        """The column that names a row for people: its name, else its key."""
         return next((c for c in self.columns if c.kind is Kind.NAME), self.columns[0])
 
     def of(self, *kinds: Kind) -> list[Column]:
-        """The columns of these kinds."""
+        """Return the columns of these kinds."""
         return [c for c in self.columns if c.kind in kinds]
 
 
@@ -115,12 +113,12 @@ class Link:
 
     @property
     def role(self) -> str:
-        """What the child calls the parent."""
+        """The English for the parent of a child."""
         return self.column.label
 
     @property
     def inverse(self) -> str:
-        """What the parent calls its children."""
+        """The English for the children of a parent."""
         return self.column.inverse
 
 
@@ -139,17 +137,17 @@ class Domain:
 
 
 def key(name: str = "id", values: Sequence[str] = ()) -> Column:
-    """A primary key: a running number, or the given codes."""
+    """Make a primary key: a running number, or the given codes."""
     return Column(name, Kind.KEY, name, tuple(values))
 
 
 def name(name: str, values: Sequence[str], label: str = "") -> Column:
-    """A text by which a row is called; no two rows share one."""
+    """Make a column of unique names."""
     return Column(name, Kind.NAME, label or name, tuple(values))
 
 
 def category(name: str, values: str, label: str = "", verb: str = "", nulls: float = 0.0) -> Column:
-    """One of a few words, given with commas between them."""
+    """Make a column of a few words, given with commas between them."""
     words = tuple(value.strip() for value in values.split(","))
     return Column(name, Kind.CATEGORY, label or name, words, nulls, verb=verb)
 
@@ -163,33 +161,33 @@ def number(
     verb: str = "",
     nulls: float = 0.0,
 ) -> Column:
-    """A whole number."""
+    """Make a column of integers."""
     return Column(name, Kind.NUMBER, label or name, (low, high), nulls, scale, verb)
 
 
 def real(name: str, low: float, high: float, scale: Scale = AMOUNT, nulls: float = 0.0) -> Column:
-    """A number with one decimal."""
+    """Make a column of numbers with one decimal."""
     return Column(name, Kind.REAL, name, (low, high), nulls, scale)
 
 
 def date(
     name: str, first: str, last: str, label: str, verb: str, nulls: float = 0.0, after: str = ""
 ) -> Column:
-    """A day, as ISO text."""
+    """Make a column of days as ISO text."""
     return Column(name, Kind.DATE, label, (first, last), nulls, TIME, verb, after=after)
 
 
 def flag(name: str, label: str = "") -> Column:
-    """A yes or no, as 1 or 0."""
+    """Make a column of 1 (yes) and 0 (no)."""
     return Column(name, Kind.FLAG, label or name, (0, 1))
 
 
 def ref(name: str, target: str, inverse: str, label: str = "", nulls: float = 0.0) -> Column:
-    """A foreign key to ``target``."""
+    """Make a foreign key to ``target``."""
     return Column(name, Kind.REF, label or target, (), nulls, target=target, inverse=inverse)
 
 
 def table(name: str, one: str, size: int, *columns: Column, many: str = "", key: str = "") -> Table:
-    """A table; ``key`` lists the columns of a composite key, with blanks between them."""
+    """Make a table; ``key`` lists the columns of a composite key, with blanks between them."""
     made = Table(name, one, many or one + "s", size, columns, (columns[0].name,))
     return replace(made, key=tuple(key.split())) if key else made

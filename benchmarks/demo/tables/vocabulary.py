@@ -1,6 +1,4 @@
-"""Names and words: plain, accented, quoted and apostrophised, as real data has them."""
-
-from __future__ import annotations
+"""Names and words as in real data: with accents, quotes and apostrophes, and without."""
 
 FIRST = (
     "Ada", "Amélie", "Björn", "Bruno", "Carla", "Chloé", "Daniel", "Dmitri", "Elif", "Emma", "Farid",
@@ -22,32 +20,32 @@ TOWNS = "Ashford, Évora, Gdynia, Köln, L'Aquila, Leeds"
 COUNTRIES = "Brazil, China, Côte d'Ivoire, France, Japan, Poland, Spain"
 
 
-def pairs(left: str, right: str, *odd: str) -> tuple[str, ...]:
-    """Every left word with every right word, and the odd ones out, which come first."""
+def combine_words(left: str, right: str, *odd: str) -> tuple[str, ...]:
+    """Combine every left word with every right word; the special names come first."""
     return (*odd, *(f"{a} {b}" for a in left.split() for b in right.split()))
 
 
-BOOKS = pairs(
+BOOKS = combine_words(
     "Silent Broken Golden Hidden Last Northern Second Burning Distant Paper",
     "Harbour Garden Letters Winter Orchard River Mirror Island Bridge Clock",
     'The "Blue" Hour', "Widow's Walk", "L'Étranger", "Straße ohne Ende", "Don't Look Up", 'Notes on "Home"',
 )  # fmt: skip
-FILMS = pairs(
+FILMS = combine_words(
     "Midnight Electric Lost Crimson Velvet Endless Hollow Neon Quiet",
     "Train Summer Highway Dream Circus Ocean Signal Witness Border",
     "Amélie's Secret", 'The "Perfect" Heist', "Żółty Dom", "Rosa's War", "Été Indien", "Nobody's Fool",
 )  # fmt: skip
-ARTWORKS = pairs(
+ARTWORKS = combine_words(
     "Blue Sleeping Red Standing Dancing Broken White Seated Fallen",
     "Horse Woman Moon Figure Shepherd Tree Bird Saint Fisherman",
     'Still Life with "Pears"', "Vénus", "Child's Head", "Mère et Fils", "The Miller's Daughter",
     "Großstadt",
 )  # fmt: skip
-EXHIBITS = pairs(
+EXHIBITS = combine_words(
     "Light Modern Ancient Forgotten", "Bodies Shores Masters Cities Gods",
     'Beyond "Pop"', "Women's Hands", "Art Nouveau à Nancy", "O'Keeffe and After",
 )  # fmt: skip
-PROJECTS = pairs(
+PROJECTS = combine_words(
     "Alpha Falcon Orion Quartz Delta Lotus", "Portal Engine Audit Migration Archive Pilot",
     "Project \"X\"", "Customer's Choice", "Übergabe", "São Paulo Launch",
 )  # fmt: skip
@@ -71,14 +69,14 @@ AIRPORTS = {
     "ATH": "Athens",
 }  # fmt: skip
 TAILS = tuple(f"{a}-{b}" for a in ("D", "F", "G", "PT") for b in ("ABX", "BQL", "CEV", "KLU", "NOP"))
-PLANTS = pairs(
+PLANTS = combine_words(
     "Castle North Mill Stone River Fox Iron", "Point Ridge Bay Valley Hill",
     "King's Cross", "Żarnowiec", "Grünwald", "Fjärås", 'Unit "B"', "Devil's Dyke",
 )  # fmt: skip
 DEPARTMENTS = (
     "Sales", "R&D", "Finance", "Café", "People's Office", "Legal", "Logistics", "Data", "Öffentlichkeit",
 )  # fmt: skip
-STARS = pairs(
+STARS = combine_words(
     "Alpha Beta Gamma Delta Epsilon Zeta", "Lyrae Cygni Orionis Draconis Aquilae Tauri Leonis Hydrae",
     "Barnard's Star", "Kapteyn's Star", "Přibram 7", 'The "Demon"', "天狼",
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """``sql-env check``."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -13,31 +11,35 @@ from sql_env.benchmark import load_benchmark
 
 def check(
     benchmark: Annotated[str, typer.Option(help="An installed benchmark.")],
-    split: Annotated[str | None, typer.Option(help="Its split; the benchmark's own default.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Its split; by default the benchmark's own default split.")
+    ] = None,
     data_dir: Annotated[str | None, typer.Option(help="The folder with its files.")] = None,
     param: Annotated[
         list[str] | None, typer.Option(help="A further argument of the loader, NAME=VALUE.")
     ] = None,
-    comparison: Annotated[str | None, typer.Option(help="Semantics in place of the tasks' own.")] = None,
+    comparison: Annotated[
+        str | None, typer.Option(help="The comparison to use instead of the tasks' own.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that run queries.")] = 1,
     backend: Annotated[
-        str, typer.Option(help="Where they run: local, ray, or auto: ray in the driver of a Ray job.")
+        str, typer.Option(help="Where queries run: local, ray, or auto (ray in the driver of a Ray job).")
     ] = "auto",
-    largest: Annotated[int, typer.Option(min=0, help="MiB of the largest database that is copied.")] = 256,
-    show: Annotated[int, typer.Option(min=0, help="Examples that are printed of each code.")] = 3,
-    out: Annotated[Path | None, typer.Option(help="File for a JSON line of each finding.")] = None,
-    strict: Annotated[bool, typer.Option(help="End with 1 where anything is found.")] = False,
+    largest: Annotated[int, typer.Option(min=0, help="Size in MiB of the largest database to copy.")] = 256,
+    show: Annotated[int, typer.Option(min=0, help="Examples to print for each code.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Write one JSON line for each finding here.")] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 if there is any finding.")] = False,
 ) -> None:
-    """Check a benchmark's gold queries: whether they run, and what else their results hang on."""
-    from benchmarks.diagnostics.checks.health import health
-    from benchmarks.diagnostics.checks.table import bar, print_health
+    """Check the gold queries of a benchmark: do they run, and what do their results depend on?"""
+    from benchmarks.diagnostics.checks.checker import check_tasks
+    from benchmarks.diagnostics.terminal import print_checks, progress_bar
     from benchmarks.loading.parameters import parse_parameters
     from benchmarks.records.finding import write_findings
 
-    logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # what is left out is printed below
+    logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # print_checks lists what is left out
     loaded = load_benchmark(benchmark, split, data_dir, **parse_parameters(param))
-    with bar("checking", len(loaded.tasks)) as advance:
-        found = health(
+    with progress_bar("checking", len(loaded.tasks)) as advance:
+        summary = check_tasks(
             loaded.tasks,
             workers=workers,
             backend=backend,
@@ -46,6 +48,6 @@ def check(
             progress=advance,
         )
     if out is not None:
-        write_findings(out, found.findings)
-    print_health(loaded, found, show)
-    raise typer.Exit(int(strict and bool(found.findings)))
+        write_findings(out, summary.findings)
+    print_checks(loaded, summary, show)
+    raise typer.Exit(int(strict and bool(summary.findings)))

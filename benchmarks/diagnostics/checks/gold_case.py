@@ -1,6 +1,4 @@
-"""One gold query with all that was measured of it: what a check looks at."""
-
-from __future__ import annotations
+"""A gold query with everything that was measured of it. Checks read this."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,21 +7,21 @@ from typing import TypeAlias
 from benchmarks.records.finding import Finding
 from sql_env.types import ExecutionResult, Rollout, Task
 
-SHOWN_ROWS = 3
-SHOWN_CHARACTERS = 160
+MAX_SHOWN_ROWS = 3
+MAX_SHOWN_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The gold query run in another way that should not matter.
+    """The gold query, run with a change that should not matter.
 
     Attributes:
         sql: The text that was run.
-        result: What it returned.
-        before: What it is compared with: the gold result, or that of the gold query with its ties
-            broken, where the variant is made from that.
-        changed: Whether it is judged wrong beside ``before`` under the task's comparison; None where
-            one of the two did not run to its end, so that nobody can tell.
+        result: Its result.
+        before: The result to compare with. This is the gold result, or the result of the gold query with
+            ties broken if the variant was made from that query.
+        changed: Whether the task's comparison finds ``result`` different from ``before``; None if one of
+            the two did not run to its end.
     """
 
     sql: str
@@ -33,18 +31,17 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class GoldCase:
     """A gold query and its variants.
 
     Attributes:
         rollout: The gold query, scored as its own prediction.
-        sql: Its text, as the task's comparison runs it.
-        steps: The engine's instructions that it takes; None where it fails, or they are not counted.
-        max_steps: The budget.
-        variants: By the name of what was changed; see `benchmarks.diagnostics.checks.rewrites.variants`.
-            Several where it
-            was changed in several ways.
-        undecided: Why some variant could not be made; empty where all could.
+        sql: The gold query as the task's comparison runs it.
+        steps: The engine's steps that it takes; None if it fails or the engine does not count them.
+        max_steps: The step limit.
+        variants: The variants by the name of the change; see
+            `benchmarks.diagnostics.checks.rewrites.variants`. One change can have several variants.
+        undecided: Why some variant is missing; empty if all were made.
     """
 
     rollout: Rollout
@@ -62,39 +59,58 @@ class Trial:
     def result(self) -> ExecutionResult:
         return self.rollout.gold
 
-    def changed(self, name: str) -> Variant | None:
-        """The first variant of this name that is judged wrong; None where none is."""
+    def find_changed(self, name: str) -> Variant | None:
+        """Return the first variant of this name with another result; None if there is none."""
         return next((variant for variant in self.variants.get(name, ()) if variant.changed), None)
 
-    def finding(self, code: str, evidence: str, advice: str) -> Finding:
-        """A finding about this task."""
+    def make_finding(self, code: str, evidence: str, advice: str) -> Finding:
+        """Make a finding about this task."""
         return Finding(code, evidence, advice, self.task.id)
 
 
-Check: TypeAlias = Callable[[Trial], Finding | None]
-"""A check: what it finds in a trial; None where all is well."""
+Check: TypeAlias = Callable[[GoldCase], Finding | None]
+"""A check. It returns None if it finds nothing."""
 
 
-def rows(result: ExecutionResult) -> str:
-    """The first rows of a result, for people.
+def make_variant_check(name: str, change: str, advice: str) -> Check:
+    """Make a check that compares the gold result with the variants of one name.
+
+    Args:
+        name: The name of the variants, and the code of the finding.
+        change: What differs in the variants, for the evidence.
+        advice: The finding's advice.
+    """
+
+    def check_variants(case: GoldCase) -> Finding | None:
+        """Report the first variant with another result."""
+        variant = case.find_changed(name)
+        if variant is None:
+            return None
+        return case.make_finding(name, f"{change}, {describe_difference(variant)}", advice)
+
+    return check_variants
+
+
+def format_rows(result: ExecutionResult) -> str:
+    """Format the first rows of a result for people.
 
     Example:
         >>> from sql_env.types import Status
-        >>> rows(ExecutionResult(Status.OK, ("a",), tuple((n,) for n in range(5))))
+        >>> format_rows(ExecutionResult(Status.OK, ("a",), tuple((n,) for n in range(5))))
         '(0,), (1,), (2,), ... (5 rows)'
     """
-    shown = ", ".join(map(repr, result.rows[:SHOWN_ROWS])) or "no row"
-    shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
-    return shown if len(result.rows) <= SHOWN_ROWS else f"{shown}, ... ({len(result.rows)} rows)"
+    shown = ", ".join(map(repr, result.rows[:MAX_SHOWN_ROWS])) or "no row"
+    shown = shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}..."
+    return shown if len(result.rows) <= MAX_SHOWN_ROWS else f"{shown}, ... ({len(result.rows)} rows)"
 
 
-def difference(variant: Variant) -> str:
-    """Both results from the first row on in which they differ.
+def describe_difference(variant: Variant) -> str:
+    """Describe both results, from the first row in which they differ.
 
     Example:
         >>> from sql_env.types import Status
         >>> ok = lambda *rows: ExecutionResult(Status.OK, ("a",), rows)
-        >>> difference(Variant("", ok((1,), (3,)), ok((1,), (2,)), True))
+        >>> describe_difference(Variant("", ok((1,), (3,)), ok((1,), (2,)), True))
         '(2,) becomes (3,) in row 2'
     """
     before, after = variant.before, variant.result
@@ -102,4 +118,4 @@ def difference(variant: Variant) -> str:
     place = next((n for n, (old, new) in pairs if old != new), min(len(before.rows), len(after.rows)))
     old, new = (ExecutionResult(r.status, r.columns, r.rows[place : place + 1]) for r in (before, after))
     where = f" in row {place + 1}" if len(before.rows) > 1 or len(after.rows) > 1 else ""
-    return f"{rows(old)} becomes {rows(new)}{where}"
+    return f"{format_rows(old)} becomes {format_rows(new)}{where}"

@@ -1,16 +1,14 @@
-"""Runs each gold query, and its variants, under the limits of any query."""
-
-from __future__ import annotations
+"""Run each gold query and its variants under the same limits as any query."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
 
-from benchmarks.diagnostics.checks.gold_case import Trial, Variant
-from benchmarks.diagnostics.checks.rewrites.copies import LARGEST, shuffled
-from benchmarks.diagnostics.checks.rewrites.variants import NULL_ORDER, STORED, Variants, variants
-from sql_env.comparison import Comparison, Gold, Order, get_comparison, make_gold
+from benchmarks.diagnostics.checks.gold_case import GoldCase, Variant
+from benchmarks.diagnostics.checks.rewrites.copies import MAX_COPIED_BYTES, make_shuffled_copies
+from benchmarks.diagnostics.checks.rewrites.variants import NULL_ORDER, STORED, VariantTexts, make_variants
+from sql_env.comparison import Comparison, Gold, get_comparison, make_gold
 from sql_env.errors import DatabaseError
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -18,149 +16,150 @@ from sql_env.types import ExecutionResult, Query, Rollout, Task
 
 RUBRIC = {"rewards": ["result"], "response_format": "sql"}
 
-CHUNK = 32
-"""Tasks whose variants are run at once."""
+TASKS_PER_BATCH = 32
+"""Tasks whose variants run in one batch."""
 
 
-def trials(
+def run_gold_cases(
     tasks: Sequence[Task],
     *,
     limits: Limits | None = None,
     workers: int = 1,
     comparison: str | None = None,
-    largest: int = LARGEST,
+    largest: int = MAX_COPIED_BYTES,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Trial]:
-    """Try each task's gold query.
+) -> Iterator[GoldCase]:
+    """Run the gold query of each task and its variants.
 
     Args:
         tasks: The tasks.
-        limits: What each query may cost; the variants may cost as much.
-        workers: How many processes run queries.
-        comparison: Semantics that replace the tasks' own.
-        largest: Bytes of the largest database that is copied.
-        progress: Called with the number of further tasks that are done.
+        limits: The limits of each query; variants have the same limits.
+        workers: The number of processes that run queries.
+        comparison: The name of a comparison that replaces the tasks' own.
+        largest: The size in bytes of the largest database to copy.
+        progress: Called with the number of tasks done since the last call.
 
     Returns:
-        A trial for each task, those on one database together.
+        A gold case for each task, grouped by database.
     """
     with Scorer(RUBRIC, limits=limits, workers=workers, comparison=comparison) as scorer:
-        for database, group in groupby(sorted(tasks, key=by_database), key=by_database):
+        for database, group in groupby(sorted(tasks, key=get_database_key), key=get_database_key):
             same = list(group)
             with ExitStack() as stack:
-                copies, excuse = _copies(stack, database, largest)
-                for start in range(0, len(same), CHUNK):
-                    chunk = same[start : start + CHUNK]
-                    yield from _Chunk(scorer, chunk, comparison, copies, excuse).trials()
+                copies, reason = _copy_database(stack, database, largest)
+                for start in range(0, len(same), TASKS_PER_BATCH):
+                    batch = same[start : start + TASKS_PER_BATCH]
+                    yield from _Batch(scorer, batch, comparison, copies, reason).run()
                     if progress is not None:
-                        progress(len(chunk))
+                        progress(len(batch))
 
 
-def by_database(task: Task) -> tuple[str, str]:
-    """What tasks on one database share."""
+def get_database_key(task: Task) -> tuple[str, str]:
+    """Return what all tasks on one database have in common."""
     return task.dialect, task.database
 
 
-def _copies(stack: ExitStack, database: tuple[str, str], largest: int) -> tuple[list[str], str]:
-    """Shuffled copies, or why there are none."""
+def _copy_database(stack: ExitStack, database: tuple[str, str], largest: int) -> tuple[list[str], str]:
+    """Return shuffled copies, or the reason why there are none."""
     dialect, path = database
     if dialect != "sqlite":
         return [], f"databases of {dialect} are not copied"
     try:
-        return stack.enter_context(shuffled(path, largest)), ""
+        return stack.enter_context(make_shuffled_copies(path, largest)), ""
     except DatabaseError as error:
         return [], str(error)
 
 
-class _Chunk:
-    """Some tasks on one database, and what their queries have returned so far."""
+class _Batch:
+    """Some tasks on one database, and the results of their queries."""
 
     def __init__(
-        self, scorer: Scorer, tasks: list[Task], semantics: str | None, copies: list[str], excuse: str
+        self, scorer: Scorer, tasks: list[Task], comparison: str | None, copies: list[str], reason: str
     ) -> None:
         self._scorer, self._executor = scorer, scorer.executor
-        self._tasks, self._copies, self._excuse = tasks, copies, excuse
-        self._semantics = [get_comparison(semantics or task.comparison) for task in tasks]
+        self._tasks, self._copies, self._reason = tasks, copies, reason
+        self._comparisons = [get_comparison(comparison or task.comparison) for task in tasks]
         self._results: dict[Query, ExecutionResult] = {}
 
-    def trials(self) -> list[Trial]:
-        """Score the golds, and then run in one batch what the comparison of each needs."""
+    def run(self) -> list[GoldCase]:
+        """Score the gold queries, then run all their variants in one batch."""
         rollouts = self._scorer.rollouts([task.gold_sql for task in self._tasks], self._tasks)
-        asked = [
-            Query(task.database, semantics.prepare_gold(task.gold_sql), task.dialect)
-            for task, semantics in zip(self._tasks, self._semantics, strict=True)
+        queries = [
+            Query(task.database, comparison.prepare_gold(task.gold_sql), task.dialect)
+            for task, comparison in zip(self._tasks, self._comparisons, strict=True)
         ]
-        sound = {
-            query: _variants(query, rollout, semantics)
-            for query, rollout, semantics in zip(asked, rollouts, self._semantics, strict=True)
+        texts = {
+            query: _make_variants(query, rollout, comparison)
+            for query, rollout, comparison in zip(queries, rollouts, self._comparisons, strict=True)
             if rollout.gold.ok
         }
-        self._run([query for query, found in sound.items() for query in self._queries(query, found)])
-        steps = dict(zip(sound, (cost.steps for cost in self._executor.measure(list(sound))), strict=True))
-        budget = self._executor.limits.max_steps
-        return [
-            self._trial(
-                Trial(rollout, query.sql, steps.get(query), budget), query, semantics, sound.get(query)
-            )
-            for rollout, query, semantics in zip(rollouts, asked, self._semantics, strict=True)
-        ]
+        distinct = list(dict.fromkeys(each for query in texts for each in self._queries(query, texts[query])))
+        self._results = dict(zip(distinct, self._executor.run_many(distinct), strict=True))
+        steps = dict(zip(texts, (cost.steps for cost in self._executor.measure(list(texts))), strict=True))
+        max_steps = self._executor.limits.max_steps
+        cases = []
+        for rollout, query, comparison in zip(rollouts, queries, self._comparisons, strict=True):
+            case = GoldCase(rollout, query.sql, steps.get(query), max_steps)
+            found = texts.get(query)
+            cases.append(self._add_variants(case, query, comparison, found) if found is not None else case)
+        return cases
 
-    def _queries(self, query: Query, found: Variants) -> Iterator[Query]:
-        texts = [query.sql, found.settled, found.plain, found.nulls]
-        for several in (*found.retold.values(), *found.edited.values()):
+    def _queries(self, query: Query, found: VariantTexts) -> Iterator[Query]:
+        texts = [query.sql, found.without_ties, found.reprinted, found.nulls]
+        for several in (*found.token_edits.values(), *found.tree_edits.values()):
             texts.extend(several)
         for text in filter(None, texts):
             yield replace(query, sql=text)
         for copy in self._copies:
-            yield Query(copy, found.settled, query.dialect)
+            yield Query(copy, found.without_ties, query.dialect)
             yield Query(copy, query.sql, query.dialect)
 
-    def _run(self, queries: list[Query]) -> None:
-        distinct = list(dict.fromkeys(queries))
-        self._results = dict(zip(distinct, self._executor.run_many(distinct), strict=True))
-
-    def _trial(self, trial: Trial, query: Query, semantics: Comparison, found: Variants | None) -> Trial:
-        if found is None:
-            return trial
-        known = self._known(query, semantics)
-        void = bool(found.plain) and self._results[replace(query, sql=found.plain)].rows != known.result.rows
-        settled, base = replace(query, sql=query.sql if void else found.settled), known
-        if settled.sql != query.sql:
-            base = self._known(settled, semantics)
-        several = {**found.retold, **({} if void else found.edited)}
-        made = {
-            name: tuple(self._variant(replace(query, sql=text), known, semantics) for text in texts)
-            for name, texts in several.items()
-        }
-        if found.nulls and not void:
-            made[NULL_ORDER] = (self._variant(replace(query, sql=found.nulls), base, semantics),)
-        made[STORED] = tuple(
-            self._variant(replace(settled, database=copy), base, semantics) for copy in self._copies
+    def _add_variants(
+        self, case: GoldCase, query: Query, comparison: Comparison, found: VariantTexts
+    ) -> GoldCase:
+        gold = self._make_gold(query, comparison)
+        # the parser misread the query if the query as the parser writes it has another result
+        misread = (
+            bool(found.reprinted)
+            and self._results[replace(query, sql=found.reprinted)].rows != gold.result.rows
         )
-        return replace(trial, variants=made, undecided=found.undecided or self._undecided(void, made[STORED]))
+        without_ties, base = replace(query, sql=query.sql if misread else found.without_ties), gold
+        if without_ties.sql != query.sql:
+            base = self._make_gold(without_ties, comparison)
+        variants = {
+            name: tuple(self._make_variant(replace(query, sql=text), gold, comparison) for text in texts)
+            for name, texts in {**found.token_edits, **({} if misread else found.tree_edits)}.items()
+        }
+        if found.nulls and not misread:
+            variants[NULL_ORDER] = (self._make_variant(replace(query, sql=found.nulls), base, comparison),)
+        stored = tuple(
+            self._make_variant(replace(without_ties, database=copy), base, comparison)
+            for copy in self._copies
+        )
+        undecided = found.undecided or self._explain_undecided(misread, stored)
+        return replace(case, variants={**variants, STORED: stored}, undecided=undecided)
 
-    def _undecided(self, void: bool, stored: Sequence[Variant]) -> str:
-        if void:
-            return "as the parser writes it, it returns something else"
+    def _explain_undecided(self, misread: bool, stored: Sequence[Variant]) -> str:
+        if misread:
+            return "the query has another result in the form that the parser writes"
         if stored and all(variant.changed is None for variant in stored):
-            said = stored[0].result.error or "its ties cannot be broken"
-            return f"it does not run on a copy of the database: {said}"
-        return self._excuse
+            reason = stored[0].result.error or "its ties cannot be broken"
+            return f"it does not run on a copy of the database: {reason}"
+        return self._reason
 
-    def _known(self, query: Query, semantics: Comparison) -> Gold:
-        """What the query returned, with the rows that tie as far as the comparison lets them."""
-        order = semantics.find_order(query.sql, query.dialect)
+    def _make_gold(self, query: Query, comparison: Comparison) -> Gold:
+        """Return the result of a query, with the rows that the comparison allows to tie."""
+        order = comparison.find_order(query.sql, query.dialect)
         probe = order.probe if order is not None else None
         probed = self._executor.run(replace(query, sql=probe)) if probe else None
         return make_gold(self._results[query], order, probed)
 
-    def _variant(self, query: Query, before: Gold, semantics: Comparison) -> Variant:
+    def _make_variant(self, query: Query, before: Gold, comparison: Comparison) -> Variant:
         result = self._results[query]
-        told = result.ok and before.result.ok
-        changed = not semantics.is_equal(result, before) if told else None
+        changed = not comparison.is_equal(result, before) if result.ok and before.result.ok else None
         return Variant(query.sql, result, before.result, changed)
 
 
-def _variants(query: Query, rollout: Rollout, semantics: Comparison) -> Variants:
-    order: Order | None = semantics.find_order(query.sql, query.dialect)
-    return variants(query.sql, query.dialect, len(rollout.gold.columns), order is not None)
+def _make_variants(query: Query, rollout: Rollout, comparison: Comparison) -> VariantTexts:
+    ordered = comparison.find_order(query.sql, query.dialect) is not None
+    return make_variants(query.sql, query.dialect, len(rollout.gold.columns), ordered)

@@ -1,1 +1,1 @@
-"""Rules that diagnose a run from its items."""
+"""Diagnose a run from its items."""

@@ -1,93 +1,143 @@
-"""Rules over answers: do they follow the format, do they run, do they count."""
+"""Rules about answers: their format, errors and limits, and shortcuts to a right answer."""
 
-from __future__ import annotations
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 
-from collections import Counter
-from collections.abc import Iterable
-
-from benchmarks.diagnostics.doctor.run import FEW, Run
+from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS, RunItems
+from benchmarks.diagnostics.overlap.skeletons import normalise_sql
 from benchmarks.records.finding import Finding
 
-MALFORMED = 0.10
-"""The share of malformed answers beyond which they are a finding."""
+MAX_MALFORMED_SHARE = 0.10
+"""A larger share of malformed answers is a finding."""
 
-FAILING = 0.20
-"""The same of well-formed answers whose SQL fails."""
+MAX_FAILING_SHARE = 0.20
+"""A larger share of failing SQL among well-formed answers is a finding."""
 
-LIMITED = 0.05
-"""The same of answers that a limit stopped, or that tried to do something else than read."""
+MAX_STOPPED_SHARE = 0.05
+"""A larger share of answers that a limit stopped, or that tried to do more than read, is a finding."""
 
-MASKED = 0.05
-"""The same of answers that are masked."""
+MAX_MASKED_SHARE = 0.05
+"""A larger share of masked answers is a finding."""
 
-_SHOWN = 100
+MAX_EMPTY_SHARE = 0.15
+"""A larger share of empty results among right answers is a finding.
+
+Of Spider's dev gold queries 5.5 % return an empty result, of BIRD's none.
+"""
+
+MIN_ONE_SQL_SHARE = 0.10
+"""One query that answers this share of the distinct gold queries, and `MIN_ONE_SQL`, is a finding."""
+
+MIN_ONE_SQL = 5
+
+MAX_QUOTED_CHARACTERS = 100
 
 
-def format_rate(run: Run) -> Finding | None:
-    """Many answers do not follow the response format."""
+def find_malformed_answers(run: RunItems) -> Iterator[Finding]:
+    """Find a large share of answers that do not follow the response format."""
     malformed = [item for item in run.late if item.status == "malformed"]
-    if len(run.late) < FEW or len(malformed) <= MALFORMED * len(run.late):
-        return None
-    empty = sum(not item.completion.strip() for item in malformed)
-    return Finding(
-        "format",
-        f"{_share(len(malformed), len(run.late))} are malformed, {empty} of them blank; for example "
-        f"{_short(malformed[-1].completion)}",
-        "Check that the prompt names the format that the rubric wants, and that completions are not cut off "
-        "(max_completion_length); a supervised cold start teaches a format sooner than a reward.",
-    )
+    if _is_frequent(len(malformed), len(run.late), MAX_MALFORMED_SHARE):
+        blank = sum(not item.completion.strip() for item in malformed)
+        yield Finding(
+            "format",
+            f"{_format_share(len(malformed), len(run.late))} are malformed, {blank} of them blank; for "
+            f"example {_quote(malformed[-1].completion)}",
+            "Check that the prompt names the format that the rubric needs, and that completions are not cut "
+            "off (max_completion_length). A supervised cold start teaches a format faster than a reward.",
+        )
 
 
-def execution_rate(run: Run) -> Finding | None:
-    """Much of the SQL does not run."""
+def find_failing_sql(run: RunItems) -> Iterator[Finding]:
+    """Find a large share of SQL that fails."""
     ran = [item for item in run.late if item.status != "malformed"]
     failing = [item for item in ran if item.status == "error"]
-    if len(ran) < FEW or len(failing) <= FAILING * len(ran):
-        return None
-    return Finding(
-        "execution",
-        f"{_share(len(failing), len(ran))} with SQL fail; most often: {_most(i.error for i in failing)}",
-        "Where names are unknown, check that the prompt shows the schema in whole; where it is the syntax, "
-        "that it names the dialect. Warm the model up on SQL that runs.",
-    )
+    if _is_frequent(len(failing), len(ran), MAX_FAILING_SHARE):
+        yield Finding(
+            "execution",
+            f"{_format_share(len(failing), len(ran))} with SQL fail; most often: "
+            f"{_format_most_frequent(item.error for item in failing)}",
+            "If names are unknown, check that the prompt shows the whole schema. If the syntax is wrong, "
+            "check that the prompt names the dialect. Train first on SQL that runs.",
+        )
 
 
-def limits(run: Run) -> Finding | None:
-    """Limits stop many answers, or they try to write."""
+def find_stopped_answers(run: RunItems) -> Iterator[Finding]:
+    """Find a large share of answers that a limit stops, or that try to write."""
     stopped = [item.status for item in run.late if item.status in ("timeout", "too_large", "denied")]
-    if len(run.late) < FEW or len(stopped) <= LIMITED * len(run.late):
-        return None
-    kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(stopped).most_common())
-    return Finding(
-        "limits",
-        f"{_share(len(stopped), len(run.late))} are stopped: {kinds}",
-        "See whether the gold queries come near the limits ('sql-env check', code 'slow') and raise them; "
-        "else the model has learnt joins without a condition, or to write.",
-    )
+    if _is_frequent(len(stopped), len(run.late), MAX_STOPPED_SHARE):
+        kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(stopped).most_common())
+        yield Finding(
+            "limits",
+            f"{_format_share(len(stopped), len(run.late))} are stopped: {kinds}",
+            "Check whether the gold queries come near the limits ('sql-env check', code 'slow') and raise "
+            "the limits. Otherwise the model has learnt joins without a condition, or to write.",
+        )
 
 
-def masked(run: Run) -> Finding | None:
-    """Many answers count nowhere."""
+def find_masked_answers(run: RunItems) -> Iterator[Finding]:
+    """Find a large share of answers that are masked."""
     reasons = [item.masked for item in run.items if item.masked]
-    if len(run.items) < FEW or len(reasons) <= MASKED * len(run.items):
-        return None
-    return Finding(
-        "masked",
-        f"{_share(len(reasons), len(run.items))} are masked; most often: {_most(reasons)}",
-        "Leave out the tasks whose gold fails ('sql-env check', code 'fails'), and mend databases that are "
-        "missing or written to.",
-    )
+    if _is_frequent(len(reasons), len(run.items), MAX_MASKED_SHARE):
+        yield Finding(
+            "masked",
+            f"{_format_share(len(reasons), len(run.items))} are masked; most often: "
+            f"{_format_most_frequent(reasons)}",
+            "Leave out the tasks whose gold query fails ('sql-env check', code 'fails'). Repair databases "
+            "that are missing or were written to.",
+        )
 
 
-def _share(part: int, whole: int) -> str:
+def find_empty_matches(run: RunItems) -> Iterator[Finding]:
+    """Find a large share of right answers that return no row, as the gold query does."""
+    right = [item for item in run.late if item.correct]
+    empty = [item for item in right if item.result is not None and item.result.row_count == 0]
+    if _is_frequent(len(empty), len(right), MAX_EMPTY_SHARE):
+        tasks = len({item.task_id for item in empty})
+        yield Finding(
+            "empty-matches",
+            f"{len(empty)} of {len(right)} right answers ({len(empty) / len(right):.0%}) return no row, "
+            f"on {tasks} tasks",
+            "Leave out tasks whose gold result is empty ('sql-env check', code 'empty'): any query that "
+            "returns no row is rewarded there.",
+        )
+
+
+def find_one_sql(run: RunItems) -> Iterator[Finding]:
+    """Find one query that answers many questions with other gold queries."""
+    golds = {(item.db_id, normalise_sql(item.gold_sql)) for item in run.late}
+    answered: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    right: Counter[str] = Counter()
+    for item in run.late:
+        gold = normalise_sql(item.gold_sql)
+        sql = normalise_sql(item.sql) if item.sql is not None else gold
+        right[sql] += bool(item.correct) and item.sql is not None
+        if sql != gold:
+            answered[sql].add((item.db_id, gold))
+    sql, found = max(answered.items(), key=lambda answer: len(answer[1]), default=("", set()))
+    if len(run.late) >= MIN_ANSWERS and len(found) >= max(MIN_ONE_SQL, MIN_ONE_SQL_SHARE * len(golds)):
+        yield Finding(
+            "one-sql",
+            f"{sql[:MAX_QUOTED_CHARACTERS]!r} answers questions with {len(found)} of {len(golds)} gold "
+            f"queries, and is right {right[sql]} times",
+            "The policy falls back on one query. If it is sometimes right, those gold queries are too easy "
+            "to match (empty or NULL results: 'sql-env check'). Otherwise give less reward to SQL that only "
+            "runs.",
+        )
+
+
+def _is_frequent(part: int, whole: int, share: float) -> bool:
+    return whole >= MIN_ANSWERS and part > share * whole
+
+
+def _format_share(part: int, whole: int) -> str:
     return f"{part} of {whole} answers ({part / whole:.0%})"
 
 
-def _most(texts: Iterable[str]) -> str:
-    [(text, count)] = Counter(_short(text) for text in texts).most_common(1)
+def _format_most_frequent(texts: Iterable[str]) -> str:
+    [(text, count)] = Counter(map(_quote, texts)).most_common(1)
     return f"{text} ({count})"
 
 
-def _short(text: str) -> str:
+def _quote(text: str) -> str:
     line = " ".join(text.split())
-    return repr(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}...")
+    return repr(line if len(line) <= MAX_QUOTED_CHARACTERS else f"{line[:MAX_QUOTED_CHARACTERS]}...")

@@ -1,7 +1,5 @@
 """``sql-env doctor``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +8,17 @@ from rich.console import Console
 
 
 def doctor(
-    run: Annotated[Path, typer.Argument(help="A run's folder, or its items.jsonl.")],
-    out: Annotated[Path | None, typer.Option(help="File for a JSON line of each finding.")] = None,
-    strict: Annotated[bool, typer.Option(help="End with 1 where anything is found.")] = False,
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or its items.jsonl.")],
+    out: Annotated[Path | None, typer.Option(help="Write one JSON line for each finding here.")] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 if there is any finding.")] = False,
 ) -> None:
-    """Look for what ails an evaluation, or the rollouts of a training run."""
-    from benchmarks.diagnostics.doctor.diagnose import diagnose, slim
-    from benchmarks.diagnostics.doctor.run import FEW
+    """Diagnose an evaluation, or the rollouts of a training run."""
+    from benchmarks.diagnostics.doctor.diagnosis import diagnose, drop_rows
+    from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS
     from benchmarks.records.finding import write_findings
     from benchmarks.records.item import read_items
 
-    items = [slim(item) for item in read_items(run)]
+    items = [drop_rows(item) for item in read_items(run)]
     findings = diagnose(items)
     if out is not None:
         write_findings(out, findings)
@@ -32,6 +30,6 @@ def doctor(
         console.print(f"\n{finding.code}: {finding.evidence}", markup=False)
         console.print(f"  {finding.advice}", markup=False)
     if not findings:
-        few = len(items) < FEW
-        console.print(f"nothing found: {FEW} answers are needed to say more" if few else "nothing found")
+        few = len(items) < MIN_ANSWERS
+        console.print("nothing found" + f": at least {MIN_ANSWERS} answers are needed" * few)
     raise typer.Exit(int(strict and bool(findings)))

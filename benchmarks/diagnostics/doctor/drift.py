@@ -1,79 +1,85 @@
-"""Rules over the course of a training run."""
-
-from __future__ import annotations
+"""Rules about changes during a training run."""
 
 import math
+from collections.abc import Iterator
 
-from benchmarks.diagnostics.doctor.run import FEW, Run, deviation, mean, number, numbers
+from benchmarks.diagnostics.doctor.run_items import (
+    MIN_ANSWERS,
+    RunItems,
+    compute_deviation,
+    compute_mean,
+    keep_finite,
+    to_finite,
+)
 from benchmarks.records.finding import Finding
 
-LENGTH = 2.0
-"""How many times as long, or as short, answers must become for a finding."""
+MIN_LENGTH_RATIO = 2.0
+"""Answers that become this many times as long, or as short, are a finding."""
 
-RISE = 0.1
-"""The rise of what is paid beyond being right, in deviations of the total, that is a finding."""
+MIN_RISE = 0.1
+"""The rise of the reward beyond correctness that is a finding, in standard deviations of the total."""
 
-SURE = 4.0
-"""How many standard errors that rise must be."""
+MIN_STANDARD_ERRORS = 4.0
+"""The same rise in standard errors, at least."""
 
-STILL = 0.01
-"""A rise of the share of right answers that is none."""
-
-
-def length_drift(run: Run) -> Finding | None:
-    """Answers become much longer, or much shorter."""
-    if min(len(run.early), len(run.late)) < FEW or not run.early:
-        return None
-    before, after = (mean([float(len(item.completion)) for item in part]) for part in (run.early, run.late))
-    if max(before, after, 1.0) < LENGTH * max(1.0, min(before, after)):
-        return None
-    return Finding(
-        "length-drift",
-        f"from {before:.0f} characters in the first quarter of steps to {after:.0f} in the last",
-        "Longer: see whether a component pays for length, and whether answers are cut off at the limit. "
-        "Shorter: whether the reasoning is still there, and right answers with it.",
-    )
+MAX_STILL = 0.01
+"""A rise of the share of right answers up to this is no rise."""
 
 
-def reward_without_correct(run: Run) -> Finding | None:
-    """The reward rises while correctness does not: what is paid is not what is wanted.
+def find_length_drift(run: RunItems) -> Iterator[Finding]:
+    """Find answers that become much longer or much shorter."""
+    if min(len(run.early), len(run.late)) < MIN_ANSWERS:
+        return
+    before, after = (compute_mean([len(item.completion) for item in part]) for part in (run.early, run.late))
+    if max(before, after, 1.0) >= MIN_LENGTH_RATIO * max(1.0, min(before, after)):
+        yield Finding(
+            "length-drift",
+            f"from {before:.0f} characters in the first quarter of steps to {after:.0f} in the last",
+            "If longer: check whether a component rewards length, and whether answers are cut off at the "
+            "limit. If shorter: check whether the reasoning and the right answers are still there.",
+        )
 
-    What is paid beyond being right is a total less the mean total of all answers that are as right.
+
+def find_reward_without_correct(run: RunItems) -> Iterator[Finding]:
+    """Find a reward that rises while the share of right answers does not.
+
+    The reward beyond correctness is a total minus the mean total of all answers that are as right.
     """
-    parts = [[item for item in part if number(item.total) is not None] for part in (run.early, run.late)]
-    if min(map(len, parts)) < FEW:
-        return None
+    parts = [[item for item in part if to_finite(item.total) is not None] for part in (run.early, run.late)]
+    if min(map(len, parts)) < MIN_ANSWERS:
+        return
     usual = {
-        right: mean(numbers(i.total for part in parts for i in part if bool(i.correct) is right))
+        right: compute_mean(keep_finite(i.total for part in parts for i in part if bool(i.correct) is right))
         for right in (False, True)
     }
-    totals, beyond = [], []
-    for part in parts:
-        totals.append(numbers(item.total for item in part))
-        beyond.append([(number(item.total) or 0.0) - usual[bool(item.correct)] for item in part])
-    before, after = (mean([float(bool(item.correct)) for item in part]) for part in parts)
-    rise = mean(beyond[1]) - mean(beyond[0])
-    error = math.sqrt(sum(deviation(values) ** 2 / len(values) for values in beyond))
-    paid = [mean(values) for values in totals]
-    if after > before + STILL or paid[1] <= paid[0]:
-        return None
-    if rise <= max(SURE * error, RISE * deviation([*totals[0], *totals[1]])):
-        return None
-    return Finding(
-        "reward-without-correct",
-        f"the mean total rises from {paid[0]:.2f} to {paid[1]:.2f}, and the share of right answers goes "
-        f"from {before:.0%} to {after:.0%}; what rises: {_risen(run)}",
-        "Read some late answers beside early ones. Pay less for what rises without them being right, or only "
-        "beside a right result.",
-    )
+    totals = [keep_finite(item.total for item in part) for part in parts]
+    beyond = [
+        [total - usual[bool(item.correct)] for total, item in zip(values, part, strict=True)]
+        for values, part in zip(totals, parts, strict=True)
+    ]
+    first, last = map(compute_mean, totals)
+    before, after = (compute_mean([bool(item.correct) for item in part]) for part in parts)
+    rise = compute_mean(beyond[1]) - compute_mean(beyond[0])
+    error = math.sqrt(sum(compute_deviation(values) ** 2 / len(values) for values in beyond))
+    least = max(MIN_STANDARD_ERRORS * error, MIN_RISE * compute_deviation([*totals[0], *totals[1]]))
+    if after <= before + MAX_STILL and last > first and rise > least:
+        yield Finding(
+            "reward-without-correct",
+            f"the mean total rises from {first:.2f} to {last:.2f}, and the share of right answers goes "
+            f"from {before:.0%} to {after:.0%}; what rises: {_describe_rises(run)}",
+            "Compare some late answers with early ones. Lower the reward for what rises without right "
+            "answers, or give it only together with a right result.",
+        )
 
 
-def _risen(run: Run) -> str:
+def _describe_rises(run: RunItems) -> str:
     names = dict.fromkeys(name for item in run.late for name in item.components)
-    rises = {
-        name: mean(numbers(item.components.get(name) for item in run.late))
-        - mean(numbers(item.components.get(name) for item in run.early))
-        for name in names
-    }
+    rises = {}
+    for name in names:
+        before, after = (
+            compute_mean(keep_finite(item.components.get(name) for item in part))
+            for part in (run.early, run.late)
+        )
+        rises[name] = after - before
     risen = sorted((name for name in rises if rises[name] > 0), key=lambda name: -rises[name])
     return ", ".join(f"{name} by {rises[name]:.2f}" for name in risen) or "no component by itself"

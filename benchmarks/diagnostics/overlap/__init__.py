@@ -1,1 +1,1 @@
-"""What a training set shares with a test set: databases, questions and queries."""
+"""Find the databases, questions and queries that a training set shares with a test set."""

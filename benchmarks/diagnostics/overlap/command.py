@@ -1,7 +1,5 @@
 """``sql-env overlap``."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +12,18 @@ Params = Annotated[list[str] | None, typer.Option(help="A further argument of th
 
 
 def overlap(
-    train: Annotated[str, typer.Option(help="The benchmark that is trained on.")],
-    test: Annotated[str, typer.Option(help="The benchmark that is measured on.")],
-    train_split: Annotated[str, typer.Option(help="The former's split.")] = "train",
-    test_split: Annotated[str | None, typer.Option(help="The latter's split; its default.")] = None,
-    train_data_dir: Annotated[str | None, typer.Option(help="The folder with the former's files.")] = None,
-    test_data_dir: Annotated[str | None, typer.Option(help="The folder with the latter's files.")] = None,
+    train: Annotated[str, typer.Option(help="The benchmark of the training set.")],
+    test: Annotated[str, typer.Option(help="The benchmark of the test set.")],
+    train_split: Annotated[str, typer.Option(help="The split of the training set.")] = "train",
+    test_split: Annotated[
+        str | None, typer.Option(help="The split of the test set; by default the benchmark's own default.")
+    ] = None,
+    train_data_dir: Annotated[
+        str | None, typer.Option(help="The folder with the files of the training set.")
+    ] = None,
+    test_data_dir: Annotated[
+        str | None, typer.Option(help="The folder with the files of the test set.")
+    ] = None,
     train_param: Params = None,
     test_param: Params = None,
     near: Annotated[
@@ -27,20 +31,20 @@ def overlap(
     ] = 0.7,
     top: Annotated[int, typer.Option(min=0, help="Nearest training tasks that --out keeps.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes that parse queries.")] = 1,
-    show: Annotated[int, typer.Option(min=0, help="Examples that are printed, the nearest first.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="File for a JSON line of each test task.")] = None,
+    show: Annotated[int, typer.Option(min=0, help="Examples to print, nearest first.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Write one JSON line for each test task here.")] = None,
 ) -> None:
     """Show what a test set shares with a training set: databases, questions and SQL."""
-    from benchmarks.diagnostics.checks.table import bar
-    from benchmarks.diagnostics.overlap.compare import overlap as compare
-    from benchmarks.diagnostics.overlap.table import print_overlap, write_overlap
+    from benchmarks.diagnostics.overlap.compare import compare_tasks
+    from benchmarks.diagnostics.overlap.results import write_overlap
+    from benchmarks.diagnostics.terminal import print_overlap, progress_bar
     from benchmarks.loading.parameters import parse_parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
-    learnt = load_benchmark(train, train_split, train_data_dir, **parse_parameters(train_param))
-    asked = load_benchmark(test, test_split, test_data_dir, **parse_parameters(test_param))
-    with bar("comparing", len(learnt.tasks)) as advance:
-        found = compare(learnt.tasks, asked.tasks, near=near, top=top, workers=workers, progress=advance)
+    left = load_benchmark(train, train_split, train_data_dir, **parse_parameters(train_param)).tasks
+    right = load_benchmark(test, test_split, test_data_dir, **parse_parameters(test_param)).tasks
+    with progress_bar("comparing", len(left)) as advance:
+        found = compare_tasks(left, right, near=near, top=top, workers=workers, progress=advance)
     if out is not None:
         write_overlap(out, found)
     print_overlap(found, show if top else 0)

@@ -1,159 +1,143 @@
-"""Compares a training set with a test set, in one pass over the training set."""
-
-from __future__ import annotations
+"""Compare a training set with a test set in one pass over the training set."""
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import get_context
 
-from benchmarks.diagnostics.overlap.databases import Place, shared_databases
-from benchmarks.diagnostics.overlap.questions import QuestionIndex, normalised
-from benchmarks.diagnostics.overlap.shared import Neighbour, Overlap, Shared
-from benchmarks.diagnostics.overlap.skeletons import exact, skeleton
+from benchmarks.diagnostics.overlap.databases import DatabaseRef, find_shared_databases
+from benchmarks.diagnostics.overlap.questions import QuestionIndex, normalise_question
+from benchmarks.diagnostics.overlap.results import Neighbour, Overlap, SharedTask
+from benchmarks.diagnostics.overlap.skeletons import make_skeleton, normalise_sql
 from sql_env.types import Task
 
-NEAR = 0.7
-"""The Jaccard similarity from which on two questions are near-duplicates."""
+NEAR_SIMILARITY = 0.7
+"""Questions are near-duplicates from this Jaccard similarity on."""
 
-FAR = 0.3
-"""Training questions less similar than this are nobody's nearest."""
+MIN_SIMILARITY = 0.3
+"""Training questions with a lower similarity are never among the nearest."""
 
-BATCH = 2048
-"""Training tasks that are held at once."""
+BATCH_SIZE = 2048
+"""Training tasks in memory at once."""
 
 
-def overlap(
+def compare_tasks(
     train: Iterable[Task],
     test: Sequence[Task],
     *,
-    near: float = NEAR,
+    near: float = NEAR_SIMILARITY,
     top: int = 3,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Overlap:
     """Compare two sets of tasks.
 
-    The training set is gone through once, `BATCH` tasks at a time. What is kept grows with the test set
-    and with the number of databases, but not with the number of training tasks.
+    The training set is read once, `BATCH_SIZE` tasks at a time. Memory grows with the test set and with
+    the number of databases, but not with the number of training tasks.
 
     Args:
-        train: The training tasks; any iterable, of any length.
+        train: The training tasks; any iterable of any length.
         test: The test tasks.
-        near: The similarity from which on questions are near-duplicates, from `FAR` to 1.
-        top: How many of the nearest training tasks are kept for each test task.
-        workers: How many processes parse the training queries.
-        progress: Told how many more training tasks are done, now and then.
+        near: The similarity from which on questions are near-duplicates, from `MIN_SIMILARITY` to 1.
+        top: The number of nearest training tasks to keep for each test task.
+        workers: The number of processes that parse the training queries.
+        progress: Called with the number of training tasks done since the last call.
 
     Raises:
         ValueError: ``near`` is out of range.
 
     Example:
         >>> one = Task("a", "How old is she?", "SELECT age FROM t", "missing.sqlite", "d")
-        >>> overlap([one], [one]).items[0].nearest[0].likeness
+        >>> compare_tasks([one], [one]).items[0].nearest[0].likeness
         1.0
     """
-    if not FAR <= near <= 1:
-        raise ValueError(f"near must be from {FAR} to 1, not {near}")
-    side = _TestSide(test, near, top)
+    if not MIN_SIMILARITY <= near <= 1:
+        raise ValueError(f"near must be from {MIN_SIMILARITY} to 1, not {near}")
+    counter = _OverlapCounter(test, near, top)
+    rest = iter(train)
     with ExitStack() as stack:
-        spread: Callable[..., Iterable[str]] = map
+        pool = None
         if workers > 1:
             pool = stack.enter_context(ProcessPoolExecutor(workers, get_context("spawn")))
-            spread = _in_pieces(pool, workers)
-        for batch in _batches(train):
+        while batch := list(islice(rest, BATCH_SIZE)):
             queries = list(dict.fromkeys((task.gold_sql, task.dialect) for task in batch))
-            shapes = dict(zip(queries, spread(_skeleton, queries), strict=True))
+            sqls, dialects = zip(*queries, strict=True)
+            chunk = max(1, len(queries) // (4 * workers))
+            found = (
+                pool.map(make_skeleton, sqls, dialects, chunksize=chunk)
+                if pool is not None
+                else map(make_skeleton, sqls, dialects)
+            )
+            skeletons = dict(zip(queries, found, strict=True))
             for task in batch:
-                side.meet(task, shapes[task.gold_sql, task.dialect])
+                counter.add(task, skeletons[task.gold_sql, task.dialect])
             if progress is not None:
                 progress(len(batch))
-    return side.overlap()
+    return counter.make_overlap()
 
 
-class _TestSide:
-    """The test set, with what it has met of the training set."""
+class _OverlapCounter:
+    """The test set, with counts of what the training tasks so far share with it."""
 
     def __init__(self, tasks: Sequence[Task], near: float, top: int) -> None:
         self._tasks, self._near, self._top = tasks, near, top
-        self._questions = [normalised(task.question) for task in tasks]
-        self._index = QuestionIndex(self._questions)
-        self._exact = [exact(task.gold_sql) for task in tasks]
-        self._skeletons = [skeleton(task.gold_sql, task.dialect) for task in tasks]
-        self._here = {(task.db_id, sql) for task, sql in zip(tasks, self._exact, strict=True)}
-        self._known = {*self._exact}, {*self._skeletons}, {*self._questions}
-        self._sql, self._shape, self._asked = Counter[str](), Counter[str](), Counter[str]()
-        self._sql_here: Counter[tuple[str, str]] = Counter()
-        self._near_ones, self._twins = Counter[int](), Counter[int]()
+        self._index = QuestionIndex([normalise_question(task.question) for task in tasks])
+        self._keys = [_make_keys(task, make_skeleton(task.gold_sql, task.dialect)) for task in tasks]
+        # only keys of the test set are counted, so that memory does not grow with the training set
+        self._counts = {key: 0 for keys in self._keys for key in keys}
+        self._near_questions, self._near_duplicates = Counter[int](), Counter[int]()
         self._heaps: list[list[Neighbour]] = [[] for _ in tasks]
-        self._places: dict[Place, None] = {}
-        self._met = 0
+        self._databases: dict[DatabaseRef, None] = {}
+        self._train = 0
 
-    def meet(self, task: Task, shape: str) -> None:
-        """Compare a training task with all of the test set."""
-        self._met += 1
-        self._places[_place(task)] = None
-        question, sql = normalised(task.question), exact(task.gold_sql)
-        met = ((self._sql, sql), (self._shape, shape), (self._asked, question))
-        for (counter, key), known in zip(met, self._known, strict=True):
-            if key in known:
-                counter[key] += 1
-        if (task.db_id, sql) in self._here:
-            self._sql_here[task.db_id, sql] += 1
-        for place, likeness in self._index.like(question, FAR):
-            same, alike = sql == self._exact[place], shape == self._skeletons[place]
-            self._near_ones[place] += likeness >= self._near
-            self._twins[place] += likeness >= self._near and alike
+    def add(self, task: Task, skeleton: str) -> None:
+        """Compare a training task with the whole test set."""
+        self._train += 1
+        self._databases[DatabaseRef.of_task(task)] = None
+        keys = _make_keys(task, skeleton)
+        for key in keys:
+            if key in self._counts:
+                self._counts[key] += 1
+        for place, likeness in self._index.similar_to(normalise_question(task.question), MIN_SIMILARITY):
+            _, same_sql, same_skeleton, _ = (a == b for a, b in zip(keys, self._keys[place], strict=True))
+            self._near_questions[place] += likeness >= self._near
+            self._near_duplicates[place] += likeness >= self._near and same_skeleton
             heap = self._heaps[place]
             if self._top and (len(heap) < self._top or likeness >= heap[0].likeness):
                 neighbour = Neighbour(
-                    likeness, same, alike, task.id, task.db_id, task.question, task.gold_sql
+                    likeness, same_sql, same_skeleton, task.id, task.db_id, task.question, task.gold_sql
                 )
                 (heapq.heappush if len(heap) < self._top else heapq.heappushpop)(heap, neighbour)
 
-    def overlap(self) -> Overlap:
-        databases = shared_databases(self._places, map(_place, self._tasks))
-        return Overlap(
-            self._met,
-            tuple(
-                Shared(
+    def make_overlap(self) -> Overlap:
+        databases = find_shared_databases(self._databases, map(DatabaseRef.of_task, self._tasks))
+        items = []
+        for place, (task, keys) in enumerate(zip(self._tasks, self._keys, strict=True)):
+            same_question, same_sql, same_skeleton, same_sql_here = (self._counts[key] for key in keys)
+            items.append(
+                SharedTask(
                     task.id,
                     task.db_id,
                     task.question,
                     task.gold_sql,
-                    databases[_place(task)],
-                    self._asked[self._questions[n]],
-                    self._near_ones[n],
-                    self._sql[self._exact[n]],
-                    self._sql_here[task.db_id, self._exact[n]],
-                    self._shape[self._skeletons[n]],
-                    self._twins[n],
-                    tuple(sorted(self._heaps[n], reverse=True)),
+                    database=databases[DatabaseRef.of_task(task)],
+                    same_question=same_question,
+                    near_question=self._near_questions[place],
+                    same_sql=same_sql,
+                    same_sql_here=same_sql_here,
+                    same_skeleton=same_skeleton,
+                    twins=self._near_duplicates[place],
+                    nearest=tuple(sorted(self._heaps[place], reverse=True)),
                 )
-                for n, task in enumerate(self._tasks)
-            ),
-        )
+            )
+        return Overlap(self._train, tuple(items))
 
 
-def _place(task: Task) -> Place:
-    return Place(task.db_id, task.database, task.dialect)
-
-
-def _skeleton(query: tuple[str, str]) -> str:
-    return skeleton(*query)
-
-
-def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
-    rest = iter(tasks)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
-
-
-def _in_pieces(pool: ProcessPoolExecutor, workers: int) -> Callable[..., Iterable[str]]:
-    def spread(function: Callable[[tuple[str, str]], str], queries: list[tuple[str, str]]) -> Iterable[str]:
-        return pool.map(function, queries, chunksize=max(1, len(queries) // (4 * workers)))
-
-    return spread
+def _make_keys(task: Task, skeleton: str) -> tuple[tuple[str, ...], ...]:
+    """Return what tasks can share: the question, the query, its skeleton, the query and the database."""
+    sql = normalise_sql(task.gold_sql)
+    question = normalise_question(task.question)
+    return ("question", question), ("sql", sql), ("skeleton", skeleton), ("sql here", task.db_id, sql)

@@ -1,76 +1,66 @@
-"""Which databases are the same."""
+"""Find the databases that a test set shares with a training set."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sql_env.errors import DatabaseError
 from sql_env.execution.executor import Executor
+from sql_env.types import Task
 
 KINDS = ("name", "schema", "content")
-"""How two databases are the same: they are called alike, whatever the case; they have the same tables and
-columns, by name; their files are the same byte by byte."""
+"""The ways in which two databases are equal: they have the same name, whatever its case; they have the
+same tables and columns, by name; their files are equal byte by byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A database as tasks name it.
-
-    Attributes:
-        name: Its short name.
-        path: Its file.
-        dialect: Its engine.
-    """
+class DatabaseRef(NamedTuple):
+    """A database as a task names it: its short name, its file and its engine."""
 
     name: str
     path: str
     dialect: str
 
+    @classmethod
+    def of_task(cls, task: Task) -> DatabaseRef:
+        return cls(task.db_id, task.database, task.dialect)
 
-def shared_databases(train: Iterable[Place], test: Iterable[Place]) -> Mapping[Place, tuple[str, ...]]:
-    """In which of `KINDS` each database of the test set is one of the training set.
 
-    A file that is missing or no database is compared by its name alone. Contents are read only of
-    databases whose schemas occur on both sides.
+def find_shared_databases(
+    train: Iterable[DatabaseRef], test: Iterable[DatabaseRef]
+) -> Mapping[DatabaseRef, tuple[str, ...]]:
+    """Return the `KINDS` by which each database of the test set equals one of the training set.
+
+    A file that is missing or is no database is compared by its name only. The content is read only of
+    databases whose schema occurs on both sides.
     """
-    theirs, ours = list(dict.fromkeys(train)), list(dict.fromkeys(test))
-    names = {place.name.lower() for place in theirs} - {""}
+    left, right = list(dict.fromkeys(train)), list(dict.fromkeys(test))
+    names = {database.name.lower() for database in left} - {""}
     with Executor() as executor:
-        schemas = {place: _schema(executor, place) for place in {*theirs, *ours}}
-    known = {schemas[place] for place in theirs} - {""}
-    both = known & {schemas[place] for place in ours}
-    contents = {_content(place.path) for place in theirs if schemas[place] in both} - {""}
-    return {
-        place: tuple(
-            kind
-            for kind, found in zip(
-                KINDS,
-                (
-                    place.name.lower() in names,
-                    schemas[place] in known,
-                    schemas[place] in both and _content(place.path) in contents,
-                ),
-                strict=True,
-            )
-            if found
-        )
-        for place in ours
-    }
+        schemas = {database: _hash_schema(executor, database) for database in {*left, *right}}
+    known = {schemas[database] for database in left} - {""}
+    both = known & {schemas[database] for database in right}
+    contents = {_hash_file(database.path) for database in left if schemas[database] in both} - {""}
+    found = {}
+    for database in right:
+        same_content = schemas[database] in both and _hash_file(database.path) in contents
+        same = (database.name.lower() in names, schemas[database] in known, same_content)
+        found[database] = tuple(kind for kind, equal in zip(KINDS, same, strict=True) if equal)
+    return found
 
 
-def _schema(executor: Executor, place: Place) -> str:
-    """A hash of the tables and their columns; empty where they cannot be read, or there are none."""
+def _hash_schema(executor: Executor, database: DatabaseRef) -> str:
+    """Return a hash of the tables and columns; empty if they cannot be read or there are none."""
     try:
-        tables = executor.schema(place.path, place.dialect).tables
+        tables = executor.schema(database.path, database.dialect).tables
     except DatabaseError:
         return ""
     names = sorted((t.name.lower(), sorted(c.name.lower() for c in t.columns)) for t in tables)
     return hashlib.sha256(repr(names).encode("utf-8", "replace")).hexdigest() if names else ""
 
 
-def _content(path: str) -> str:
+def _hash_file(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""The part of SQL that Spider's official evaluator knows, parsed as it parses it.
+"""Parse the part of SQL that Spider's official evaluator knows, as it does.
 
-Exact set match and the hardness classes are defined on this parse, so its quirks are rules: what
-joins, how words are split, which text after a query is ignored. Written from the behaviour of
+Exact set match and the hardness classes are defined on this parse, so its quirks are rules: what joins, how
+words are split, which text after a query is ignored. It follows the behaviour of
 taoyds/test-suite-sql-eval e97acc5.
 """
 

@@ -1,9 +1,9 @@
-"""What the names in a query mean: tables, their columns, and which columns are the same key."""
-
-from __future__ import annotations
+"""Find the names of a database: tables, their columns, and which columns are the same key."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ class Names:
 
     Attributes:
         tables: Each table and its columns.
-        keys: Each column ``table.column`` that takes part in a foreign key, and the first column of
-            its group. A pair of columns joins the first group that has one of them.
+        keys: The first column of its group for each column ``table.column`` of a foreign key. A pair of
+            columns joins the first group that has one of them.
     """
 
     tables: Mapping[str, frozenset[str]]
@@ -31,82 +31,73 @@ class Names:
 
 
 class Catalog:
-    """Finds the names of a task's database, and reads each file once.
+    """Finds the names of a task's database. It reads each file and each database once.
 
-    They come from Spider's ``tables.json`` (or ``test_tables.json``), in the folder above the one
-    that holds the databases; where that does not know the database, from the database itself.
+    They come from Spider's ``tables.json`` (or ``test_tables.json``) in the folder above the folder of
+    databases; if the database is not in that file, they come from the database itself.
     """
 
     def __init__(self) -> None:
-        self._files: dict[Path, dict[str, Names]] = {}
-        self._databases: dict[str, Names] = {}
+        self._read_file, self._read_database = cache(read_tables_json), cache(read_database)
 
     def __call__(self, task: Task) -> Names:
-        """The names of a task's database.
+        """Return the names of a task's database.
 
         Raises:
             DataError: A ``tables.json`` is malformed.
-            DatabaseError: None knows the database, and it cannot be read.
+            DatabaseError: The database is in no file, and it cannot be read.
         """
-        if task.database not in self._databases:
-            self._databases[task.database] = self._find(task)
-        return self._databases[task.database]
-
-    def _find(self, task: Task) -> Names:
         for folder in Path(task.database).parents[2:3]:
             for path in filter(Path.is_file, (folder / name for name in _FILES)):
-                if path not in self._files:
-                    self._files[path] = read(path)
-                if task.db_id in self._files[path]:
-                    return self._files[path][task.db_id]
-        return of_database(task.database, task.dialect)
+                if (names := self._read_file(path).get(task.db_id)) is not None:
+                    return names
+        return self._read_database(task.database, task.dialect)
 
 
-def read(path: Path) -> dict[str, Names]:
-    """The names of each database in a file in the format of Spider's ``tables.json``.
+def read_tables_json(path: Path) -> dict[str, Names]:
+    """Read the names of each database from a file in the format of Spider's ``tables.json``.
 
     Raises:
         DataError: The file is missing or malformed.
     """
     try:
         return {
-            entry["db_id"]: _names(
+            entry["db_id"]: _make_names(
                 entry["table_names_original"], entry["column_names_original"], entry["foreign_keys"]
             )
             for entry in read_objects(path)
         }
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{str(path)!r} is no list of databases as Spider's tables.json: {type(error).__name__}: {error}"
+            f"{str(path)!r} does not have the format of Spider's tables.json: {type(error).__name__}: {error}"
         ) from None
 
 
-def of_database(database: str, dialect: str = "sqlite") -> Names:
-    """The names of a database, from its own schema.
+def read_database(database: str, dialect: str = "sqlite") -> Names:
+    """Read the names of a database from its own schema.
 
     Raises:
-        DatabaseError: It cannot be read.
+        DatabaseError: The database cannot be read.
     """
-    engine = load_engine(dialect, Limits())
-    try:
+    with closing(load_engine(dialect, Limits())) as engine:
         tables = engine.read_schema(database).tables
-    finally:
-        engine.close()
     columns = [(place, column.name) for place, table in enumerate(tables) for column in table.columns]
     places = {f"{tables[table].name}.{name}".lower(): place for place, (table, name) in enumerate(columns)}
     primary = {table.name.lower(): table.primary_key for table in tables}
-    keys = []
-    for table in tables:
-        for key in table.foreign_keys:
-            targets = key.targets or primary.get(key.table.lower(), ())
-            for column, target in zip(key.columns, targets, strict=False):
-                pair = (f"{table.name}.{column}".lower(), f"{key.table}.{target}".lower())
-                keys += [tuple(places[name] for name in pair)] if places.keys() >= set(pair) else []
-    return _names([table.name for table in tables], columns, keys)
+    pairs = (
+        (f"{table.name}.{column}".lower(), f"{key.table}.{target}".lower())
+        for table in tables
+        for key in table.foreign_keys
+        for column, target in zip(
+            key.columns, key.targets or primary.get(key.table.lower(), ()), strict=False
+        )
+    )
+    keys = [(places[left], places[right]) for left, right in pairs if left in places and right in places]
+    return _make_names([table.name for table in tables], columns, keys)
 
 
-def _names(tables: Sequence[str], columns: Sequence[Any], keys: Iterable[Sequence[int]]) -> Names:
-    """Names from lists that refer to each other by place; a column is (table's place or -1, name)."""
+def _make_names(tables: Sequence[str], columns: Sequence[Any], keys: Iterable[Sequence[int]]) -> Names:
+    """Make names from lists that refer to each other by place; a column is (table's place or -1, name)."""
     found: dict[str, set[str]] = {table.lower(): set() for table in tables}
     ids = []
     for table, name in columns:

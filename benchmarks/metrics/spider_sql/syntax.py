@@ -1,4 +1,4 @@
-"""The nouns of a parsed query: plain, frozen, and equal where the official parses are."""
+"""The parts of a parsed query. They are equal if the official parses are equal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, perhaps inside an aggregate function.
+    """A column, with or without an aggregate function.
 
     Attributes:
         name: ``table.column`` in lower case, or ``*``.
-        aggregate: The function's name, or empty.
+        aggregate: The name of the function, or empty.
         distinct: Whether DISTINCT stands before the column.
     """
 
@@ -23,7 +23,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One column, or the arithmetic of two."""
+    """One column, or two columns with an arithmetic operator."""
 
     left: Column
     operator: str = ""
@@ -36,7 +36,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What SELECT returns: a term, perhaps inside an aggregate function."""
+    """An item of SELECT: a term, with or without an aggregate function."""
 
     term: Term
     aggregate: str = ""
@@ -66,18 +66,18 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT, and what a set operation puts beside it.
+    """A SELECT, with the query of its set operation.
 
     Attributes:
-        items: What it returns.
-        distinct: Whether it drops duplicates.
-        tables: FROM: names of tables in lower case, and nested queries.
-        joined: The conditions after all ON.
+        items: The items of SELECT.
+        distinct: Whether it has DISTINCT.
+        tables: The tables of FROM: names in lower case, and nested queries.
+        joined: The conditions of all ON.
         where: The conditions of WHERE.
         group_by: The columns of GROUP BY.
         having: The conditions of HAVING.
         order_by: The terms of ORDER BY.
-        direction: ``asc`` or ``desc``, the last that ORDER BY says; empty where there is no ORDER BY.
+        direction: ``asc`` or ``desc``, the last one of ORDER BY; empty if there is no ORDER BY.
         limit: Whether there is a LIMIT. Its number is not kept.
         operation: ``union``, ``intersect`` or ``except``, or empty.
         other: The query after the set operation.
@@ -96,6 +96,16 @@ class Query:
     operation: str = ""
     other: Query | None = None
 
+    @property
+    def conditions(self) -> tuple[Conditions, ...]:
+        """The conditions of ON, WHERE and HAVING."""
+        return self.joined, self.where, self.having
+
+    @property
+    def units(self) -> tuple[Condition, ...]:
+        """All single conditions of ON, WHERE and HAVING."""
+        return self.joined.units + self.where.units + self.having.units
+
 
 Value: TypeAlias = float | str | Column | Query | None
-"""What a condition compares with; a string keeps its quotes, as double ones."""
+"""The value of a condition. A string keeps its quotes, as double quotes."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.diagnostics.checks.table import bar
+from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.loading.parameters import parse_parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.settings import JsonFile, Seed, exit_on_error, write_json
@@ -53,11 +53,11 @@ def main(
             benchmark_name, _, split = name.rpartition(":")
             benchmark = load_benchmark(benchmark_name, split or None, **parse_parameters(param))
             predictions = {file: read_predictions(file, benchmark) for file in files}
-            with bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
+            with progress_bar(name, len(benchmark.tasks) * (1 + len(files))) as advance:
                 measured[name] = measure_answers(benchmark, predictions, progress=advance)
             groups += zip(benchmark.tasks, zip(*predictions.values(), strict=True), strict=False)
         gold_steps = {query.task_id: query.gold_steps for queries in measured.values() for query in queries}
-        with bar("hostile mix", size) as advance:
+        with progress_bar("hostile mix", size) as advance:
             mix = measure_mix(groups, gold_steps, size=size, seed=seed, progress=advance)
         study = compare_rules(measured, mix, cap, margin)
         write_json(out, study)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.diagnostics.checks.table import bar
+from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.performance.resources import describe_machine
 from benchmarks.performance.settings import (
     DataDir,
@@ -94,7 +94,7 @@ def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, 
             skipped[name] = str(error)
             continue
         repeats = workload.repeats or settings.repeats
-        with bar(name, repeats * len(workload.contenders)) as advance:
+        with progress_bar(name, repeats * len(workload.contenders)) as advance:
             random = settings.random(f"order of {name}")
             measurement = measure(workload.contenders, repeats, random, advance)
         findings += workload.findings(measurement)

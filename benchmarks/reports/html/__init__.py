@@ -1,1 +1,1 @@
-"""Runs as one page of HTML that needs nothing but a browser."""
+"""Write runs as one HTML page that needs only a browser."""

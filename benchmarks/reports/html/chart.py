@@ -1,6 +1,4 @@
-"""A chart of curves: what is drawn, in the units of its picture."""
-
-from __future__ import annotations
+"""Draw a chart of curves, in the units of its picture."""
 
 import math
 from collections.abc import Mapping
@@ -11,13 +9,13 @@ from benchmarks.reports.curves import Curve
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 24
 TICKS = 4
-POINTS = 400
-"""Points of a curve that are drawn at most: means of neighbours, where there are more steps."""
+MAX_POINTS = 400
+"""A curve with more points is thinned to means of neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve as an SVG polyline; ``last`` is where it ends, in words."""
+    """A curve as an SVG polyline; ``last`` is its last value as text."""
 
     label: str
     points: str
@@ -29,10 +27,10 @@ class Chart:
     """Curves over the same steps, `WIDTH` by `HEIGHT`.
 
     Attributes:
-        title: What it is.
+        title: Its title.
         lines: The curves.
-        across: The steps that are marked: place and text.
-        up: The values that are marked: place and text.
+        across: The marks of the steps: place and text.
+        up: The marks of the values: place and text.
     """
 
     title: str
@@ -41,14 +39,14 @@ class Chart:
     up: list[tuple[float, str]]
 
 
-def chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
-    """Draw curves by name; None where none of them has a point."""
-    curves = {name: thinned(curve) for name, curve in curves.items() if curve}
+def draw_chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
+    """Draw curves by name; return None if no curve has a point."""
+    curves = {name: thin_curve(curve) for name, curve in curves.items() if curve}
     if not curves:
         return None
     steps = [step for curve in curves.values() for step, _ in curve]
     values = [value for curve in curves.values() for _, value in curve]
-    rows, columns = ticks(min(values), max(values)), ticks(min(steps), max(steps))
+    rows, columns = place_ticks(min(values), max(values)), place_ticks(min(steps), max(steps))
     low, high = min(*rows, *values), max(*rows, *values)
 
     def x(step: float) -> float:
@@ -69,18 +67,18 @@ def chart(title: str, curves: Mapping[str, Curve]) -> Chart | None:
     )
 
 
-def thinned(curve: Curve) -> Curve:
-    """A curve of at most `POINTS` points: each the mean of its neighbours, at the last one's step."""
-    size = math.ceil(len(curve) / POINTS)
+def thin_curve(curve: Curve) -> Curve:
+    """Thin a curve to `MAX_POINTS` points: the means of neighbours, each at the step of the last one."""
+    size = math.ceil(len(curve) / MAX_POINTS)
     parts = [curve[i : i + size] for i in range(0, len(curve), size)]
     return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round values about a range, 1, 2 or 5 times a power of ten apart.
+def place_ticks(low: float, high: float) -> list[float]:
+    """Return round values that cover a range, 1, 2 or 5 times a power of ten apart.
 
     Example:
-        >>> ticks(0.03, 0.92)
+        >>> place_ticks(0.03, 0.92)
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
     span = high - low

@@ -1,6 +1,4 @@
-"""``sql-env report``: runs as one page of HTML."""
-
-from __future__ import annotations
+"""``sql-env report``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +13,9 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
 ) -> None:
-    """Write a report that people look at: one HTML file that needs no network."""
+    """Write a report of runs: one HTML file that needs no network."""
     from benchmarks.reports.html.page import write_report
-    from benchmarks.reports.recorded import read_runs
+    from benchmarks.reports.recorded_run import read_runs
 
     write_report(read_runs(runs), out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -1,20 +1,24 @@
-"""What a report says of whole runs: figures with intervals, part by part."""
-
-from __future__ import annotations
+"""Compute the overview of a report: figures of whole runs with intervals, and comparisons of runs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
+from typing import TypeAlias
 from urllib.parse import urlencode
 
-from benchmarks.metrics.accuracy import pass_chances
-from benchmarks.metrics.hardness import easiest_first
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.accuracy import pass_at_k_by_task
+from benchmarks.metrics.hardness import sort_easiest_first
+from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.paired import McNemar, bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
-from benchmarks.reports.error_classes import CLASSES, errors
-from benchmarks.reports.features import GROUPS, features
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.error_classes import CLASSES, classify_errors
+from benchmarks.reports.query_features import FEATURE_GROUPS, extract_features
+from benchmarks.reports.recorded_run import RecordedRun
+
+Measure: TypeAlias = Callable[[Item, str], float | None]
+"""Returns the figure of an item for the row with a label; None if the item does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +26,9 @@ class Bar:
     """One figure of one run.
 
     Attributes:
-        run: The run's number.
-        value: The figure, with its interval.
-        link: The part of the page's address that shows the items behind it; may be empty.
+        run: The number of the run.
+        value: The figure with its interval.
+        link: The link to the items of the figure; can be empty.
     """
 
     run: int
@@ -34,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure of each run that has it; ``note`` says what it is, where the label does not."""
+    """One figure for each run that has it; ``note`` explains the label."""
 
     label: str
     bars: list[Bar]
@@ -48,8 +52,8 @@ class Block:
     Attributes:
         title: The heading.
         rows: The rows.
-        low: What the left end of a bar stands for.
-        high: What its right end stands for.
+        low: The value at the left end of a bar.
+        high: The value at the right end of a bar.
         share: Whether the figures are shares, which are shown in per cent.
     """
 
@@ -60,92 +64,120 @@ class Block:
     share: bool = True
 
 
-def link(**filters: str | int) -> str:
-    """The address within the page that shows the items which a filter lets through."""
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """Two runs on the same tasks.
+
+    Attributes:
+        first: The number of the first run.
+        second: The number of the second run.
+        test: The flips, with their p-value.
+        change: Accuracy of the second run minus accuracy of the first.
+        gained: The link to the tasks that only the second run has right.
+        lost: The link to the tasks that only the first run has right.
+    """
+
+    first: int
+    second: int
+    test: McNemar
+    change: Interval
+    gained: str
+    lost: str
+
+
+def make_link(**filters: str | int) -> str:
+    """Return the link within the page to the items that pass some filters."""
     return "#/items?" + urlencode(filters, errors="replace")
 
 
-def headline(runs: Sequence[Recorded]) -> Block:
-    """The figures of whole runs that are shares: accuracy, validity, other metrics of the kind."""
-    named: dict[str, Callable[[Item], float | None]] = {
-        "execution accuracy": lambda item: item.correct,
-        "validity": lambda item: None if item.status == "unavailable" else item.status == "ok",
-    }
-    sizes = sorted({len(item.candidates) for run in runs for item in run.items if item.candidates})
-    for k in _powers(min(sizes, default=0)):
-        named[f"pass@{k}"] = partial(_passes, k=k)
-    metrics = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
-    metrics.pop("valid", None)  # validity says it of any run
-    named = {name: partial(_metric, name=name) for name in metrics} | named
-    first = ("execution accuracy", "validity")
-    ordered = [*first, *(name for name in named if name not in first)]
-    rows = [Row(name, list(_bars(runs, named[name]))) for name in ordered]
-    rows = [row for row in rows if row.bars and all(0 <= bar.value.mean <= 1 for bar in row.bars)]
-    return Block("All items", rows)
-
-
-def unbounded(runs: Sequence[Recorded]) -> Block:
-    """The metrics of whole runs that are no shares, such as R-VES, on a scale of their own."""
-    names = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
-    rows = [Row(name, list(_bars(runs, partial(_metric, name=name)))) for name in names]
-    rows = [row for row in rows if any(not 0 <= bar.value.mean <= 1 for bar in row.bars)]
-    return _scaled("Other metrics", rows)
-
-
-def by_difficulty(runs: Sequence[Recorded]) -> Block:
-    """Execution accuracy by the benchmark's own levels, easiest first as far as they are known."""
-    ordered = easiest_first(dict.fromkeys(item.difficulty for run in runs for item in run.items))
+def make_headline(runs: Sequence[RecordedRun]) -> Block:
+    """Compute the figures of whole runs that are shares: accuracy, validity and similar metrics."""
     rows = [
-        Row(
-            level or "(none)",
-            list(_bars(runs, partial(_at, level=level), {"difficulty": level} if level else None)),
-        )
-        for level in ordered
+        _make_row(runs, "execution accuracy", lambda item, _: item.correct),
+        _make_row(
+            runs,
+            "validity",
+            lambda item, _: None if item.status == "unavailable" else item.status == "ok",
+        ),
     ]
-    return Block("By difficulty", rows)
+    fewest = min((len(item.candidates) for run in runs for item in run.items if item.candidates), default=0)
+    ks = sorted({*(1 << i for i in range(fewest.bit_length())), fewest}) if fewest > 1 else []
+    passes = [_make_row(runs, f"pass@{k}", partial(_compute_pass_at_k, k=k)) for k in ks]
+    known = {"valid", *(row.label for row in passes)}  # "valid" is the same as validity
+    metrics = [row for row in _make_metric_rows(runs) if row.label not in known and _are_shares(row)]
+    return Block("All items", [row for row in (*rows, *metrics, *passes) if row.bars])
 
 
-def by_feature(runs: Sequence[Recorded]) -> list[Block]:
-    """Execution accuracy by what the gold query is built of, a block for each of `GROUPS`."""
-    return [
-        Block(
-            f"By {group} in the gold query",
-            [
-                row
-                for level in levels
-                if (row := Row(level, list(_bars(runs, _having(group, level), {group: level})))).bars
-            ],
+def make_unbounded(runs: Sequence[RecordedRun]) -> Block:
+    """Compute the metrics of whole runs that are not shares, such as R-VES, on their own scale."""
+    return _make_scaled_block("Other metrics", [r for r in _make_metric_rows(runs) if not _are_shares(r)])
+
+
+def group_by_difficulty(runs: Sequence[RecordedRun]) -> Block:
+    """Compute execution accuracy by the benchmark's levels of difficulty, easiest first if known."""
+    levels = sort_easiest_first(dict.fromkeys(item.difficulty for run in runs for item in run.items))
+    rows = [
+        _make_row(
+            runs,
+            level,
+            lambda item, level: item.correct if item.difficulty == level else None,
+            {"difficulty": level} if level else None,
         )
-        for group, levels in GROUPS.items()
+        for level in levels
     ]
+    return Block("By difficulty", [row if row.label else replace(row, label="(none)") for row in rows])
 
 
-def rewards(runs: Sequence[Recorded]) -> Block:
-    """The mean of each reward before its weight, over the items to which it applies, and of the total."""
+def group_by_feature(runs: Sequence[RecordedRun]) -> list[Block]:
+    """Compute execution accuracy by features of the gold query, a block for each of `FEATURE_GROUPS`."""
+    blocks = []
+    for group, levels in FEATURE_GROUPS.items():
+        measure = partial(_judge_feature, group=group)
+        rows = [_make_row(runs, level, measure, {group: level}) for level in levels]
+        blocks.append(Block(f"By {group} in the gold query", [row for row in rows if row.bars]))
+    return blocks
+
+
+def make_rewards(runs: Sequence[RecordedRun]) -> Block:
+    """Compute the mean of each reward before its weight, where it applies, and of the total."""
     names = dict.fromkeys(name for run in runs for item in run.items for name in item.components)
-    rows = [Row(name, list(_bars(runs, partial(_component, name=name)))) for name in names]
-    rows.append(Row("total", list(_bars(runs, lambda item: item.total)), "weighted sum"))
-    return _scaled("Rewards", [row for row in rows if row.bars])
+    rows = [_make_row(runs, name, lambda item, name: item.components.get(name)) for name in names]
+    rows.append(_make_row(runs, "total", lambda item, _: item.total, note="weighted sum"))
+    return _make_scaled_block("Rewards", [row for row in rows if row.bars])
 
 
-def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int, str]]]]:
-    """Each class of errors that occurs: its name, its meaning, and for each run two counts and a link.
+def make_statuses(runs: Sequence[RecordedRun]) -> Block:
+    """Compute the share of each status, without masked items."""
+    statuses = sorted({item.status for run in runs for item in run.items if not item.masked})
+    rows = [
+        _make_row(
+            runs,
+            status,
+            lambda item, status: None if item.masked else item.status == status,
+            {"status": status},
+        )
+        for status in statuses
+    ]
+    return Block("How queries ended", rows)
 
-    The counts are of the items of which it is the primary class, and of those to which it applies.
+
+def count_error_classes(
+    runs: Sequence[RecordedRun],
+) -> list[tuple[str, str, list[tuple[int, int, str]]]]:
+    """Count each class of errors that occurs: its name, its meaning, and two counts and a link for each run.
+
+    The first count is of items whose primary class it is, the second of items to which it applies.
     """
-    primary: list[Counter[str]] = []
-    applies: list[Counter[str]] = []
-    for run in runs:
-        found = [errors(item) for item in run.items]
-        primary.append(Counter(each.primary for each in found if each.primary))
-        applies.append(Counter(name for each in found for name in each.all))
+    found = [[classify_errors(item) for item in run.items] for run in runs]
+    primary = [Counter(each.primary for each in classes) for classes in found]
+    applies = [Counter(name for each in classes for name in each.all) for classes in found]
     return [
         (
             name,
             meaning,
             [
-                (p[name], a[name], link(run=i, **{"class": name}))
-                for i, (p, a) in enumerate(zip(primary, applies, strict=True))
+                (p[name], a[name], make_link(run=number, **{"class": name}))
+                for number, (p, a) in enumerate(zip(primary, applies, strict=True))
             ],
         )
         for name, meaning in CLASSES.items()
@@ -153,56 +185,57 @@ def wrong(runs: Sequence[Recorded]) -> list[tuple[str, str, list[tuple[int, int,
     ]
 
 
-def statuses(runs: Sequence[Recorded]) -> Block:
-    """The share of items whose query ended in each way; masked ones count nowhere."""
-    names = sorted({item.status for run in runs for item in run.items if not item.masked})
-    rows = [Row(name, list(_bars(runs, partial(_ended, status=name), {"status": name}))) for name in names]
-    return Block("How queries ended", rows)
+def compare_runs(runs: Sequence[RecordedRun]) -> Iterator[RunPair]:
+    """Compare each two evaluations that share tasks. Rollouts of training runs are not compared.
+
+    Two tasks are the same if their id, question and gold query are equal.
+    """
+    verdicts = {
+        number: {(item.task_id, item.question, item.gold_sql): item.correct for item in run.items}
+        for number, run in enumerate(runs)
+        if not run.training
+    }
+    for first, second in combinations(verdicts, 2):
+        shared = [task for task in verdicts[first] if task in verdicts[second]]
+        left, right = ([verdicts[run][task] for task in shared] for run in (first, second))
+        if (change := bootstrap_difference(left, right)) is not None:
+            ways = {way: make_link(flip=f"{way}-{first}-{second}") for way in ("gained", "lost")}
+            yield RunPair(first, second, mcnemar(left, right), change, **ways)
 
 
-def _scaled(title: str, rows: list[Row]) -> Block:
-    """A block whose bars reach from the least figure to the greatest, and hold 0."""
+def _make_row(
+    runs: Sequence[RecordedRun],
+    label: str,
+    measure: Measure,
+    filters: Mapping[str, str] | None = None,
+    note: str = "",
+) -> Row:
+    bars = [
+        Bar(number, value, make_link(run=number, **filters) if filters else "")
+        for number, run in enumerate(runs)
+        if (value := bootstrap_interval([measure(item, label) for item in run.items])) is not None
+    ]
+    return Row(label, bars, note)
+
+
+def _make_metric_rows(runs: Sequence[RecordedRun]) -> list[Row]:
+    names = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
+    return [_make_row(runs, name, lambda item, name: item.metrics.get(name)) for name in names]
+
+
+def _compute_pass_at_k(item: Item, label: str, k: int) -> float | None:
+    return pass_at_k_by_task([[each.correct for each in item.candidates]], k)[0]
+
+
+def _judge_feature(item: Item, level: str, group: str) -> float | None:
+    return item.correct if extract_features(item.gold_sql, item.dialect).get(group) == level else None
+
+
+def _are_shares(row: Row) -> bool:
+    return all(0 <= bar.value.mean <= 1 for bar in row.bars)
+
+
+def _make_scaled_block(title: str, rows: list[Row]) -> Block:
+    """Make a block whose bars reach from the lowest to the highest figure, and include 0."""
     ends = [end for row in rows for bar in row.bars for end in (bar.value.low, bar.value.high)]
     return Block(title, rows, min([0.0, *ends]), max([0.0, *ends]) or 1.0, share=False)
-
-
-def _powers(most: int) -> list[int]:
-    """1, 2, 4, ... and ``most`` itself, where there are several candidates."""
-    return sorted({*(1 << i for i in range(most.bit_length())), most}) if most > 1 else []
-
-
-def _bars(
-    runs: Sequence[Recorded],
-    value: Callable[[Item], float | None],
-    filters: Mapping[str, str] | None = None,
-) -> Iterable[Bar]:
-    for number, run in enumerate(runs):
-        if (found := interval([value(item) for item in run.items])) is not None:
-            yield Bar(number, found, link(run=number, **filters) if filters else "")
-
-
-def _metric(item: Item, name: str) -> float | None:
-    return item.metrics.get(name)
-
-
-def _component(item: Item, name: str) -> float | None:
-    return item.components.get(name)
-
-
-def _passes(item: Item, k: int) -> float | None:
-    return pass_chances([[each.correct for each in item.candidates]], k)[0]
-
-
-def _at(item: Item, level: str) -> float | None:
-    return item.correct if item.difficulty == level else None
-
-
-def _having(group: str, level: str) -> Callable[[Item], float | None]:
-    def value(item: Item) -> float | None:
-        return item.correct if features(item.gold_sql, item.dialect).get(group) == level else None
-
-    return value
-
-
-def _ended(item: Item, status: str) -> float | None:
-    return None if item.masked else item.status == status

@@ -1,4 +1,4 @@
-"""The demo benchmark: its size, its soundness, its splits, its cache, and its spoiled labels."""
+"""The demo benchmark: its size, its soundness, its splits, its cache, and its wrong labels."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.demo import cache, demo
+from benchmarks.demo import data_folder, demo
 from benchmarks.demo.domains import DOMAINS
-from benchmarks.demo.examples import examples, normal
-from benchmarks.demo.mislabel import HABITS, confusions, mislabel
+from benchmarks.demo.examples import HELD_OUT, SPLIT_NAMES, draw_examples, normalise
 from benchmarks.demo.queries import proof
 from benchmarks.demo.queries.query import Condition, Select
 from benchmarks.demo.shapes import LEVELS
-from benchmarks.demo.split import HELD_OUT, SPLITS
 from benchmarks.demo.tables import database
 from benchmarks.demo.tables.table import Kind
+from benchmarks.demo.wrong_labels import LABEL_ERRORS, make_wrong_queries, mislabel
 from sql_env.errors import DataError
 from sql_env.types import Task
 
@@ -36,23 +35,23 @@ Connections = dict[str, sqlite3.Connection]
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder in which seed 0 has been generated."""
     path = tmp_path_factory.mktemp("demo-cache")
-    cache.folder(str(path), seed=0)
+    data_folder.prepare_data_folder(str(path), seed=0)
     return path
 
 
 @pytest.fixture(scope="session")
 def splits(root: Path) -> Splits:
-    return {split: demo(split=split, data_dir=str(root)).tasks for split in SPLITS}
+    return {split: demo(split=split, data_dir=str(root)).tasks for split in SPLIT_NAMES}
 
 
 @pytest.fixture(scope="session")
 def tasks(splits: Splits) -> list[Task]:
-    return [task for split in SPLITS for task in splits[split]]
+    return [task for split in SPLIT_NAMES for task in splits[split]]
 
 
 @pytest.fixture
 def connections(root: Path) -> Iterator[Connections]:
-    folder = cache.folder(str(root), seed=0)
+    folder = data_folder.prepare_data_folder(str(root), seed=0)
     opened = {d.name: sqlite3.connect(f"file:{folder / d.name}.sqlite?mode=ro", uri=True) for d in DOMAINS}
     yield opened
     for connection in opened.values():
@@ -73,8 +72,10 @@ def test_sizes(splits: Splits, tasks: list[Task]) -> None:
 
 def test_every_shape_asks_in_three_ways(root: Path) -> None:
     domain = next(d for d in DOMAINS if d.name == "company")
-    data = database.rows(domain, random.Random(f"0/{domain.name}"))
-    drawn = examples(domain, data, cache.folder(str(root), seed=0) / f"{domain.name}.sqlite", seed=0)
+    data = database.draw_rows(domain, random.Random(f"0/{domain.name}"))
+    drawn = draw_examples(
+        domain, data, data_folder.prepare_data_folder(str(root), seed=0) / f"{domain.name}.sqlite", seed=0
+    )
     assert {e.shape for e in drawn} == {name for shapes in LEVELS.values() for name in shapes}
     assert all(len(set(e.sketch.questions)) >= 3 for e in drawn)
 
@@ -101,8 +102,8 @@ def test_ids_are_unique_and_say_the_split(splits: Splits, tasks: list[Task]) -> 
 
 
 def test_no_query_is_in_two_splits_and_no_question_has_two_queries(tasks: list[Task]) -> None:
-    assert len({(t.db_id, normal(t.gold_sql)) for t in tasks}) == len(tasks)
-    assert len({(t.db_id, normal(t.question)) for t in tasks}) == len(tasks)
+    assert len({(t.db_id, normalise(t.gold_sql)) for t in tasks}) == len(tasks)
+    assert len({(t.db_id, normalise(t.question)) for t in tasks}) == len(tasks)
 
 
 def test_constants_appear_in_the_question(tasks: list[Task]) -> None:
@@ -133,10 +134,12 @@ def test_gold_queries_are_fast(tasks: list[Task], connections: Connections) -> N
 
 def test_results_do_not_depend_on_the_order_of_the_scan(tasks: list[Task], root: Path) -> None:
     for domain in DOMAINS:
-        with proof.bench(cache.folder(str(root), seed=0) / f"{domain.name}.sqlite") as on:
+        with proof.open_for_proof(
+            data_folder.prepare_data_folder(str(root), seed=0) / f"{domain.name}.sqlite"
+        ) as on:
             for task in (t for t in tasks if t.db_id == domain.name):
                 forward, backward = run(on.forward, task.gold_sql), run(on.backward, task.gold_sql)
-                assert proof.equal(forward, backward), task
+                assert proof.are_equal_bags(forward, backward), task
                 if " LIMIT " in task.gold_sql.rpartition(")")[2]:
                     assert forward == backward, task
 
@@ -173,10 +176,10 @@ def test_databases_vary() -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_makes_the_same_bytes(root: Path, tmp_path: Path) -> None:
-    first = cache.folder(str(root), seed=0)
+    first = data_folder.prepare_data_folder(str(root), seed=0)
     again = tmp_path / "again"
     again.mkdir()
-    cache.generate(again, seed=0)
+    data_folder.generate(again, seed=0)
     assert {p.name: p.read_bytes() for p in again.iterdir()} == {
         p.name: p.read_bytes() for p in first.iterdir()
     }
@@ -204,8 +207,8 @@ def test_an_unwritable_cache_is_named(tmp_path: Path) -> None:
 
 def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQL_ENV_CACHE", str(tmp_path))
-    assert cache.cache_root(None) == tmp_path
-    assert cache.cache_root("/elsewhere") == Path("/elsewhere")
+    assert data_folder.find_cache_root(None) == tmp_path
+    assert data_folder.find_cache_root("/elsewhere") == Path("/elsewhere")
 
 
 def stub(target: Path, seed: int) -> None:
@@ -214,24 +217,26 @@ def stub(target: Path, seed: int) -> None:
     with (target.parent.parent / "runs").open("a") as runs:
         runs.write("x")
     (target / "test.jsonl").write_text("")
-    (target / cache.MANIFEST).write_text(json.dumps({"test.jsonl": cache._hash(target / "test.jsonl")}))
+    (target / data_folder.MANIFEST).write_text(
+        json.dumps({"test.jsonl": data_folder._hash(target / "test.jsonl")})
+    )
 
 
-@pytest.mark.parametrize("damage", ["test.jsonl", cache.MANIFEST])
+@pytest.mark.parametrize("damage", ["test.jsonl", data_folder.MANIFEST])
 def test_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    monkeypatch.setattr(cache, "generate", stub)
-    target = cache.folder(str(tmp_path), seed=0)
+    monkeypatch.setattr(data_folder, "generate", stub)
+    target = data_folder.prepare_data_folder(str(tmp_path), seed=0)
     (target / damage).write_text("garbage")
-    assert not cache.intact(target)
-    assert cache.folder(str(tmp_path), seed=0) == target
-    assert cache.intact(target)
+    assert not data_folder.is_intact(target)
+    assert data_folder.prepare_data_folder(str(tmp_path), seed=0) == target
+    assert data_folder.is_intact(target)
     assert (tmp_path / "runs").read_text() == "xx"
     assert sorted(p.name for p in tmp_path.iterdir()) == [".demo.lock", target.name, "runs"]
 
 
 def first_use(root: str) -> bool:
-    cache.generate = stub
-    return cache.intact(cache.folder(root, seed=0))
+    data_folder.generate = stub
+    return data_folder.is_intact(data_folder.prepare_data_folder(root, seed=0))
 
 
 def test_concurrent_first_use_generates_once(tmp_path: Path) -> None:
@@ -243,8 +248,8 @@ def test_concurrent_first_use_generates_once(tmp_path: Path) -> None:
 def test_mislabelled_queries_run_and_differ(splits: Splits, connections: Connections) -> None:
     rng = random.Random(0)
     sample = splits["train"][::4]
-    spoiled = [(task, mislabel(task, rng)) for task in sample]
-    wrong = [(task, bad) for task, bad in spoiled if bad is not None]
+    mislabelled = [(task, mislabel(task, rng)) for task in sample]
+    wrong = [(task, bad) for task, bad in mislabelled if bad is not None]
     assert len(wrong) > 0.9 * len(sample)
     for task, bad in wrong:
         connection = connections[task.db_id]
@@ -253,7 +258,7 @@ def test_mislabelled_queries_run_and_differ(splits: Splits, connections: Connect
         assert (bad.id, bad.question, bad.reasoning) == (task.id, task.question, task.reasoning)
 
 
-def test_mislabelling_is_seeded_and_mostly_the_same_habit(splits: Splits) -> None:
+def test_mislabelling_is_seeded_and_mostly_the_same_error(splits: Splits) -> None:
     sample = splits["train"][:200]
     runs = [[mislabel(task, random.Random(f"{seed}{task.id}")) for task in sample] for seed in (0, 0, 1)]
     assert runs[0] == runs[1]
@@ -261,13 +266,15 @@ def test_mislabelling_is_seeded_and_mostly_the_same_habit(splits: Splits) -> Non
     assert sum(a == b for a, b in zip(runs[0], runs[2], strict=True)) > 0.6 * len(sample)
 
 
-def test_every_habit_strikes(splits: Splits) -> None:
-    idle = [h.name for h in HABITS if not any(re.search(h.where, t.gold_sql) for t in splits["train"])]
+def test_every_label_error_applies(splits: Splits) -> None:
+    idle = [
+        h.name for h in LABEL_ERRORS if not any(re.search(h.pattern, t.gold_sql) for t in splits["train"])
+    ]
     assert idle == []
 
 
 def test_confusions_start_with_the_strongest() -> None:
-    first, *_ = confusions("SELECT name FROM doctor ORDER BY salary DESC LIMIT 1")
+    first, *_ = make_wrong_queries("SELECT name FROM doctor ORDER BY salary DESC LIMIT 1")
     assert first == "SELECT name FROM doctor ORDER BY salary ASC LIMIT 1"
 
 
@@ -276,18 +283,18 @@ def test_a_select_says_its_sql_its_reasoning_and_its_weaker_forms() -> None:
     select = Select(("name",), "guest", where=(adults,), order="age", descending=True, limit=2)
     assert select.sql == "SELECT name FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 2"
     assert select.reasoning == ("Use guest. Keep rows by age; sort by age descending; take 2. Return name.")
-    assert [weaker.sql for weaker in select.weaker()] == [
+    assert [weaker.sql for weaker in select.weaken()] == [
         "SELECT name FROM guest ORDER BY age DESC LIMIT 2",
         "SELECT name FROM guest WHERE age > 17 ORDER BY age ASC LIMIT 2",
         "SELECT name FROM guest WHERE age > 17 ORDER BY age DESC",
     ]
-    assert select.boundary().sql == "SELECT age FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 3"
+    assert select.make_boundary().sql == "SELECT age FROM guest WHERE age > 17 ORDER BY age DESC LIMIT 3"
 
 
 def test_ties_at_the_limit_are_found() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (3), (2), (2), (1), (NULL)")
         top = Select(("x",), "t", order="x", descending=True, limit=1)
-        assert not proof.tied(connection, top)
-        assert proof.tied(connection, Select(("x",), "t", order="x", descending=True, limit=2))
-        assert proof.tied(connection, Select(("x",), "t", order="x", limit=1))
+        assert not proof.has_tie(connection, top)
+        assert proof.has_tie(connection, Select(("x",), "t", order="x", descending=True, limit=2))
+        assert proof.has_tie(connection, Select(("x",), "t", order="x", limit=1))

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.diagnostics.checks.gold_case import rows
-from benchmarks.diagnostics.checks.health import UNDECIDED, checks, health
-from benchmarks.diagnostics.checks.rewrites.copies import ORDERS, shuffled
-from benchmarks.diagnostics.checks.rewrites.variants import TIES, variants
-from benchmarks.diagnostics.checks.rules.storage import bare_columns
-from benchmarks.diagnostics.checks.runner import trials
+from benchmarks.diagnostics.checks.checker import UNDECIDED, check_tasks, load_checks
+from benchmarks.diagnostics.checks.gold_case import format_rows
+from benchmarks.diagnostics.checks.rewrites.copies import ROW_ORDERS, make_shuffled_copies
+from benchmarks.diagnostics.checks.rewrites.variants import TIES, make_variants
+from benchmarks.diagnostics.checks.rules.storage import find_bare_columns
+from benchmarks.diagnostics.checks.runner import run_gold_cases
 from benchmarks.loading.parameters import parse_parameters
 from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load_benchmark
 from sql_env.errors import DatabaseError, DataError
@@ -77,7 +77,7 @@ LIMITS = Limits(max_steps=2_000_000)
 
 
 def codes(tasks, **options):
-    found = health(tasks, limits=LIMITS, **options)
+    found = check_tasks(tasks, limits=LIMITS, **options)
     return [{f.code for f in found.findings if f.task_id == task.id} for task in tasks]
 
 
@@ -123,7 +123,7 @@ def test_rounding(tmp_path):
 
 
 def test_what_a_finding_says(ask):
-    gone, tie = health(
+    gone, tie = check_tasks(
         [
             ask("SELECT gone FROM singer", id="a"),
             ask("SELECT name FROM singer WHERE age = 30 ORDER BY age LIMIT 1"),
@@ -134,10 +134,10 @@ def test_what_a_finding_says(ask):
     assert "judged wrong" in tie.advice
 
 
-def test_the_share_of_the_budget(ask):
-    [found] = health([ask(next(sql for sql in UNSOUND if "30000" in sql))], limits=LIMITS).findings
-    [trial] = trials([ask(next(sql for sql in UNSOUND if "30000" in sql))], limits=LIMITS)
-    assert found.evidence == f"{trial.steps:,} steps, {trial.steps / 2_000_000:.0%} of the budget"
+def test_the_share_of_the_step_limit(ask):
+    [found] = check_tasks([ask(next(sql for sql in UNSOUND if "30000" in sql))], limits=LIMITS).findings
+    [case] = run_gold_cases([ask(next(sql for sql in UNSOUND if "30000" in sql))], limits=LIMITS)
+    assert found.evidence == f"{case.steps:,} steps, {case.steps / 2_000_000:.0%} of the limit"
 
 
 def test_what_cannot_be_tried_is_said(ask, library):
@@ -161,9 +161,9 @@ def test_duckdb(library):
 
 def test_findings_do_not_depend_on_workers_or_order(ask):
     tasks = [ask(sql, id=str(place)) for place, sql in enumerate((*UNSOUND, *SOUND))]
-    one = health(tasks, limits=LIMITS)
-    assert health(tasks, limits=LIMITS, workers=3) == one
-    other = health(tasks[::-1], limits=LIMITS)
+    one = check_tasks(tasks, limits=LIMITS)
+    assert check_tasks(tasks, limits=LIMITS, workers=3) == one
+    other = check_tasks(tasks[::-1], limits=LIMITS)
     assert sorted(other.findings, key=repr) == sorted(one.findings, key=repr)
 
 
@@ -189,7 +189,7 @@ def test_a_copy_has_the_same_contents_in_another_order(tmp_path_factory, types, 
     original = connection.execute(seen).fetchall()
     connection.close()
     before = path.read_bytes()
-    with shuffled(str(path)) as copies:
+    with make_shuffled_copies(str(path)) as copies:
         for place, each in enumerate(copies):
             copy = sqlite3.connect(each)
             found = copy.execute(seen).fetchall()
@@ -201,7 +201,7 @@ def test_a_copy_has_the_same_contents_in_another_order(tmp_path_factory, types, 
                 len(table),
             )
             copy.close()
-    assert len(copies) == len(ORDERS)
+    assert len(copies) == len(ROW_ORDERS)
     assert not any(Path(each).exists() for each in copies)
     assert path.read_bytes() == before
 
@@ -213,7 +213,7 @@ def test_a_shuffle_moves_nearly_every_row(tmp_path):
         connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
         connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(500_000)])
     connection.close()
-    with shuffled(str(path)) as copies, Executor(Limits(max_rows=10**6)) as executor:
+    with make_shuffled_copies(str(path)) as copies, Executor(Limits(max_rows=10**6)) as executor:
         for copy in copies:
             found = [n for (n,) in executor.run(Query(copy, "SELECT n FROM t")).rows]
             assert sorted(found) == list(range(500_000))
@@ -223,9 +223,12 @@ def test_a_shuffle_moves_nearly_every_row(tmp_path):
 def test_a_database_that_cannot_be_copied(tmp_path, concerts):
     (tmp_path / "text.sqlite").write_text("no database at all, but longer than a header of 100 bytes" * 9)
     for path in (tmp_path / "text.sqlite", tmp_path / "missing.sqlite"):
-        with pytest.raises(DatabaseError, match="cannot be copied"), shuffled(str(path)):
+        with pytest.raises(DatabaseError, match="cannot be copied"), make_shuffled_copies(str(path)):
             pass
-    with pytest.raises(DatabaseError, match="more than 0 are not copied"), shuffled(str(concerts), 10):
+    with (
+        pytest.raises(DatabaseError, match="more than 0 MiB are not copied"),
+        make_shuffled_copies(str(concerts), 10),
+    ):
         pass
 
 
@@ -249,27 +252,29 @@ def test_a_database_that_cannot_be_copied(tmp_path, concerts):
 def test_bare_columns(sql, bare):
     import sqlglot
 
-    assert list(bare_columns(sqlglot.parse_one(sql, dialect="sqlite"))) == bare
+    assert list(find_bare_columns(sqlglot.parse_one(sql, dialect="sqlite"))) == bare
 
 
 @given(
     st.text(max_size=200) | st.sampled_from([*UNSOUND, *SOUND]).map(lambda sql: sql.replace("singer", "'"))
 )
 def test_any_text_has_variants(sql):
-    found = variants(sql, "sqlite", 2, True)
+    found = make_variants(sql, "sqlite", 2, True)
     if found.undecided:
-        assert found.settled == sql
+        assert found.without_ties == sql
 
 
 def test_every_break_of_ties_is_made_from_the_query_alone(ask):
-    found = variants("SELECT a, b FROM t WHERE c = (SELECT d FROM u ORDER BY e LIMIT 1)", "sqlite", 2, True)
-    assert set(found.edited) == set(TIES) - {"limit-without-order"}
-    assert found.edited["tie-at-limit"][1].endswith("ORDER BY e, 1 DESC LIMIT 1)")
-    assert found.edited["tie-in-order"][0].endswith("LIMIT 1) ORDER BY 1 ASC, 2 ASC")
+    found = make_variants(
+        "SELECT a, b FROM t WHERE c = (SELECT d FROM u ORDER BY e LIMIT 1)", "sqlite", 2, True
+    )
+    assert set(found.tree_edits) == set(TIES) - {"limit-without-order"}
+    assert found.tree_edits["tie-at-limit"][1].endswith("ORDER BY e, 1 DESC LIMIT 1)")
+    assert found.tree_edits["tie-in-order"][0].endswith("LIMIT 1) ORDER BY 1 ASC, 2 ASC")
 
 
 def test_rows_are_shown_in_short():
-    assert len(rows(ExecutionResult(Status.OK, ("a",), (("x" * 10_000,),) * 9))) < 200
+    assert len(format_rows(ExecutionResult(Status.OK, ("a",), (("x" * 10_000,),) * 9))) < 200
 
 
 def test_a_loader_s_arguments():
@@ -281,7 +286,7 @@ def test_a_loader_s_arguments():
 
 def test_every_check_is_documented():
     page = PAGE.read_text(encoding="utf-8")
-    for code in (*checks(), UNDECIDED):
+    for code in (*load_checks(), UNDECIDED):
         assert f"`{code}`" in page
 
 
@@ -316,7 +321,7 @@ def test_the_command(tmp_path, concerts):
 
 def counts(name, split=None, folder=None, **params):
     tasks = load_benchmark(name, split, folder and str(folder), **params).tasks
-    return dict(Counter(finding.code for finding in health(tasks, workers=2).findings))
+    return dict(Counter(finding.code for finding in check_tasks(tasks, workers=2).findings))
 
 
 def test_the_demo_benchmark():
@@ -341,7 +346,7 @@ def test_spider_dev(shared_data):
 @pytest.mark.slow
 def test_spider_train_has_three_golds_that_fail(shared_data):
     tasks = load_benchmark("spider", "train", str(shared_data / "spider")).tasks
-    found = health(tasks, workers=2)
+    found = check_tasks(tasks, workers=2)
     assert found.right == len(tasks) - 3
     failing = {finding.task_id for finding in found.findings if finding.code == "fails"}
     assert failing == {"spider-train-3153", "spider-train-4513", "spider-train-4514"}
@@ -357,6 +362,6 @@ def test_bird_dev(shared_data):
 
 def test_the_commands_are_quick_to_import():
     """Each is imported by every ``sql-env``, whichever is asked for."""
-    code = "import sys, benchmarks.{0}.command; sys.exit('sqlglot' in sys.modules)"
+    code = "import sys, benchmarks.diagnostics.{0}.command; sys.exit('sqlglot' in sys.modules)"
     for package in ("checks", "overlap", "doctor"):
         assert subprocess.run([sys.executable, "-c", code.format(package)], check=False).returncode == 0

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.diagnostics.overlap.compare import FAR, NEAR, overlap
-from benchmarks.diagnostics.overlap.questions import QuestionIndex, grams, normalised
-from benchmarks.diagnostics.overlap.skeletons import exact, skeleton
+from benchmarks.diagnostics.overlap.compare import MIN_SIMILARITY, NEAR_SIMILARITY, compare_tasks
+from benchmarks.diagnostics.overlap.questions import QuestionIndex, make_ngrams, normalise_question
+from benchmarks.diagnostics.overlap.skeletons import make_skeleton, normalise_sql
 from sql_env import Task, load_benchmark
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -36,27 +36,27 @@ def test_what_is_shared():
         task("b", "How many singers were there?", "SELECT COUNT(*) FROM dish", "food"),
         task("c", "Something else altogether", "SELECT T1.x FROM y AS T1 ORDER BY z DESC LIMIT 3", "food"),
     ]
-    first, second = overlap(train, TEST).items
+    first, second = compare_tasks(train, TEST).items
     assert (first.database, first.same_question, first.near_question) == (("name",), 1, 2)
     assert (first.same_sql, first.same_sql_here, first.same_skeleton, first.twins) == (1, 0, 2, 2)
     assert [neighbour.task_id for neighbour in first.nearest] == ["a", "b"]
     assert first.nearest[0].likeness == 1.0
-    assert NEAR < first.nearest[1].likeness < 1
+    assert NEAR_SIMILARITY < first.nearest[1].likeness < 1
     assert (second.database, second.near_question, second.same_sql, second.same_skeleton) == ((), 0, 0, 1)
     assert second.twins == 0
-    assert list(overlap(train, TEST).counts.values()) == [1, 0, 0, 1, 1, 1, 0, 2, 1]
-    assert overlap(train, TEST, workers=2) == overlap(iter(train), TEST)
+    assert list(compare_tasks(train, TEST).counts.values()) == [1, 0, 0, 1, 1, 1, 0, 2, 1]
+    assert compare_tasks(train, TEST, workers=2) == compare_tasks(iter(train), TEST)
 
 
 def test_nothing_is_shared():
-    found = overlap([task("a", "東京の人口は？", "WITH x AS (SELECT 1) SELECT * FROM x", "town")], TEST)
+    found = compare_tasks([task("a", "東京の人口は？", "WITH x AS (SELECT 1) SELECT * FROM x", "town")], TEST)
     assert not any(found.counts.values())
     assert [item.nearest for item in found.items] == [(), ()]
-    assert not any(overlap([], TEST).counts.values())
+    assert not any(compare_tasks([], TEST).counts.values())
 
 
 def test_all_is_shared():
-    found = overlap(TEST, TEST, top=1)
+    found = compare_tasks(TEST, TEST, top=1)
     assert set(found.counts.values()) == {0, 2}  # the database is missing, so it is shared by name alone
     assert [item.nearest[0].task_id for item in found.items] == ["t0", "t1"]
 
@@ -76,7 +76,7 @@ def test_databases(tmp_path, make_concerts):
     for name, db_id in (("copy", "x"), ("changed", "x"), ("wider", "X"), ("ours", "OURS")):
         train = [task("a", "?", "SELECT 1", db_id, str(tmp_path / f"{name}.sqlite"))]
         test = [task("b", "?", "SELECT 1", "ours", str(ours))]
-        kinds[name] = overlap(train, test).items[0].database
+        kinds[name] = compare_tasks(train, test).items[0].database
     assert kinds == {
         "copy": ("schema", "content"), "changed": ("schema",), "wider": (),
         "ours": ("name", "schema", "content"),
@@ -85,14 +85,14 @@ def test_databases(tmp_path, make_concerts):
 
 @given(st.lists(TEXTS, min_size=1, max_size=6), TEXTS, st.floats(0.05, 1))
 def test_likeness_is_the_jaccard_similarity(questions, asked, least):
-    questions, asked = [normalised(each) for each in questions], normalised(asked)
+    questions, asked = [normalise_question(each) for each in questions], normalise_question(asked)
     expected = {}
     for place, question in enumerate(questions):
-        left, right = grams(question), grams(asked)
+        left, right = make_ngrams(question), make_ngrams(asked)
         likeness = len(left & right) / len(left | right)
         if likeness >= least:
             expected[place] = likeness
-    assert dict(QuestionIndex(questions).like(asked, least)) == expected
+    assert dict(QuestionIndex(questions).similar_to(asked, least)) == expected
 
 
 @settings(deadline=None, max_examples=40)
@@ -101,8 +101,8 @@ def test_likeness_is_the_jaccard_similarity(questions, asked, least):
     st.lists(st.builds(task, TEXTS, TEXTS, TEXTS, TEXTS), max_size=4),
 )
 def test_any_tasks_can_be_compared_in_any_order(train, test):
-    found = overlap(train, test)
-    for item, other in zip(found.items, overlap(train[::-1], test).items, strict=True):
+    found = compare_tasks(train, test)
+    for item, other in zip(found.items, compare_tasks(train[::-1], test).items, strict=True):
         assert replace(item, nearest=()) == replace(other, nearest=())
         assert [n.likeness for n in item.nearest] == [n.likeness for n in other.nearest]
         assert item.same_question <= item.near_question <= len(train)
@@ -122,26 +122,26 @@ def test_any_tasks_can_be_compared_in_any_order(train, test):
     ],
 )  # fmt: skip
 def test_one_skeleton(sqls):
-    assert len({skeleton(sql) for sql in sqls}) == 1
+    assert len({make_skeleton(sql) for sql in sqls}) == 1
 
 
 def test_skeletons_that_differ():
     sqls = ["SELECT a FROM t", "SELECT DISTINCT a FROM t", "SELECT a, b FROM t", "SELECT * FROM t",
             "SELECT a FROM t ORDER BY b", "SELECT a FROM t ORDER BY b DESC", "SELECT max(a) FROM t",
             "SELECT a FROM t WHERE b > 1", "SELECT a FROM t WHERE b < 1", "SELECT a FROM t, u"]  # fmt: skip
-    assert len({skeleton(sql) for sql in sqls}) == len(sqls)
+    assert len({make_skeleton(sql) for sql in sqls}) == len(sqls)
 
 
 def test_exact_keeps_what_is_quoted():
-    assert exact('SELECT "A  b"\n FROM T;') == 'select "A  b" from t'
-    assert exact("SELECT 'X'") != exact("SELECT 'x'")
-    assert skeleton("no ( sql") == exact("no ( sql")
+    assert normalise_sql('SELECT "A  b"\n FROM T;') == 'select "A  b" from t'
+    assert normalise_sql("SELECT 'X'") != normalise_sql("SELECT 'x'")
+    assert make_skeleton("no ( sql") == normalise_sql("no ( sql")
 
 
-@pytest.mark.parametrize("near", [0, FAR / 2, 1.1])
+@pytest.mark.parametrize("near", [0, MIN_SIMILARITY / 2, 1.1])
 def test_a_threshold_out_of_range(near):
     with pytest.raises(ValueError, match="near must be from"):
-        overlap([], TEST, near=near)
+        compare_tasks([], TEST, near=near)
 
 
 @pytest.mark.slow
@@ -152,12 +152,12 @@ def test_memory_does_not_grow_with_the_training_set():
             for n in range(count)
         )
         tracemalloc.start()
-        overlap(train, TEST)
+        compare_tasks(train, TEST)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
 
-    overlap([], TEST)  # imports
+    compare_tasks([], TEST)  # imports
     assert peak(20_000) < 2 * peak(4_000)  # both are more than a batch
 
 
@@ -181,10 +181,10 @@ def test_the_command(tmp_path):
 def test_the_demo_s_promise_holds():
     """No SQL of a held-out split occurs in training on the same database."""
     test = load_benchmark("demo", "test").tasks
-    found = overlap((task for task in test[1:]), test[:1] + test[1:], top=0)
+    found = compare_tasks((task for task in test[1:]), test[:1] + test[1:], top=0)
     assert found.items[1].same_sql_here >= 1  # a test set beside itself
     train = load_benchmark("demo", "train").tasks
-    assert overlap(train[:2000], test).counts["SQL, the same on a database of that name"] == 0
+    assert compare_tasks(train[:2000], test).counts["SQL, the same on a database of that name"] == 0
 
 
 @pytest.mark.slow
@@ -192,7 +192,7 @@ def test_spider_dev_has_databases_of_its_own(shared_data):
     folder, more = str(shared_data / "spider"), str(shared_data / "spider" / "database_reconstructed")
     train = load_benchmark("spider", "train", folder).tasks
     dev = load_benchmark("spider", "dev", folder, database_dir=more).tasks
-    counts = overlap(train, dev, top=1).counts
+    counts = compare_tasks(train, dev, top=1).counts
     assert [counts[f"database, by {kind}"] for kind in ("name", "schema", "content")] == [0, 0, 0]
     assert counts["question, the same"] == 6
     assert counts["SQL, the same"] == 8

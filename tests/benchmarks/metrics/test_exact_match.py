@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.loading.predictions import read_predictions
-from benchmarks.metrics.exact_match import ExactMatch, exact_match
+from benchmarks.metrics.exact_match import ExactMatch, is_exact_match
 from benchmarks.metrics.spider_sql import Names
-from benchmarks.metrics.spider_sql.names import of_database
+from benchmarks.metrics.spider_sql.names import read_database
 from benchmarks.spider import spider
 from sql_env import Benchmark, Task
 from sql_env.errors import TaskError
@@ -53,8 +53,8 @@ JOIN = "singer AS T1 JOIN concert AS T2 ON T1.id = T2.singer_id"
     ],
 )  # fmt: skip
 def test_what_matches(prediction, gold):
-    assert exact_match(prediction, gold, NAMES) is True
-    assert exact_match(gold, prediction, NAMES) is True
+    assert is_exact_match(prediction, gold, NAMES) is True
+    assert is_exact_match(gold, prediction, NAMES) is True
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_what_matches(prediction, gold):
     ],
 )  # fmt: skip
 def test_what_does_not_match(prediction, gold):
-    assert exact_match(prediction, gold, NAMES) is False
+    assert is_exact_match(prediction, gold, NAMES) is False
 
 
 def test_a_gold_outside_the_grammar():
     gold = "SELECT name FROM singer WHERE age IS NULL"
-    assert exact_match(gold, gold, NAMES) is None
+    assert is_exact_match(gold, gold, NAMES) is None
 
 
 def test_over_a_benchmark(ask):
@@ -139,9 +139,9 @@ def test_official_verdicts_without_the_file_of_tables(spider_dev, shared_data):
     """The databases themselves know their names as well."""
     file = shared_data / "predictions/spider_dev/din_sql_gpt4.txt"
     official = json.loads((shared_data / "official_eval/spider_dev/din_sql_gpt4.json").read_text())["exact"]
-    names = {database: of_database(database) for database in {task.database for task in spider_dev.tasks}}
+    names = {database: read_database(database) for database in {task.database for task in spider_dev.tasks}}
     assert official == [
-        exact_match(sql, task.gold_sql, names[task.database])
+        is_exact_match(sql, task.gold_sql, names[task.database])
         for task, sql in zip(spider_dev.tasks, read_predictions(file, spider_dev), strict=True)
     ]
 
@@ -177,16 +177,16 @@ def test_values_distinct_and_order_do_not_count(data):
         return f"SELECT {distinct}{' , '.join(data.draw(st.permutations(columns)))} FROM singer{where}"
 
     first, second = write(), write()
-    assert exact_match(first, second, NAMES) is True
-    assert exact_match(f"{first} LIMIT 1", second, NAMES) is False
-    assert exact_match(first.replace("SELECT", "SELECT title ,"), second, NAMES) is False
+    assert is_exact_match(first, second, NAMES) is True
+    assert is_exact_match(f"{first} LIMIT 1", second, NAMES) is False
+    assert is_exact_match(first.replace("SELECT", "SELECT title ,"), second, NAMES) is False
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_any_prediction_has_a_verdict(text):
-    assert exact_match(text, "SELECT name FROM singer", NAMES) is False
-    assert exact_match(f"SELECT name FROM singer WHERE {text}", "SELECT age FROM singer", NAMES) is False
+    assert is_exact_match(text, "SELECT name FROM singer", NAMES) is False
+    assert is_exact_match(f"SELECT name FROM singer WHERE {text}", "SELECT age FROM singer", NAMES) is False
 
 
 def test_duckdb(library):

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.metrics.hardness import LEVELS, hardness
+from benchmarks.metrics.hardness import LEVELS, classify_hardness
 from benchmarks.metrics.spider_sql import Names, parse
 
 COLUMNS = frozenset({"a", "b", "c"})
@@ -36,7 +36,7 @@ NAMES = Names({"t": COLUMNS, "u": COLUMNS}, {})
     ],
 )  # fmt: skip
 def test_classes(sql, level):
-    assert hardness(parse(sql, NAMES)) == level
+    assert classify_hardness(parse(sql, NAMES)) == level
     assert level in LEVELS
 
 
@@ -55,4 +55,4 @@ def test_classes(sql, level):
 )
 def test_what_counts_as_an_aggregate(sql, level):
     """Those of SELECT from outside, those of ORDER BY from inside, negations, connectives of HAVING."""
-    assert hardness(parse(sql, NAMES)) == level
+    assert classify_hardness(parse(sql, NAMES)) == level

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics.intervals import Interval, interval
+from benchmarks.metrics.intervals import Interval, bootstrap_interval
 
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6) | st.booleans(), min_size=1, max_size=40)
 
 
 @given(VALUES)
 def test_holds_the_mean_and_stays_inside_the_values(values):
-    found = interval(values, resamples=200)
+    found = bootstrap_interval(values, resamples=200)
     counted = [float(value) for value in values if value is not None]
     if not counted:
         assert found is None
@@ -27,14 +27,16 @@ def test_holds_the_mean_and_stays_inside_the_values(values):
 
 @given(VALUES, st.integers(0, 9))
 def test_a_seed_repeats(values, seed):
-    assert interval(values, resamples=100, seed=seed) == interval(values, resamples=100, seed=seed)
+    assert bootstrap_interval(values, resamples=100, seed=seed) == bootstrap_interval(
+        values, resamples=100, seed=seed
+    )
 
 
 @given(VALUES, st.floats(-3, 3), st.floats(0.5, 3))
 def test_moves_with_the_values(values, shift, scale):
     """The interval of a + b x is a + b times that of x."""
-    plain = interval(values, resamples=100)
-    moved = interval([None if v is None else shift + scale * v for v in values], resamples=100)
+    plain = bootstrap_interval(values, resamples=100)
+    moved = bootstrap_interval([None if v is None else shift + scale * v for v in values], resamples=100)
     if plain is None:
         assert moved is None
         return
@@ -44,15 +46,15 @@ def test_moves_with_the_values(values, shift, scale):
 
 
 def test_no_items_and_items_that_do_not_count():
-    assert interval([]) is None
-    assert interval([None, None]) is None
-    assert interval([None, True]) == Interval(1, 1.0, 1.0, 1.0)
-    assert interval([True, None, False]) == interval([True, False])
+    assert bootstrap_interval([]) is None
+    assert bootstrap_interval([None, None]) is None
+    assert bootstrap_interval([None, True]) == Interval(1, 1.0, 1.0, 1.0)
+    assert bootstrap_interval([True, None, False]) == bootstrap_interval([True, False])
 
 
 def test_of_a_share_is_as_wide_as_the_normal_approximation():
     n, share = 1_000, 0.7
-    found = interval([True] * 700 + [False] * 300)
+    found = bootstrap_interval([True] * 700 + [False] * 300)
     half = NormalDist().inv_cdf(0.975) * (share * (1 - share) / n) ** 0.5
     assert (found.low, found.high) == pytest.approx((share - half, share + half), abs=0.003)
 
@@ -60,13 +62,13 @@ def test_of_a_share_is_as_wide_as_the_normal_approximation():
 def test_covers_the_true_mean_as_often_as_it_says():
     generator = np.random.default_rng(1)
     samples = [generator.exponential(1.0, 200) for _ in range(400)]
-    found = [interval(list(sample), resamples=500, seed=i) for i, sample in enumerate(samples)]
+    found = [bootstrap_interval(list(sample), resamples=500, seed=i) for i, sample in enumerate(samples)]
     covered = sum(each.low <= 1.0 <= each.high for each in found) / len(found)
     assert 0.90 <= covered <= 0.98
 
 
 def test_many_items_are_drawn_a_part_at_a_time():
     values = np.random.default_rng(2).random(30_000)
-    found = interval(list(values), resamples=300)
+    found = bootstrap_interval(list(values), resamples=300)
     half = 1.96 * values.std() / len(values) ** 0.5
     assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half), abs=half / 3)

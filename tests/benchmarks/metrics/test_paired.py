@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics.intervals import interval
-from benchmarks.metrics.paired import McNemar, difference, mcnemar
+from benchmarks.metrics.intervals import bootstrap_interval
+from benchmarks.metrics.paired import McNemar, bootstrap_difference, mcnemar
 
 VERDICT = st.none() | st.booleans()
 PAIRS = st.lists(st.tuples(VERDICT, VERDICT), max_size=30)
@@ -54,9 +54,9 @@ def test_many_flips():
 @given(st.lists(st.tuples(NUMBER, NUMBER), max_size=30), st.integers(0, 5))
 def test_difference_is_symmetric_and_repeats(pairs, seed):
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
-    found = difference(first, second, resamples=200, seed=seed)
-    assert found == difference(first, second, resamples=200, seed=seed)
-    swapped = difference(second, first, resamples=200, seed=seed)
+    found = bootstrap_difference(first, second, resamples=200, seed=seed)
+    assert found == bootstrap_difference(first, second, resamples=200, seed=seed)
+    swapped = bootstrap_difference(second, first, resamples=200, seed=seed)
     if found is None:
         assert swapped is None
         assert not any(None not in pair for pair in pairs)
@@ -70,19 +70,19 @@ def test_difference_is_symmetric_and_repeats(pairs, seed):
 
 def test_difference_from_nothing_is_the_interval_itself():
     values = [True, False, None, True, True]
-    assert difference([0] * 5, values) == interval(values)
+    assert bootstrap_difference([0] * 5, values) == bootstrap_interval(values)
 
 
 def test_a_pair_is_surer_than_its_halves():
     """What is hard for both falls out: each run alone is unsure, their difference is not."""
     first = [i % 2 for i in range(200)]
     second = [value + 0.01 * (i % 5) for i, value in enumerate(first)]
-    found, alone = difference(first, second), interval(first)
+    found, alone = bootstrap_difference(first, second), bootstrap_interval(first)
     assert found.low > 0
     assert found.high - found.low < (alone.high - alone.low) / 10
 
 
 def test_runs_on_other_items():
-    for compare in (mcnemar, difference):
+    for compare in (mcnemar, bootstrap_difference):
         with pytest.raises(ValueError, match="zip"):
             compare([True], [True, False])

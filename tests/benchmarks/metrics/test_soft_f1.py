@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.bird import bird
 from benchmarks.evaluate import evaluate
 from benchmarks.loading.predictions import find_indices, read_predictions
-from benchmarks.metrics.soft_f1 import soft_f1, soft_f1_of
+from benchmarks.metrics.soft_f1 import compute_soft_f1, score_soft_f1
 from sql_env import Scorer
 
 DEV = ("chatgpt", "codes_sft_1b", "codes_sft_7b_ek", "dail_sql_9shot_eucdisquestionmask")
@@ -43,16 +43,16 @@ def by_the_letter(predicted, gold):
 
 @given(TABLES, TABLES)
 def test_follows_the_rules(predicted, gold):
-    found = soft_f1(predicted, gold)
+    found = compute_soft_f1(predicted, gold)
     assert found == pytest.approx(by_the_letter(predicted, gold), abs=1e-12)
     assert 0 <= found <= 1
 
 
 @given(TABLES)
 def test_a_table_equals_itself_with_its_rows_repeated(table):
-    assert soft_f1(table, table) == 1.0
-    assert soft_f1(table + table, table) == 1.0
-    assert soft_f1([], table) == (0.0 if table else 1.0)
+    assert compute_soft_f1(table, table) == 1.0
+    assert compute_soft_f1(table + table, table) == 1.0
+    assert compute_soft_f1([], table) == (0.0 if table else 1.0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_table_equals_itself_with_its_rows_repeated(table):
     ],
 )
 def test_cases(predicted, gold, expected):
-    assert soft_f1(predicted, gold) == pytest.approx(expected)
+    assert compute_soft_f1(predicted, gold) == pytest.approx(expected)
 
 
 class Watched:
@@ -96,7 +96,7 @@ def test_cost_is_linear_in_the_number_of_values(rows, columns):
         for sign in (1, -1)
     )
     Watched.looks = 0
-    soft_f1(ours, theirs)
+    compute_soft_f1(ours, theirs)
     assert Watched.looks <= 10 * 2 * rows * columns
 
 
@@ -106,7 +106,7 @@ def test_of_a_score(ask):
     tasks = [ask(gold, comparison="bird")] * 4 + [ask("SELECT nothing", comparison="bird")]
     with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score([*sql, "SELECT 1"], tasks)
-    assert [soft_f1_of(score) for score in scores] == [1.0, pytest.approx(2 / 3), 0.0, 0.0, None]
+    assert [score_soft_f1(score) for score in scores] == [1.0, pytest.approx(2 / 3), 0.0, 0.0, None]
 
 
 @pytest.mark.slow
@@ -119,5 +119,5 @@ def test_equals_the_official_value_of_each_item(split, file, shared_data):
     benchmark = bird(split=split, data_dir=str(shared_data / "bird"))
     predictions = read_predictions(shared_data / "predictions" / published / f"{file}.json", benchmark)
     assert find_indices(benchmark) == official["index"]
-    found = [soft_f1_of(score) for score in evaluate(benchmark, predictions)]
+    found = [score_soft_f1(score) for score in evaluate(benchmark, predictions)]
     assert found == pytest.approx(official["soft_f1"], abs=1e-6)

@@ -16,9 +16,9 @@ from benchmarks.metrics.spider_sql import (
     Term,
     parse,
 )
-from benchmarks.metrics.spider_sql.names import of_database, read
+from benchmarks.metrics.spider_sql.cursor import split_words
+from benchmarks.metrics.spider_sql.names import read_database, read_tables_json
 from benchmarks.metrics.spider_sql.parser import MAX_DEPTH
-from benchmarks.metrics.spider_sql.words import words
 from benchmarks.spider import spider
 from sql_env import Task
 from sql_env.errors import DatabaseError, DataError
@@ -53,7 +53,7 @@ def condition(name, operator, value, upper=None, negated=False):
     ],
 )
 def test_words(sql, found):
-    assert words(sql) == found
+    assert split_words(sql) == found
 
 
 def test_every_part_of_a_query():
@@ -244,9 +244,9 @@ def test_a_column_with_a_dot_in_its_name_is_out_of_reach():
 
 
 def test_names_of_a_database(concerts):
-    assert of_database(str(concerts)) == NAMES
+    assert read_database(str(concerts)) == NAMES
     with pytest.raises(DatabaseError):
-        of_database(str(concerts) + ".gone")
+        read_database(str(concerts) + ".gone")
 
 
 ENTRY = {
@@ -288,9 +288,9 @@ def test_a_malformed_file_of_tables(tmp_path, make_concerts, tables):
 def test_names_on_real_databases(shared_data):
     """The two sources agree but for three databases, whose file has other foreign keys."""
     spider_dir = shared_data / "spider"
-    written = read(spider_dir / "tables.json")
+    written = read_tables_json(spider_dir / "tables.json")
     paths = list((spider_dir / "database").glob("*/*.sqlite"))
-    own = {path.stem: of_database(str(path)) for path in paths}
+    own = {path.stem: read_database(str(path)) for path in paths}
     assert len(own) == 163
     internal = {"sqlite_sequence"}
     for db_id, names in own.items():
@@ -363,7 +363,7 @@ def test_the_parse_that_spider_carries(shared_data):
     """All 1,034 of them, word by word."""
     folder = shared_data / "spider"
     entries = {entry["db_id"]: entry for entry in json.loads((folder / "tables.json").read_text())}
-    names = read(folder / "tables.json")
+    names = read_tables_json(folder / "tables.json")
     rows = json.loads((folder / "dev.json").read_text())
     assert len(rows) == 1034
     different = [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.loading.predictions import read_predictions
-from benchmarks.metrics.suite import combine, score, suite
+from benchmarks.metrics.suite import combine_scores, find_suite, score_on_suites
 from benchmarks.spider import spider
 from sql_env import Scorer, Task
 from sql_env.errors import DataError
@@ -42,7 +42,7 @@ def suites(tmp_path, make_concerts):
 
 def test_a_task_on_each_database(suites, ask):
     task = ask("SELECT name FROM singer")
-    variants = suite(task, str(suites))
+    variants = find_suite(task, str(suites))
     assert [one.database for one in variants] == [
         str(suites / "concerts" / name) for name in ("concerts.sqlite", "another.sqlite", "concertsv1.sqlite")
     ]
@@ -54,9 +54,9 @@ def test_no_suite(tmp_path, ask, scorer, place):
     (tmp_path / "concerts").mkdir()
     task = ask("SELECT name FROM singer")
     with pytest.raises(DataError, match="t: its suite is missing"):
-        suite(task, str(tmp_path / place))
+        find_suite(task, str(tmp_path / place))
     with pytest.raises(DataError, match="missing"):
-        score(scorer, ["SELECT 1"], [task], str(tmp_path / place))
+        score_on_suites(scorer, ["SELECT 1"], [task], str(tmp_path / place))
 
 
 def test_right_by_chance_on_one_database(suites, ask, scorer):
@@ -71,7 +71,7 @@ def test_right_by_chance_on_one_database(suites, ask, scorer):
     ]
     alone = scorer.score(predictions, [task] * 5)
     assert [one.rollout.correct for one in alone] == [True, True, False, False, False]
-    found = score(scorer, predictions, [task] * 5, str(suites))
+    found = score_on_suites(scorer, predictions, [task] * 5, str(suites))
     assert [one.rollout.correct for one in found] == [False, True, False, False, False]
     assert found[0].total == found[2].total == alone[2].total
     assert found[1].total == alone[1].total
@@ -83,7 +83,7 @@ def test_a_gold_that_fails_on_one_database_masks_its_task(suites, ask, scorer):
     change(suites / "concerts" / "concertsv1.sqlite", "ALTER TABLE singer DROP COLUMN country")
     gold, other = ask("SELECT country FROM singer", "a"), ask("SELECT name FROM singer", "b")
     tasks = [gold, gold, other]
-    found = score(scorer, [gold.gold_sql, "SELECT 7", other.gold_sql], tasks, str(suites))
+    found = score_on_suites(scorer, [gold.gold_sql, "SELECT 7", other.gold_sql], tasks, str(suites))
     assert [one.masked for one in found] == [True, True, False]
     assert "no such column: country" in found[1].rollout.masked
     assert found[2].rollout.correct
@@ -91,8 +91,8 @@ def test_a_gold_that_fails_on_one_database_masks_its_task(suites, ask, scorer):
 
 def test_one_completion_a_task(suites, ask, scorer):
     with pytest.raises(ValueError, match="0 completions for 1 tasks"):
-        score(scorer, [], [ask("SELECT 1")], str(suites))
-    assert score(scorer, [], [], str(suites)) == []
+        score_on_suites(scorer, [], [ask("SELECT 1")], str(suites))
+    assert score_on_suites(scorer, [], [], str(suites)) == []
 
 
 def verdict(place, correct):
@@ -104,7 +104,7 @@ def verdict(place, correct):
 
 @given(st.lists(st.sampled_from([True, False, None]), min_size=1))
 def test_combine(verdicts):
-    found = combine([verdict(place, correct) for place, correct in enumerate(verdicts)])
+    found = combine_scores([verdict(place, correct) for place, correct in enumerate(verdicts)])
     wanted = None if None in verdicts else all(verdicts)
     assert found.rollout.correct is wanted
     assert int(found.rollout.task.database) == verdicts.index(wanted)
@@ -145,7 +145,7 @@ def judged(scorer, dev, shared_data, folder, file="dail_sql_gpt4"):
         if (folder / task.db_id).is_dir()
     ]
     tasks, predictions = [task for task, _ in chosen], [sql for _, sql in chosen]
-    alone, on_all = scorer.score(predictions, tasks), score(scorer, predictions, tasks, str(folder))
+    alone, on_all = scorer.score(predictions, tasks), score_on_suites(scorer, predictions, tasks, str(folder))
     return tasks, [one.rollout.correct for one in alone], [one.rollout.correct for one in on_all]
 
 
@@ -170,7 +170,7 @@ def test_a_suite_of_one_changes_nothing(scorer, dev, shared_data, tmp_path):
 
 def test_real_golds_are_right_on_their_suites(scorer, dev, real_suites):
     tasks = [task for task in dev.tasks if (real_suites / task.db_id).is_dir()]
-    found = score(scorer, [task.gold_sql for task in tasks], tasks, str(real_suites))
+    found = score_on_suites(scorer, [task.gold_sql for task in tasks], tasks, str(real_suites))
     assert all(one.rollout.correct for one in found)
 
 
@@ -184,4 +184,4 @@ def test_an_answer_learned_by_heart_fails(scorer, dev, real_suites):
     [(count,)] = {golds.rows[0] for golds in scorer.golds(tasks)}
     answers = [f"SELECT {count}"] * len(tasks)
     assert all(one.rollout.correct for one in scorer.score(answers, tasks))
-    assert not any(one.rollout.correct for one in score(scorer, answers, tasks, str(real_suites)))
+    assert not any(one.rollout.correct for one in score_on_suites(scorer, answers, tasks, str(real_suites)))

@@ -1,4 +1,4 @@
-"""What is wrong with a wrong answer, and what a query is built of."""
+"""The classes of errors of a wrong answer, and the features of a query."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.records.item import make_item
-from benchmarks.reports.error_classes import CLASSES, errors
-from benchmarks.reports.features import GROUPS, features, parse
+from benchmarks.reports.error_classes import CLASSES, classify_errors
+from benchmarks.reports.query_features import FEATURE_GROUPS, extract_features, parse_query
 from sql_env import Scorer
 
 GOLD = (
@@ -55,7 +55,7 @@ def judge(ask, scorer):
     ],
 )
 def test_a_query_that_departs_from_the_gold(sql, primary, others, judge):
-    found = errors(judge(sql))
+    found = classify_errors(judge(sql))
     assert found.primary == primary
     assert set(others) <= set(found.all)
     assert list(found.all) == [name for name in CLASSES if name in found.all]
@@ -63,10 +63,13 @@ def test_a_query_that_departs_from_the_gold(sql, primary, others, judge):
 
 def test_same_rows_are_told_apart_by_order_and_by_number(judge):
     gold = "SELECT country FROM singer WHERE id < 5 ORDER BY id"
-    assert errors(judge("SELECT country FROM singer WHERE id < 5 ORDER BY id DESC", gold)).primary == "order"
-    distinct = errors(judge("SELECT DISTINCT country FROM singer WHERE id < 5 ORDER BY id", gold))
+    assert (
+        classify_errors(judge("SELECT country FROM singer WHERE id < 5 ORDER BY id DESC", gold)).primary
+        == "order"
+    )
+    distinct = classify_errors(judge("SELECT DISTINCT country FROM singer WHERE id < 5 ORDER BY id", gold))
     assert (distinct.primary, distinct.all) == ("duplicates", ("duplicates",))
-    other = errors(judge("SELECT country FROM singer WHERE id IN (4, 3, 2, 1) ORDER BY name", gold))
+    other = classify_errors(judge("SELECT country FROM singer WHERE id IN (4, 3, 2, 1) ORDER BY name", gold))
     assert (other.primary, other.all) == ("order", ("condition", "order"))
 
 
@@ -75,27 +78,27 @@ def test_what_is_right_or_masked_has_no_class(judge):
     assert right.correct
     assert masked.correct is None
     for each in (right, masked):
-        assert errors(each).primary == ""
-        assert errors(each).all == ()
+        assert classify_errors(each).primary == ""
+        assert classify_errors(each).all == ()
 
 
 def test_a_limit_is_a_class_of_its_own(judge):
     timeout = replace(judge("SELECT 1"), status="timeout")
-    assert errors(timeout).primary == "limit"
-    assert "table" in errors(timeout).all
+    assert classify_errors(timeout).primary == "limit"
+    assert "table" in classify_errors(timeout).all
 
 
 def test_layout_case_aliases_and_quotes_are_no_difference(judge):
     gold = "SELECT name FROM singer AS T1 WHERE T1.country = 'France'"
     same = 'select  "NAME"\nfrom Singer s where s.Country = "France"'
     wrong = replace(judge(same, gold), correct=False)
-    assert errors(wrong).all == ("other",)
-    assert errors(replace(wrong, sql=same.replace("France", "france"))).all == ("condition",)
+    assert classify_errors(wrong).all == ("other",)
+    assert classify_errors(replace(wrong, sql=same.replace("France", "france"))).all == ("condition",)
 
 
 def test_columns_of_one_name_are_told_apart_by_their_tables(judge):
     gold = "SELECT T1.id FROM singer AS T1 JOIN concert AS T2 ON T1.id = T2.singer_id"
-    assert errors(judge(gold.replace("SELECT T1.id", "SELECT T2.id"), gold)).all == ("column",)
+    assert classify_errors(judge(gold.replace("SELECT T1.id", "SELECT T2.id"), gold)).all == ("column",)
 
 
 @settings(deadline=None)
@@ -104,11 +107,11 @@ def test_any_text_has_features_and_a_class(sql, noise):
     from benchmarks.records.item import Item
 
     for text in (sql, noise, sql + noise):
-        found = features(text)
-        assert not found or all(found[group] in levels for group, levels in GROUPS.items())
+        found = extract_features(text)
+        assert not found or all(found[group] in levels for group, levels in FEATURE_GROUPS.items())
         wrong = Item(0, "t", "db", "sqlite", "", "?", "", GOLD, "", "", text, False, "ok", "", "", 0.0, {})
-        assert errors(wrong).all
-        assert errors(replace(wrong, sql=GOLD, gold_sql=text)).primary in CLASSES
+        assert classify_errors(wrong).all
+        assert classify_errors(replace(wrong, sql=GOLD, gold_sql=text)).primary in CLASSES
 
 
 @pytest.mark.parametrize(
@@ -134,18 +137,18 @@ def test_any_text_has_features_and_a_class(sql, noise):
     ],
 )
 def test_features(sql, expected):
-    assert tuple(features(sql).values()) == expected
-    assert set(features(sql)) == set(GROUPS)
+    assert tuple(extract_features(sql).values()) == expected
+    assert set(extract_features(sql)) == set(FEATURE_GROUPS)
 
 
 def test_what_is_no_query_has_no_features():
     for text in ("", "no sql at all (", "DROP TABLE t", "SELECT 1" + " + 1" * 10_000, "(" * 5_000):
-        assert parse(text) is None
-        assert features(text) == {}
+        assert parse_query(text) is None
+        assert extract_features(text) == {}
 
 
 def test_every_gold_of_spider_has_features(shared_data):
     from benchmarks.spider import spider
 
     for task in spider(data_dir=str(shared_data / "spider")).tasks:
-        assert set(features(task.gold_sql)) == set(GROUPS), task.gold_sql
+        assert set(extract_features(task.gold_sql)) == set(FEATURE_GROUPS), task.gold_sql

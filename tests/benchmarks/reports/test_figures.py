@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.records.item import Candidate, Item, write_items
-from benchmarks.reports.figures import over_k, panels, save
-from benchmarks.reports.html.overview import headline
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.figures import group_by_k, make_panels, save_figure
+from benchmarks.reports.html.overview import make_headline
+from benchmarks.reports.recorded_run import RecordedRun
 from sql_env.errors import DataError
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -25,13 +25,13 @@ def evaluation(name="an _odd_ $name$"):
         replace(same, index=i, task_id=f"t-{i}", difficulty=level, correct=i % 3 > 0)
         for i, level in enumerate(["easy", "hard"] * 10)
     ]
-    return Recorded(name, items, {}, {})
+    return RecordedRun(name, items, {}, {})
 
 
 def training(name="grpo"):
     steps = [step for step in range(1, 9) for _ in range(4)]
     items = [replace(ITEM, step=s, total=float(s), task_id=f"t-{i % 2}") for i, s in enumerate(steps)]
-    return Recorded(name, items, {}, {})
+    return RecordedRun(name, items, {}, {})
 
 
 def sql_env(*arguments):
@@ -39,18 +39,23 @@ def sql_env(*arguments):
 
 
 def test_there_is_a_panel_for_each_that_there_is_something_for():
-    assert [title for title, _ in panels([evaluation()])] == [
+    assert [title for title, _ in make_panels([evaluation()])] == [
         "Execution accuracy by difficulty (items)", "Several candidates",
     ]  # fmt: skip
-    assert [title for title, _ in panels([training()])] == ["Reward", "Answers", "How queries end", "Length"]
-    assert len(panels([evaluation("a"), evaluation("b"), training()])) == 6
+    assert [title for title, _ in make_panels([training()])] == [
+        "Reward",
+        "Answers",
+        "How queries end",
+        "Length",
+    ]
+    assert len(make_panels([evaluation("a"), evaluation("b"), training()])) == 6
     masked = replace(evaluation(), items=[replace(ITEM, correct=None, masked="why")])
     with pytest.raises(DataError, match="nothing to draw"):
-        save([masked], Path("figure.svg"))
+        save_figure([masked], Path("figure.svg"))
 
 
 def test_figures_over_k_are_found_by_their_names():
-    found = over_k(headline([evaluation()]))
+    found = group_by_k(make_headline([evaluation()]))
     sizes = {name: sorted(bars) for name, bars in found.items()}
     assert sizes == {("vote@k", 0): [2, 4], ("pass@k", 0): [1, 2, 4]}
     assert found["pass@k", 0][2].value.mean == pytest.approx(5 / 6)
@@ -61,7 +66,7 @@ def test_figures_over_k_are_found_by_their_names():
 def test_the_same_runs_give_the_same_file(kind, magic, tmp_path):
     runs = [evaluation(), training(), training("_second")]
     for name in ("a", "b"):
-        save(runs, tmp_path / "made" / f"{name}.{kind}")
+        save_figure(runs, tmp_path / "made" / f"{name}.{kind}")
     first, second = ((tmp_path / "made" / f"{name}.{kind}").read_bytes() for name in ("a", "b"))
     assert first == second
     assert first.startswith(magic)

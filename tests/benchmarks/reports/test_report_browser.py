@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from benchmarks.records.item import Item, ResultPreview, make_item
-from benchmarks.reports.error_classes import errors
+from benchmarks.reports.error_classes import classify_errors
 from benchmarks.reports.html.page import write_report
-from benchmarks.reports.recorded import Recorded
+from benchmarks.reports.recorded_run import RecordedRun
 from sql_env import Scorer, load_benchmark
 
 pytestmark = pytest.mark.slow
@@ -79,7 +79,7 @@ def answered():
                 make_item(i, score, step=step and 1 + i // 8)
                 for i, score in enumerate(scorer.score(said, tasks))
             ]
-            return Recorded(name, items, {"benchmark": "demo", "split": "test"}, schemas)
+            return RecordedRun(name, items, {"benchmark": "demo", "split": "test"}, schemas)
 
         return [
             run("first", lambda i: i % 3 == 0),
@@ -156,9 +156,9 @@ def test_filters_and_search_find_what_is_there(browser, report, answered):
         )
         choose(page, "run", "1")
         assert found(page) == sum(not b.correct for b in second)
-        name = next(errors(b).primary for b in second if not b.correct)
+        name = next(classify_errors(b).primary for b in second if not b.correct)
         choose(page, "class", name)
-        assert found(page) == sum(errors(b).primary == name for b in second)
+        assert found(page) == sum(classify_errors(b).primary == name for b in second)
         assert page.inner_text("#active").count("×") == 3
         while page.query_selector("#active button"):
             page.click("#active button >> nth=0")
@@ -186,7 +186,7 @@ def test_an_item_shows_all_that_is_known(browser, report, answered):
         page.wait_for_selector(".answer")
         text = page.inner_text("#detail")
         assert shown.question in text
-        assert errors(shown).primary in text
+        assert classify_errors(shown).primary in text
         assert page.locator("mark.gold, mark.ours").count() > 0
         assert page.locator("td.differs").count() > 0
         assert page.locator(".answer").count() == 2
@@ -293,8 +293,8 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser, text, tmp_path):
         False, text, text, "", 1.0, {text: 1.0}, {text: 0.5}, result, replace(result, rows=values[:1]),
     )  # fmt: skip
     runs = [
-        Recorded(text, [hostile, replace(hostile, index=1, sql=text)], {text: text}, {text: text}),
-        Recorded("steps", [replace(hostile, step=1), replace(hostile, step=2, dialect="sqlite")], {}, {}),
+        RecordedRun(text, [hostile, replace(hostile, index=1, sql=text)], {text: text}, {text: text}),
+        RecordedRun("steps", [replace(hostile, step=1), replace(hostile, step=2, dialect="sqlite")], {}, {}),
     ]
     path = tmp_path / "hostile.html"
     write_report(runs, path)

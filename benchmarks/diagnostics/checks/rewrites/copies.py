@@ -1,6 +1,4 @@
-"""A database with the same contents, stored in another order."""
-
-from __future__ import annotations
+"""Copy a database with the same contents, stored in another order."""
 
 import os
 from collections.abc import Iterator
@@ -14,14 +12,14 @@ import apsw
 from sql_env.errors import DatabaseError
 
 _PLACE = '"sql-env: place"'
-ORDERS = (f"-{_PLACE}", f"({_PLACE} * 48271) % 2147483647", f"({_PLACE} * 69621) % 2147483647")
-"""What the n-th row of a table is sorted by in each copy: backwards, and shuffled twice.
+ROW_ORDERS = (f"-{_PLACE}", f"({_PLACE} * 48271) % 2147483647", f"({_PLACE} * 69621) % 2147483647")
+"""The sort key of the n-th row of a table in each copy: backwards, and shuffled twice.
 
-The shuffles are Park and Miller's generators (CACM 1988, 1993), which map no two rows to one place.
+The shuffles are Park and Miller's generators (CACM 1988, 1993), which never map two rows to one place.
 """
 
-LARGEST = 256 * 2**20
-"""Bytes of the largest database that is copied."""
+MAX_COPIED_BYTES = 256 * 2**20
+"""The size in bytes of the largest database that is copied by default."""
 
 _TABLES = r"""SELECT name FROM origin.sqlite_schema AS s WHERE type = 'table' AND rootpage > 0
 AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
@@ -30,25 +28,26 @@ _VIEWS = "SELECT sql FROM origin.sqlite_schema WHERE type = 'view' ORDER BY rowi
 
 
 @contextmanager
-def shuffled(database: str, largest: int = LARGEST) -> Iterator[list[str]]:
-    """Copies of an SQLite database, one for each of `ORDERS`, for as long as they are needed.
+def make_shuffled_copies(database: str, largest: int = MAX_COPIED_BYTES) -> Iterator[list[str]]:
+    """Copy an SQLite database once for each of `ROW_ORDERS`; delete the copies at exit.
 
     A copy has the same tables, with the same columns, types, collations and values, and the same
-    views. It has no keys and no indexes: those would put rows back in order. Virtual tables are left
-    out, so a query that reads one fails on a copy.
+    views. It has no keys and no indexes, because they would restore the order of rows. Virtual tables are
+    left out, so a query that reads one fails on a copy.
 
     Raises:
-        DatabaseError: It is larger than ``largest`` bytes, or cannot be copied.
+        DatabaseError: The database is larger than ``largest`` bytes, or cannot be copied.
     """
     try:
         size = os.path.getsize(database)
         if size > largest:
             raise DatabaseError(
-                f"{database!r} has {size >> 20} MiB, and more than {largest >> 20} are not copied"
+                f"{database!r} has {size >> 20} MiB; databases of more than {largest >> 20} MiB are not "
+                "copied"
             )
         with TemporaryDirectory(prefix="sql-env-") as folder:
-            paths = [str(Path(folder) / f"{place}.sqlite") for place in range(len(ORDERS))]
-            for path, order in zip(paths, ORDERS, strict=True):
+            paths = [str(Path(folder) / f"{place}.sqlite") for place in range(len(ROW_ORDERS))]
+            for path, order in zip(paths, ROW_ORDERS, strict=True):
                 _copy(database, path, order)
             yield paths
     except (apsw.Error, OSError) as error:
@@ -72,20 +71,22 @@ def _copy(database: str, path: str, order: str) -> None:
 def _copy_table(copy: apsw.Connection, table: str, order: str) -> None:
     rows = copy.execute("SELECT name, type FROM pragma_table_xinfo(?, 'origin') WHERE hidden <> 1", (table,))
     columns = [(str(name), str(kind)) for name, kind in rows.fetchall()]
-    names = ", ".join(_quoted(name) for name, _ in columns)
-    copy.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(_column(copy, table, *c) for c in columns)})")
+    names = ", ".join(_quote_name(name) for name, _ in columns)
     copy.execute(
-        f"INSERT INTO {_quoted(table)} SELECT {names} FROM "
-        f"(SELECT *, row_number() OVER () AS {_PLACE} FROM origin.{_quoted(table)}) ORDER BY {order}"
+        f"CREATE TABLE {_quote_name(table)} ({', '.join(_define_column(copy, table, *c) for c in columns)})"
+    )
+    copy.execute(
+        f"INSERT INTO {_quote_name(table)} SELECT {names} FROM "
+        f"(SELECT *, row_number() OVER () AS {_PLACE} FROM origin.{_quote_name(table)}) ORDER BY {order}"
     )
 
 
-def _column(copy: apsw.Connection, table: str, name: str, kind: str) -> str:
-    """A column's definition: its name, its type and its collation, but neither keys nor checks."""
+def _define_column(copy: apsw.Connection, table: str, name: str, kind: str) -> str:
+    """Return a column's definition: name, type and collation, without keys and checks."""
     _, collation, *_ = copy.column_metadata("origin", table, name)
-    declared = f" {_quoted(kind)}" if kind else ""
-    return f"{_quoted(name)}{declared} COLLATE {_quoted(collation)}"
+    declared = f" {_quote_name(kind)}" if kind else ""
+    return f"{_quote_name(name)}{declared} COLLATE {_quote_name(collation)}"
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

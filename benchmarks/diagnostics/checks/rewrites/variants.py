@@ -1,6 +1,4 @@
-"""The same query, written so that what SQL leaves open is decided in another way."""
-
-from __future__ import annotations
+"""Rewrite a query so that what SQL leaves open is decided in another way."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from benchmarks.diagnostics.checks.rewrites.clock import at_other_times, with_other_dice
+from benchmarks.diagnostics.checks.rewrites.clock_and_random import change_clock, change_random_numbers
 
 TIE_AT_LIMIT = "tie-at-limit"
 LIMIT_WITHOUT_ORDER = "limit-without-order"
@@ -19,84 +17,87 @@ NULL_ORDER = "null-order"
 CLOCK = "clock"
 RANDOM = "random"
 STORED = "stored"
-"""What is changed. ``stored`` changes no text: it runs the query on a copy of the database."""
+"""What is changed. ``stored`` changes no text: the query runs on a copy of the database."""
 
 TIES = (TIE_AT_LIMIT, LIMIT_WITHOUT_ORDER, TIE_IN_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
-class Variants:
-    """Texts to run in place of a gold query.
+class VariantTexts:
+    """The texts of a gold query's variants.
 
     Attributes:
-        settled: The query with all its ties broken; the query itself where nothing has to be.
-        retold: By what they change, texts that are compared with the query itself.
-        edited: The same of those that the parser has written.
-        nulls: ``settled`` with NULLs sorted to the other end; empty where nothing is sorted.
-        plain: The query as the parser writes it. It must return what the query does: else ``settled``,
-            ``edited`` and ``nulls`` are void. Empty where they do not need it.
-        undecided: Why there are not all of them; empty where there are.
+        without_ties: The query with all its ties broken; the query itself if it needs no change.
+        token_edits: By what they change, texts that were edited token by token. Their results are compared
+            with the query's.
+        tree_edits: The same for texts that the parser has written.
+        nulls: ``without_ties`` with NULLs sorted to the other end; empty if nothing is sorted.
+        reprinted: The query as the parser writes it. If its result differs from the query's,
+            ``without_ties``, ``tree_edits`` and ``nulls`` are invalid. Empty if there are none of these.
+        undecided: Why some variants are missing; empty if all were made.
     """
 
-    settled: str
-    retold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    edited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_ties: str
+    token_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tree_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nulls: str = ""
-    plain: str = ""
+    reprinted: str = ""
     undecided: str = ""
 
 
-def variants(sql: str, dialect: str, width: int, ordered: bool) -> Variants:
-    """All variants of a query.
+def make_variants(sql: str, dialect: str, width: int, ordered: bool) -> VariantTexts:
+    """Make all variants of a query.
 
     Args:
         sql: The query.
         dialect: Its engine.
-        width: How many columns it returns.
-        ordered: Whether the order of its rows counts when it is compared.
+        width: The number of columns that it returns.
+        ordered: Whether the comparison checks the order of rows.
     """
     try:
-        retold = _retold(sql) if dialect == "sqlite" else {}
+        token_edits = (
+            {CLOCK: change_clock(sql), RANDOM: change_random_numbers(sql)} if dialect == "sqlite" else {}
+        )
+        token_edits = {name: texts for name, texts in token_edits.items() if texts}
         tree = sqlglot.parse(sql, dialect=dialect)[0]
         if not isinstance(tree, exp.Query):
-            return Variants(sql, retold, undecided="the parser sees no query in it")
-        return _edited(sql, tree, dialect, width, ordered, retold)
-    except (SqlglotError, RecursionError, ValueError) as error:
-        return Variants(sql, undecided=f"the parser does not know it: {str(error).splitlines()[0]}")
+            return VariantTexts(sql, token_edits, undecided="the parser finds no query in it")
+        return _edit_tree(sql, tree, dialect, width, ordered, token_edits)
+    except (SqlglotError, RecursionError, ValueError, IndexError) as error:
+        return VariantTexts(sql, undecided=f"the parser cannot read it: {str(error).splitlines()[0]}")
 
 
-def _retold(sql: str) -> dict[str, tuple[str, ...]]:
-    found = {CLOCK: at_other_times(sql), RANDOM: with_other_dice(sql)}
-    return {name: texts for name, texts in found.items() if texts}
-
-
-def _edited(
-    sql: str, tree: exp.Query, dialect: str, width: int, ordered: bool, retold: Mapping[str, tuple[str, ...]]
-) -> Variants:
-    open_here = {name for _, name in open_orders(tree, ordered)}
+def _edit_tree(
+    sql: str,
+    tree: exp.Query,
+    dialect: str,
+    width: int,
+    ordered: bool,
+    token_edits: Mapping[str, tuple[str, ...]],
+) -> VariantTexts:
+    open_orders = {name for _, name in find_open_orders(tree, ordered)}
     trees: dict[str, list[exp.Expr]] = {
-        name: [broken(tree, width, ordered, [name], descending) for descending in (False, True)]
+        name: [break_ties(tree, width, ordered, [name], descending) for descending in (False, True)]
         for name in TIES
-        if name in open_here
+        if name in open_orders
     }
     if tree.find(exp.Div):
-        trees[INTEGER_DIVISION] = [tree.transform(_real)]
+        trees[INTEGER_DIVISION] = [tree.transform(_make_real_division)]
     sorts = any(node.args.get("order") for node in tree.find_all(exp.Query))
     if not trees and not sorts:
-        return Variants(sql, retold)
-    settled = broken(tree, width, ordered, TIES, False)
-    moved = broken(nulls_moved(tree), width, ordered, TIES, False)
-    return Variants(
-        settled.sql(dialect=dialect),
-        retold,
+        return VariantTexts(sql, token_edits)
+    moved = break_ties(move_nulls(tree), width, ordered, TIES, False)
+    return VariantTexts(
+        break_ties(tree, width, ordered, TIES, False).sql(dialect=dialect),
+        token_edits,
         {name: tuple(each.sql(dialect=dialect) for each in found) for name, found in trees.items()},
         moved.sql(dialect=dialect) if sorts else "",
         tree.sql(dialect=dialect),
     )
 
 
-def open_orders(tree: exp.Query, ordered: bool) -> Iterator[tuple[exp.Query, str]]:
-    """The parts of a query whose rows may tie where it matters, and how it matters."""
+def find_open_orders(tree: exp.Query, ordered: bool) -> Iterator[tuple[exp.Query, str]]:
+    """Yield the parts of a query in which ties matter, and why they matter."""
     for node in tree.find_all(exp.Query):
         if node.args.get("limit"):
             yield node, TIE_AT_LIMIT if node.args.get("order") else LIMIT_WITHOUT_ORDER
@@ -104,24 +105,29 @@ def open_orders(tree: exp.Query, ordered: bool) -> Iterator[tuple[exp.Query, str
             yield node, TIE_IN_ORDER
 
 
-def broken(tree: exp.Query, width: int, ordered: bool, names: Collection[str], descending: bool) -> exp.Query:
-    """A copy of the query with ties broken by the columns that it returns, first to last.
+def break_ties(
+    tree: exp.Query, width: int, ordered: bool, names: Collection[str], descending: bool
+) -> exp.Query:
+    """Copy the query and break ties by the columns that it returns, first to last.
 
-    A part that returns ``*`` inside the query is left alone: its columns are not known.
+    A part inside the query that returns ``*`` is not changed, because its columns are not known.
     """
     tree = tree.copy()
-    for node, name in list(open_orders(tree, ordered)):
+    for node, name in list(find_open_orders(tree, ordered)):
         columns = width if node is tree else 0 if node.is_star else len(node.selects)
         if name in names and columns:
             order = node.args.get("order") or exp.Order(expressions=[])
-            more = [_by_place(place, descending) for place in range(1, columns + 1)]
+            more = [
+                exp.Ordered(this=exp.Literal.number(place), desc=descending, nulls_first=not descending)
+                for place in range(1, columns + 1)
+            ]
             order.set("expressions", [*order.expressions, *more])
             node.set("order", order)
     return tree
 
 
-def nulls_moved(tree: exp.Query) -> exp.Query:
-    """A copy of the query with NULLs at the other end of each ORDER BY (but those of windows)."""
+def move_nulls(tree: exp.Query) -> exp.Query:
+    """Copy the query and put NULLs at the other end of each ORDER BY, except those of windows."""
     tree = tree.copy()
     for node in tree.find_all(exp.Query):
         order = node.args.get("order")
@@ -130,11 +136,7 @@ def nulls_moved(tree: exp.Query) -> exp.Query:
     return tree
 
 
-def _by_place(place: int, descending: bool) -> exp.Ordered:
-    return exp.Ordered(this=exp.Literal.number(place), desc=descending, nulls_first=not descending)
-
-
-def _real(node: exp.Expr) -> exp.Expr:
+def _make_real_division(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Div):
         return node
     return exp.Div(

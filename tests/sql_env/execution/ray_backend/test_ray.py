@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks.diagnostics.checks.health import health
+from benchmarks.diagnostics.checks.checker import check_tasks
 from benchmarks.evaluate import app
 from benchmarks.evaluation.scoring import SQL
 from benchmarks.loading.predictions import read_predictions
@@ -251,12 +251,12 @@ def test_a_driver_may_use_ray_by_itself_and_a_task_not(cluster):
 
 def test_a_lost_node_delays_a_health_check_and_changes_nothing(cluster, many_concerts):
     tasks = many_concerts(12, 128)
-    expected = health(tasks, limits=TIGHT)
+    expected = check_tasks(tasks, limits=TIGHT)
     assert expected.findings
     found = []
     worker = threading.Thread(
         target=lambda: found.append(
-            health(tasks, limits=TIGHT, workers=4, backend="ray", progress=seen.append)
+            check_tasks(tasks, limits=TIGHT, workers=4, backend="ray", progress=seen.append)
         )
     )
     seen = []

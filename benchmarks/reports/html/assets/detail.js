@@ -41,7 +41,7 @@ function answer(entry, found, run, isOpen) {
     detail.reasoning ? titled("Reasoning", make("div", { class: "text", dir: "auto" }, plain(detail.reasoning))) : null,
     make("div", { class: "beside" },
       titled("Gold SQL", query(detail.gold, "gold")),
-      titled("Predicted SQL", detail.sql ? query(detail.sql, "ours") : make("p", { class: "muted" }, "None: the completion does not follow its response format."))),
+      titled("Predicted SQL", detail.sql ? query(detail.sql, "ours") : make("p", { class: "muted" }, "No SQL: the completion does not follow its response format."))),
     make("div", { class: "beside" },
       titled(`Gold result${rows(found.gold)}`, table(found.gold, detail.goldMarks, "gold")),
       titled(`Predicted result${rows(detail.result)}`, table(detail.result, detail.marks, "ours"))),
@@ -50,7 +50,7 @@ function answer(entry, found, run, isOpen) {
     detail.completion ? folded("Completion", make("pre", {}, plain(detail.completion))) : null);
 }
 
-// Pieces that both queries share and pieces that differ, in turns.
+// Pieces that both queries share and pieces that differ, by turns.
 function query(pieces, side) {
   return make("pre", {}, ...pieces.map((piece, i) => (i % 2 ? make("mark", { class: side }, plain(piece)) : plain(piece))));
 }
@@ -58,27 +58,27 @@ function query(pieces, side) {
 function rows(result) {
   if (!result) return "";
   const count = `${result.row_count.toLocaleString("en")} row${result.row_count === 1 ? "" : "s"}`;
-  return result.row_count > result.rows.length ? `: ${count}, the first ${result.rows.length}` : `: ${count}`;
+  return result.row_count > result.rows.length ? `: ${count}, first ${result.rows.length} shown` : `: ${count}`;
 }
 
 function table(result, marks, side) {
-  if (!result) return make("p", { class: "muted" }, "There is none.");
+  if (!result) return make("p", { class: "muted" }, "No result.");
   const cut = result.columns.length > COLUMNS;
   const head = make("tr", {}, ...result.columns.slice(0, COLUMNS).map((name) => make("th", { scope: "col" }, plain(name.slice(0, 500)))));
   const body = result.rows.map((cells, i) => make("tr", {}, ...cells.slice(0, COLUMNS).map((value, k) => cell(value, marks[i]?.includes(k), side))));
   return make("div", {},
     make("div", { class: "grid", tabindex: "0", role: "region", "aria-label": "Result" },
       make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))),
-    cut ? make("p", { class: "muted" }, `The first ${COLUMNS} of ${result.columns.length} columns.`) : null);
+    cut ? make("p", { class: "muted" }, `First ${COLUMNS} of ${result.columns.length} columns.`) : null);
 }
 
 function cell(value, differs, side) {
   const name = `${typeof value === "number" ? "figure " : ""}${differs ? `differs ${side}` : ""}`.trim();
-  const text = value === null ? make("span", { class: "null" }, "NULL") : plain(written(value));
+  const text = value === null ? make("span", { class: "null" }, "NULL") : plain(formatValue(value));
   return make("td", { class: name || null, title: differs ? "not in the other result" : null }, make("div", { dir: "auto" }, text));
 }
 
-function written(value) {
+function formatValue(value) {
   if (typeof value !== "object") return String(value);
   if ("hex" in value) return `x'${value.hex}'${value.length * 2 > value.hex.length ? `… (${value.length} bytes)` : ""}`;
   return "text" in value ? `${value.text}… (${value.length} characters)` : value.number;
@@ -95,7 +95,7 @@ function candidates(list) {
   const lines = list.map((each) => make("tr", {},
     make("td", {}, make("div", {}, plain(each.sql))), make("td", {}, plain(each.status)),
     make("td", {}, each.correct === null ? "masked" : each.correct ? "✓ right" : "✗ wrong"), make("td", { class: "figure" }, String(each.votes))));
-  const head = make("tr", {}, ...["SQL", "ended", "verdict", "votes"].map((name) => make("th", { scope: "col" }, name)));
+  const head = make("tr", {}, ...["SQL", "status", "verdict", "votes"].map((name) => make("th", { scope: "col" }, name)));
   return make("div", { class: "grid", tabindex: "0", role: "region", "aria-label": "Candidates" },
     make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
 }

@@ -1,55 +1,52 @@
-"""Which cells of two results differ, so that they can be marked."""
-
-from __future__ import annotations
+"""Find the cells in which two results differ, to mark them."""
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from benchmarks.records.item import Cell, ResultPreview
+from benchmarks.records.item import ResultPreview
 
 Marks: TypeAlias = list[list[int]]
-"""For each row that is shown, the places of its cells that differ."""
+"""For each recorded row, the places of its cells that differ."""
 
 
-def marks(ours: ResultPreview | None, gold: ResultPreview | None) -> tuple[Marks, Marks]:
-    """The cells of two results that the other has not.
+def diff_results(ours: ResultPreview | None, gold: ResultPreview | None) -> tuple[Marks, Marks]:
+    """Find the cells of two results that the other result does not have.
 
-    Columns are paired by their values, then by their names, then by their places. Rows that occur in
-    both are paired wherever they stand, as often as they do; the rest one with another in their order,
-    and of such a pair the cells that differ are marked. A row or column that has none is marked whole.
+    Columns are paired by their values, then by their names, then by their places. Rows that occur in both
+    results are paired at any place, as often as they occur. The other rows are paired in order, and the
+    cells of such a pair that differ are marked. A row or column without a partner is marked completely.
 
     Example:
-        >>> marks(Shown(["a", "b"], [[1, 2], [3, 4]], 2), Shown(["a", "b"], [[3, 5], [1, 2]], 2))
+        >>> diff_results(Shown(["a", "b"], [[1, 2], [3, 4]], 2), Shown(["a", "b"], [[3, 5], [1, 2]], 2))
         ([[], [1]], [[1], []])
     """
     if ours is None or gold is None:
         return [], []
-    left, right = _texts(ours), _texts(gold)
-    pairs = _columns(left, right, ours, gold)
-    rows = _rows(left, right, pairs)
+    left, right = _format_cells(ours), _format_cells(gold)
+    pairs = _pair_columns(left, right, ours, gold)
+    rows = _pair_rows(left, right, pairs)
     return (
-        _marked(left, right, dict(rows), dict(pairs)),
-        _marked(right, left, {b: a for a, b in rows}, {b: a for a, b in pairs}),
+        _mark(left, right, dict(rows), dict(pairs)),
+        _mark(right, left, {b: a for a, b in rows}, {b: a for a, b in pairs}),
     )
 
 
-def _texts(result: ResultPreview) -> list[list[str]]:
-    return [[_text(cell) for cell in row] for row in result.rows]
+def _format_cells(result: ResultPreview) -> list[list[str]]:
+    return [
+        [json.dumps(int(cell) if isinstance(cell, float) and cell.is_integer() else cell) for cell in row]
+        for row in result.rows
+    ]
 
 
-def _text(cell: Cell) -> str:
-    return json.dumps(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
-
-
-def _columns(
+def _pair_columns(
     left: list[list[str]], right: list[list[str]], ours: ResultPreview, gold: ResultPreview
 ) -> list[tuple[int, int]]:
-    """Pairs of columns that are meant to be the same."""
+    """Pair the columns."""
     pairs: list[tuple[int, int]] = []
     for mine, theirs in (
-        (_values(left, len(ours.columns)), _values(right, len(gold.columns))),
+        (_column_values(left, len(ours.columns)), _column_values(right, len(gold.columns))),
         ([name.lower() for name in ours.columns], [name.lower() for name in gold.columns]),
         ([""] * len(ours.columns), [""] * len(gold.columns)),
     ):
@@ -61,15 +58,15 @@ def _columns(
     return pairs
 
 
-def _values(rows: list[list[str]], columns: int) -> list[str]:
-    """All values of each column, in an order that does not depend on that of the rows."""
+def _column_values(rows: list[list[str]], columns: int) -> list[str]:
+    """Return all values of each column, independent of the order of rows."""
     return [json.dumps(sorted(row[i] for row in rows)) for i in range(columns)]
 
 
-def _rows(
+def _pair_rows(
     left: list[list[str]], right: list[list[str]], pairs: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Pairs of rows: those that agree in all columns that are paired first, then the rest in order."""
+    """Pair the rows: first those with equal values in all paired columns, then the rest in order."""
     places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for j in reversed(range(len(right))):
         places[tuple(right[j][b] for _, b in pairs)].append(j)
@@ -80,7 +77,7 @@ def _rows(
     return found + list(zip(rest, sorted(j for same in places.values() for j in same), strict=False))
 
 
-def _marked(
+def _mark(
     rows: list[list[str]], others: list[list[str]], places: dict[int, int], columns: dict[int, int]
 ) -> Marks:
     return [

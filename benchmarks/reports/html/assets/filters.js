@@ -1,4 +1,4 @@
-// ---- filters: each tells which entries it lets through, and which values there are
+// ---- filters: each has a test of an entry, and the values to choose from
 
 let data, facets, shown = [], state = {};
 
@@ -20,7 +20,7 @@ function makeFacets() {
     ofItems("verdict", "Verdict", (item) => [item.verdict]),
     { key: "flip", label: "Flips", test: flips, options: flipOptions(runs) },
     ofItems("class", "Error class", (item) => item.classes.slice(0, 1).filter(Boolean)),
-    ofItems("applies", "Error class that applies", (item) => item.classes.filter(Boolean)),
+    ofItems("applies", "Error class (any that applies)", (item) => item.classes.filter(Boolean)),
     ofItems("status", "How the query ended", (item) => [item.status]),
     ofEntries("difficulty", "Difficulty", (entry) => entry.difficulty),
     ofEntries("db", "Database", (entry) => entry.db),
@@ -46,7 +46,7 @@ function options(facet) {
 
 function flipOptions(runs) {
   const evaluations = data.runs.flatMap((run, i) => (run.training ? [] : [i]));
-  const found = evaluations.length > 1 ? [["any", "the runs disagree"]] : [];
+  const found = evaluations.length > 1 ? [["any", "the runs differ"]] : [];
   for (const a of evaluations) {
     for (const b of evaluations.filter((other) => other > a)) {
       found.push([`gained-${a}-${b}`, `only ${runs[b]} is right, not ${runs[a]}`]);
@@ -69,7 +69,7 @@ function haystack(entry) {
   return entry.words;
 }
 
-// With a run chosen, what is asked of items is asked of one and the same item of it.
+// If a run is chosen, all filters of items test the same item of that run.
 function search() {
   const words = (state.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const used = facets.filter((facet) => state[facet.key] !== undefined);
@@ -77,7 +77,7 @@ function search() {
     used.every((facet) => facet.test(entry, state[facet.key])) && words.every((word) => haystack(entry).includes(word)) ? [place] : []);
 }
 
-// ---- the address: what is looked at is a link
+// ---- the address: each view has a link
 
 function read() {
   const [view, query] = location.hash.replace(/^#\/?/, "").split("?");
@@ -86,9 +86,9 @@ function read() {
   return view === "items" ? "items" : "overview";
 }
 
-function write(changes, remember = false) {
+function write(changes, keepHistory = false) {
   state = { ...state, ...changes };
   for (const key of Object.keys(state)) if (state[key] === undefined || state[key] === "") delete state[key];
   const hash = `#/items?${new URLSearchParams(state)}`;
-  remember ? history.pushState(null, "", hash) : history.replaceState(null, "", hash);
+  keepHistory ? history.pushState(null, "", hash) : history.replaceState(null, "", hash);
 }

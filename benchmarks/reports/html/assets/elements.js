@@ -1,5 +1,5 @@
 "use strict";
-// The viewer of single items. Data become text nodes and nothing else: no markup is ever made of them.
+// The item viewer. Data become text nodes only, never markup.
 
 const PAGE = 50, COLUMNS = 40;
 const VERDICTS = { right: "✓ right", wrong: "✗ wrong", masked: "○ masked" };
@@ -18,7 +18,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// A text in which nothing is hidden: characters that steer the layout or cannot be shown are named.
+// Returns the text with control characters and characters that cannot be shown replaced by their numbers.
 function plain(text) {
   const whole = document.createDocumentFragment();
   for (let rest = String(text); rest; ) {

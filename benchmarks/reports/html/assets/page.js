@@ -83,7 +83,7 @@ async function route() {
 
 async function start() {
   if (!("DecompressionStream" in window)) {
-    byId("items").replaceChildren(make("p", { class: "notice" }, "This browser is too old to unpack the items: one of 2023 or later is needed."));
+    byId("items").replaceChildren(make("p", { class: "notice" }, "This browser is too old to unpack the items. Use a browser from 2023 or later."));
     throw new Error("no DecompressionStream");
   }
   data = await unpack("index");

@@ -1,0 +1,87 @@
+"""Read the items and the configuration of a recorded run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.records.item import ITEMS, Item, read_items
+from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
+from sql_env.errors import DataError
+
+ROLLOUTS = "rollouts"
+"""The folder with the items in the output folder of a trainer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """One evaluation, or the rollouts of one training run.
+
+    Attributes:
+        name: A name that is unique in the report.
+        items: Its judged answers, in order.
+        about: Its configuration and summary, by name.
+        schemas: The DDL of each database, by its short name; empty if the folder has none.
+    """
+
+    name: str
+    items: list[Item]
+    about: dict[str, Any]
+    schemas: dict[str, str]
+
+    @property
+    def training(self) -> bool:
+        """True if its items belong to steps of a training run."""
+        return any(item.step is not None for item in self.items)
+
+
+def read_runs(places: Sequence[str | Path]) -> list[RecordedRun]:
+    """Read runs from their folders. In a trainer's output folder, read ``rollouts``.
+
+    Raises:
+        DataError: There are no items, or a file is malformed.
+    """
+    return [_read_run(Path(place), name) for place, name in zip(places, shorten_paths(places), strict=True)]
+
+
+def shorten_paths(places: Sequence[str | Path]) -> list[str]:
+    """Shorten paths to ends that are still different; number a path that is given twice.
+
+    Example:
+        >>> shorten_paths(["runs/a/dev", "runs/b/dev", "old/c", "old/c"])
+        ['a/dev', 'b/dev', 'c', 'c (2)']
+    """
+    paths = [Path(place).resolve() for place in places]
+    found: list[str] = []
+    for number, path in enumerate(paths):
+        others = set(paths) - {path}
+        ends = ("/".join(path.parts[-n:]) for n in range(1, len(path.parts) + 1))
+        clear = (e for e in ends if not any(str(o).endswith("/" + e) for o in others))
+        count = paths[: number + 1].count(path)
+        found.append(next(clear, str(path)) + (f" ({count})" if count > 1 else ""))
+    return found
+
+
+def _read_run(place: Path, name: str) -> RecordedRun:
+    folder = place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
+    items = list(read_items(folder))
+    if not items:
+        raise DataError(f"{str(folder)!r} has no items: the run has not begun, or its items were not kept")
+    home = folder if folder.is_dir() else folder.parent
+    about = {key: value for file in (CONFIG, SUMMARY) for key, value in _read_object(home / file).items()}
+    schemas = {name: text for name, text in _read_object(home / SCHEMAS).items() if isinstance(text, str)}
+    return RecordedRun(name, items, about, schemas)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file; empty if there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"cannot read {str(path)!r}: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{str(path)!r} does not contain a JSON object")
+    return found
