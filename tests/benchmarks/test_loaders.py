@@ -176,7 +176,7 @@ def test_spider_with_a_broken_database(lay_out, tmp_path):
 def test_spider_with_a_broken_file_of_tables(lay_out, tmp_path):
     folder = lay_out(spider)
     (tmp_path / "tables.json").write_text('[{"db_id": "concerts"}]')
-    with pytest.raises(DataError, match=r"tables\.json.*no list of databases"):
+    with pytest.raises(DataError, match=r"tables\.json.*does not have the format"):
         spider(data_dir=folder)
 
 

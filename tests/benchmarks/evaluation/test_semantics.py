@@ -12,7 +12,7 @@ from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
 from benchmarks.evaluation.semantics import app, draw_flip, draw_report, make_report
 from benchmarks.loading.predictions import find_indices, read_predictions
-from benchmarks.metrics.verdicts import accuracies, tables, under_all
+from benchmarks.metrics.verdicts import compute_accuracies, group_results, judge_under_all
 from benchmarks.spider import spider
 from sql_env import Benchmark
 from sql_env.comparison import COMPARISONS
@@ -38,7 +38,7 @@ def cases(ask):
 
 @pytest.fixture
 def found(cases):
-    return under_all(cases, [sql for _, sql, _ in CASES.values()] + ["SELECT 1"])
+    return judge_under_all(cases, [sql for _, sql, _ in CASES.values()] + ["SELECT 1"])
 
 
 def text(renderable, width=110):
@@ -51,15 +51,15 @@ def test_verdicts(found):
     *judged, masked = found
     for verdicts, (_, sql, right) in zip(judged, CASES.values(), strict=True):
         assert verdicts.sql == sql
-        assert set(verdicts.under(True)) == right
-        assert set(verdicts.under(False)) == set(COMPARISONS) - right
+        assert set(verdicts.comparisons_with(True)) == right
+        assert set(verdicts.comparisons_with(False)) == set(COMPARISONS) - right
         assert verdicts.flips == (0 < len(right) < 4) == bool(verdicts.rollouts)
     assert set(masked.correct.values()) == {None}
     assert not masked.flips
 
 
 def test_accuracies(found):
-    shares = accuracies(found)
+    shares = compute_accuracies(found)
     assert {name: (share.n, share.mean) for name, share in shares.items()} == {
         "strict": (7, 2 / 7),
         "bird": (7, 3 / 7),
@@ -67,29 +67,29 @@ def test_accuracies(found):
         "sql-r1": (7, 3 / 7),
     }
     assert all(share.low < share.mean < share.high for share in shares.values())
-    assert accuracies([]) == {}
+    assert compute_accuracies([]) == {}
 
 
 def test_comparisons_that_run_the_same_sql_share_results(found):
     columns, duplicates = found[1], found[2]
-    assert [names for names, _, _ in tables(columns)] == [tuple(COMPARISONS)]
-    (plain, _, gold), (spiders, result, undistinct) = tables(duplicates)
+    assert [names for names, _, _ in group_results(columns)] == [tuple(COMPARISONS)]
+    (plain, _, gold), (spiders, result, undistinct) = group_results(duplicates)
     assert (plain, spiders) == (("strict", "bird"), ("spider", "sql-r1"))
     assert (len(gold.rows), len(undistinct.rows), len(result.rows)) == (4, 5, 5)
 
 
 def test_some_semantics_only(cases):
-    [first, *_] = under_all(cases, ["SELECT 1"] * 8, semantics=["bird", "strict"])
+    [first, *_] = judge_under_all(cases, ["SELECT 1"] * 8, semantics=["bird", "strict"])
     assert list(first.correct) == ["bird", "strict"]
     with pytest.raises(ComparisonError, match="strikt"):
-        under_all(cases, ["SELECT 1"] * 8, semantics=["strikt"])
+        judge_under_all(cases, ["SELECT 1"] * 8, semantics=["strikt"])
     with pytest.raises(ValueError, match="1 predictions for 8 tasks"):
-        under_all(cases, ["SELECT 1"])
+        judge_under_all(cases, ["SELECT 1"])
 
 
 def test_draw_report(cases, found):
     shown = text(draw_report(cases, found, most=2))
-    share = accuracies(found)["strict"]
+    share = compute_accuracies(found)["strict"]
     row = next(line for line in shown.split("\n") if line.startswith("│ strict"))
     assert row.replace("│", " ").split() == [
         "strict",
@@ -111,7 +111,7 @@ def test_hostile_text_is_drawn_as_text(cases):
     evil = "\x1b[2J[red]\u202e"
     tasks = (replace(cases.tasks[1], id=f"i{evil}", question=f"Which {evil}?"),)
     sql = f'SELECT name AS "{evil}", id FROM singer'
-    [verdicts] = under_all(Benchmark("b", "s", tasks), [sql])
+    [verdicts] = judge_under_all(Benchmark("b", "s", tasks), [sql])
     shown = text(draw_flip(verdicts))
     assert "[red]" in shown
     assert "\x1b" not in shown
@@ -171,7 +171,7 @@ def test_published_predictions_have_the_same_verdicts_under_each_comparison_alon
     benchmark = spider(data_dir=str(shared_data / "spider"))
     path = shared_data / "predictions/spider_dev/codes_sft_1b.txt"
     predictions = read_predictions(path, benchmark)
-    found = under_all(benchmark, predictions)
+    found = judge_under_all(benchmark, predictions)
     assert sum(verdicts.flips for verdicts in found) > 10
     for name in COMPARISONS:
         alone = [score.rollout.correct for score in evaluate(benchmark, predictions, comparison=name)]

@@ -23,8 +23,8 @@ from benchmarks.reports.recorded_run import RecordedRun, read_runs, shorten_path
 from sql_env.errors import DataError
 
 ITEM = Item(0, "t-0", "db", "sqlite", "easy", "Which?", "", "SELECT a FROM t", "SELECT a FROM t", "",
-            "SELECT a FROM t", True, "ok", "", "", 1.0, {"result": 1.0}, result=ResultPreview(["a"], [[1]], 1),
-            gold_result=ResultPreview(["a"], [[1]], 1))  # fmt: skip
+            "SELECT a FROM t", True, "ok", "", "", 1.0, {"result": 1.0},
+            result=ResultPreview(["a"], [[1]], 1), gold_result=ResultPreview(["a"], [[1]], 1))  # fmt: skip
 
 CELLS = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "b"]) | st.floats(-2, 2).map(round)
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=4)
