@@ -58,7 +58,7 @@ class Algorithm:
     verl: Verl | None = None
 
 
-def algorithm(name: str, backend: str) -> Any:
+def get_algorithm(name: str, backend: str) -> Any:
     """What a back end has to be told to run an algorithm.
 
     Args:
@@ -83,12 +83,12 @@ def algorithm(name: str, backend: str) -> Any:
         other = "verl" if backend == "trl" else "trl"
         raise PluginError(
             f"{backend} has no algorithm {name!r}, but {other} has. "
-            f"{backend} runs {', '.join(algorithms(backend))}."
+            f"{backend} runs {', '.join(list_algorithms(backend))}."
         )
     return settings
 
 
-def algorithms(backend: str) -> list[str]:
+def list_algorithms(backend: str) -> list[str]:
     """The names of the installed algorithms that a back end runs, sorted."""
     names = plugins.names(plugins.ALGORITHMS)
     return [name for name in names if getattr(plugins.load(plugins.ALGORITHMS, name), backend) is not None]

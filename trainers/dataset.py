@@ -45,7 +45,7 @@ class Prompter:
         asked = build_prompt(task, self.scorer.executor, form, self.template, budget=self.budget)
         return asked.messages if self.chat else chat_text(asked.messages)
 
-    def answer(self, task: Task, strategy: str) -> str:
+    def make_completion(self, task: Task, strategy: str) -> str:
         """The completion that is taught: the gold SQL, with its reasoning or without.
 
         Raises:
@@ -57,7 +57,7 @@ class Prompter:
         return respond(task.gold_sql, reasoning, self.scorer.rubric.form)
 
 
-def usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> list[Task]:
+def filter_usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> list[Task]:
     """Those of the tasks that can be learnt from; what is left out, and why, is logged.
 
     A task whose gold query fails has no reward. One whose gold result is empty pays every wrong
@@ -77,34 +77,34 @@ def usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> l
     return kept
 
 
-def short(
+def filter_by_length(
     tasks: Sequence[Task], prompter: Prompter, tokenizer: PreTrainedTokenizerBase, at_most: int
 ) -> list[Task]:
     """Those of the tasks whose prompt has at most so many tokens; all of them where it is 0."""
     if not at_most:
         return list(tasks)
-    kept = [task for task in tasks if prompt_tokens(prompter(task), tokenizer) <= at_most]
+    kept = [task for task in tasks if count_prompt_tokens(prompter(task), tokenizer) <= at_most]
     if len(kept) < len(tasks):
         log.warning("%d of %d tasks left out: prompt too long", len(tasks) - len(kept), len(tasks))
     return kept
 
 
-def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:
+def make_token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:
     """A budget in a model's tokens; None where it is 0."""
     chat = tokenizer.chat_template is not None
 
     def size(messages: list[Message]) -> int:
-        return prompt_tokens(messages if chat else chat_text(messages), tokenizer)
+        return count_prompt_tokens(messages if chat else chat_text(messages), tokenizer)
 
     return PromptBudget(most, size) if most else None
 
 
-def prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
+def count_prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
     """How many tokens a prompt has."""
-    return len(tokenizer(plain(prompt, tokenizer))["input_ids"])
+    return len(tokenizer(render_prompt(prompt, tokenizer))["input_ids"])
 
 
-def plain(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
+def render_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
     """A prompt as the text that the model reads."""
     if isinstance(prompt, str):
         return prompt
@@ -112,7 +112,7 @@ def plain(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
     return str(rendered)
 
 
-def sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto") -> Dataset:
+def make_sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto") -> Dataset:
     """Prompt and completion for `trl.SFTTrainer`.
 
     Args:
@@ -126,13 +126,13 @@ def sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto
     if strategy == "auto":
         strategy = "reasoning" if all(task.reasoning for task in tasks) else "sql"
         log.info("the cold start teaches %s", "reasoning and SQL" if strategy == "reasoning" else "SQL only")
-    rows = [(prompter(task), prompter.answer(task, strategy)) for task in tasks]
+    rows = [(prompter(task), prompter.make_completion(task, strategy)) for task in tasks]
     said = [[Message(role="assistant", content=answer)] if prompter.chat else answer for _, answer in rows]
     return Dataset.from_dict({"prompt": [prompt for prompt, _ in rows], "completion": said})
 
 
-def grpo_dataset(tasks: Iterable[Task], prompter: Prompter) -> Dataset:
-    """Prompt and task for `trl.GRPOTrainer` and `trainers.trl_adapter.rewards.reward_functions`."""
+def make_grpo_dataset(tasks: Iterable[Task], prompter: Prompter) -> Dataset:
+    """Prompt and task for `trl.GRPOTrainer` and `trainers.trl_adapter.rewards.make_reward_functions`."""
     from datasets import Dataset
 
     rows = [(prompter(task), json.dumps(task.to_dict())) for task in tasks]

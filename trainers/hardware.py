@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 
-def cpu_defaults() -> dict[str, Any]:
+def get_cpu_defaults() -> dict[str, Any]:
     """Training arguments for a machine without an accelerator; nothing where there is one.
 
     TRL's own defaults are bfloat16 and gradient checkpointing, which cost a CPU more than they save.
@@ -18,7 +18,7 @@ def cpu_defaults() -> dict[str, Any]:
     return {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
 
 
-def idle_cores(at_most: int = 4) -> int:
+def count_idle_cores(at_most: int = 4) -> int:
     """How many cores are free: more threads than these slow torch down many times over."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0

@@ -13,8 +13,8 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.prompts.template import get_template, record_template, recorded_template
 from trainers.arguments import SQLArguments
-from trainers.dataset import Prompter, short, token_budget, usable
-from trainers.generation.measure import greedy
+from trainers.dataset import Prompter, filter_by_length, filter_usable, make_token_budget
+from trainers.generation.accuracy import measure_greedy
 from trainers.hardware import use_threads
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Setup:
     held_out: list[Task]
 
 
-def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
+def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
     """Load the tokenizer and the tasks, and complete TRL's configuration."""
     from transformers import AutoTokenizer
 
@@ -48,7 +48,7 @@ def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setu
     tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path, revision=model.model_revision)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    budget = token_budget(args.prompt_budget, tokenizer)
+    budget = make_token_budget(args.prompt_budget, tokenizer)
     chosen = get_template(args.prompt or recorded_template(model.model_name_or_path) or "full")
     prompter = Prompter(scorer, chosen.id, tokenizer.chat_template is not None, budget)
     named = {"dtype": model.dtype, "revision": model.model_revision}
@@ -56,9 +56,11 @@ def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setu
     config.model_init_kwargs = named | (config.model_init_kwargs or {})
 
     def load(split: str, at_most: int) -> list[Task]:
-        tasks = usable(load_benchmark(args.benchmark, split, args.data_dir).tasks, scorer, args.keep_empty)
-        tasks = short(tasks, prompter, tokenizer, args.max_prompt_tokens)
-        return drawn(tasks, at_most, config.seed)
+        tasks = filter_usable(
+            load_benchmark(args.benchmark, split, args.data_dir).tasks, scorer, args.keep_empty
+        )
+        tasks = filter_by_length(tasks, prompter, tokenizer, args.max_prompt_tokens)
+        return sample_tasks(tasks, at_most, config.seed)
 
     tasks = load(args.split, args.tasks)
     held_out = load(args.eval_split, args.eval_tasks) if args.eval_tasks else []
@@ -66,36 +68,36 @@ def prepare(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setu
     return Setup(tokenizer, prompter, tasks, held_out)
 
 
-def adapters(model: Any) -> dict[str, Any]:
+def make_adapter_arguments(model: Any) -> dict[str, Any]:
     """PEFT and quantization arguments of a trainer, out of `trl.ModelConfig`."""
     from trl import get_peft_config, get_quantization_config
 
     return {"peft_config": get_peft_config(model), "quantization_config": get_quantization_config(model)}
 
 
-def drawn(tasks: Sequence[Task], at_most: int, seed: int) -> list[Task]:
+def sample_tasks(tasks: Sequence[Task], at_most: int, seed: int) -> list[Task]:
     """A random part of the tasks, or all of them in their order where ``at_most`` is 0 or enough."""
     if not at_most or at_most >= len(tasks):
         return list(tasks)
     return random.Random(seed).sample(list(tasks), at_most)
 
 
-def fit(trainer: Any, setup: Setup, max_new_tokens: int) -> dict[str, float]:
+def train_and_measure(trainer: Any, setup: Setup, max_new_tokens: int) -> dict[str, float]:
     """Measure, train (from a checkpoint where one is named), save, measure again.
 
     Returns:
         Greedy execution accuracy on the held-out tasks ``before`` and ``after``, which also goes
         into ``held_out.json`` in the output folder; empty without held-out tasks.
     """
-    held_out = {"tasks": len(setup.held_out), "before": score(trainer, setup, max_new_tokens)}
-    trainer.train(resume_from_checkpoint=checkpoint(trainer.args))
+    held_out = {"tasks": len(setup.held_out), "before": measure_held_out(trainer, setup, max_new_tokens)}
+    trainer.train(resume_from_checkpoint=find_checkpoint(trainer.args))
     trainer.save_model()
     if trainer.accelerator.is_main_process:
         budget = setup.prompter.budget
         record_template(
             Path(trainer.args.output_dir), get_template(setup.prompter.template), budget and budget.most
         )
-    held_out["after"] = score(trainer, setup, max_new_tokens)
+    held_out["after"] = measure_held_out(trainer, setup, max_new_tokens)
     if setup.held_out and trainer.accelerator.is_main_process:
         Path(trainer.args.output_dir, "held_out.json").write_text(json.dumps(held_out, indent=2) + "\n")
         print(
@@ -105,14 +107,18 @@ def fit(trainer: Any, setup: Setup, max_new_tokens: int) -> dict[str, float]:
     return held_out if setup.held_out else {}
 
 
-def score(trainer: Any, setup: Setup, max_new_tokens: int) -> float:
+def measure_held_out(trainer: Any, setup: Setup, max_new_tokens: int) -> float:
     """Greedy execution accuracy of the trainer's model on the held-out tasks."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     how = {"max_new_tokens": max_new_tokens}
-    return greedy(model, setup.tokenizer, setup.held_out, setup.prompter, **how) if setup.held_out else 0.0
+    return (
+        measure_greedy(model, setup.tokenizer, setup.held_out, setup.prompter, **how)
+        if setup.held_out
+        else 0.0
+    )
 
 
-def checkpoint(config: Any) -> str | None:
+def find_checkpoint(config: Any) -> str | None:
     """The checkpoint to resume from, if any."""
     from transformers.trainer_utils import get_last_checkpoint
 

@@ -13,15 +13,15 @@ from typing import Any
 from sql_env import Scorer, Task
 from sql_env.errors import SQLEnvError
 from sql_env.plugins import load_object
-from trainers.algorithms import TRL, algorithm
-from trainers.arguments import parse, peek
-from trainers.dataset import Prompter, grpo_dataset
-from trainers.logs.rollouts import FOLDER, Rollouts
-from trainers.trl_adapter.environment import several_turns
-from trainers.trl_adapter.rewards import reward_functions, reward_weights
+from trainers.algorithms import TRL, get_algorithm
+from trainers.arguments import parse_arguments, peek_argument
+from trainers.dataset import Prompter, make_grpo_dataset
+from trainers.logs.rollouts import FOLDER, RolloutWriter
+from trainers.trl_adapter.environment import make_environment_arguments
+from trainers.trl_adapter.rewards import get_reward_weights, make_reward_functions
 
 
-def grpo_trainer(
+def make_grpo_trainer(
     model: Any,
     tokenizer: Any,
     tasks: Sequence[Task],
@@ -39,18 +39,18 @@ def grpo_trainer(
         tokenizer: Its tokenizer.
         tasks: What is asked. Their gold SQL is only ever run, never shown.
         prompter: How it is asked, and what scores the answers.
-        config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
+        config: `trl.GRPOConfig`; its ``get_reward_weights`` become the rubric's.
         trainer: The trainer's class, as ``package.module:Class``.
         others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``, or those
-            of `trainers.trl_adapter.environment.several_turns`.
+            of `trainers.trl_adapter.environment.make_environment_arguments`.
     """
-    config.reward_weights = reward_weights(prompter.scorer.rubric)
+    config.reward_weights = get_reward_weights(prompter.scorer.rubric)
     trained_by: Any = load_object(trainer)
     return trained_by(
         model,
-        reward_funcs=others.pop("reward_funcs", None) or reward_functions(prompter.scorer),
+        reward_funcs=others.pop("reward_funcs", None) or make_reward_functions(prompter.scorer),
         args=config,
-        train_dataset=grpo_dataset(tasks, prompter),
+        train_dataset=make_grpo_dataset(tasks, prompter),
         processing_class=tokenizer,
         **others,
     )
@@ -58,30 +58,30 @@ def grpo_trainer(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the training that the command line describes."""
-    from trainers.training import adapters, fit, prepare
+    from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
     try:
-        name = peek("algorithm", sys.argv[1:] if argv is None else argv)
-        chosen = algorithm(name, "trl") if name else TRL()
-        args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
+        name = peek_argument("algorithm", sys.argv[1:] if argv is None else argv)
+        chosen = get_algorithm(name, "trl") if name else TRL()
+        args, config, model = parse_arguments(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers, gold_store=True) as scorer:
-            setup = prepare(args, config, model, scorer)
-            kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts, scorer)
+            setup = load_setup(args, config, model, scorer)
+            kept = RolloutWriter(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:
-                more = several_turns(scorer, config, max_turns=args.max_turns, rollouts=kept)
+                more = make_environment_arguments(scorer, config, max_turns=args.max_turns, rollouts=kept)
             else:
-                more = {"reward_funcs": reward_functions(scorer, kept)}
-            trainer = grpo_trainer(
+                more = {"reward_funcs": make_reward_functions(scorer, kept)}
+            trainer = make_grpo_trainer(
                 model.model_name_or_path,
                 setup.tokenizer,
                 setup.tasks,
                 setup.prompter,
                 config,
                 trainer=chosen.trainer,
-                **adapters(model),
+                **make_adapter_arguments(model),
                 **more,
             )
-            fit(trainer, setup, config.max_completion_length)
+            train_and_measure(trainer, setup, config.max_completion_length)
     except SQLEnvError as error:
         sys.exit(f"error: {error}")
 

@@ -123,8 +123,8 @@ def place(tmp_path_factory):
     with Scorer("sql-r1") as scorer:
         prompter = Prompter(scorer, "compact")
         prompts = [prompter(task) for task in demo(split="dev").tasks[:24]]
-        words = tiny.tokenizer(prompts, scorer.rubric.form, 500)
-    for part in (words, tiny.model(words, width=32)):
+        words = tiny.train_tokenizer(prompts, scorer.rubric.form, 500)
+    for part in (words, tiny.make_model(words, width=32)):
         part.save_pretrained(place / "model")
     return place
 

@@ -30,7 +30,7 @@ def state(checkpoint: Path) -> dict:
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("tiny")
-    assert "M parameters" in run("tiny", "--output_dir", place, "--vocabulary", 600)
+    assert "M parameters" in run("demo.tiny", "--output_dir", place, "--vocabulary", 600)
     return place
 
 

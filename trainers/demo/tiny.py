@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sql_env.parser import ResponseFormat, respond
-from trainers.arguments import option
+from trainers.arguments import make_option
 
 if TYPE_CHECKING:
     from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
@@ -27,22 +27,22 @@ So a value is the same tokens in the question and between quotes, and copying it
 class TinyArguments:
     """What the tokenizer is trained on, and how large the model is."""
 
-    output_dir: str = option("runs/tiny", "Where model and tokenizer are saved.")
-    benchmark: str = option("demo", "Benchmark whose prompts and answers make the vocabulary.")
-    data_dir: str | None = option(None, "Folder of the benchmark's files, where it needs one.")
-    split: str = option("train", "Split to read.")
-    prompt: str = option("compact", "Prompt template.")
-    reward: str = option("sql-r1", "Preset whose response format is kept.")
-    strategy: str = option("sql", "Whether answers have reasoning.")
-    vocabulary: int = option(2000, "Tokens.")
-    width: int = option(128, "Hidden size.")
-    layers: int = option(2, "Layers.")
-    heads: int = option(4, "Attention heads.")
-    positions: int = option(1024, "Longest prompt and completion together, in tokens.")
-    seed: int = option(0, "Seed of the weights.")
+    output_dir: str = make_option("runs/tiny", "Where model and tokenizer are saved.")
+    benchmark: str = make_option("demo", "Benchmark whose prompts and answers make the vocabulary.")
+    data_dir: str | None = make_option(None, "Folder of the benchmark's files, where it needs one.")
+    split: str = make_option("train", "Split to read.")
+    prompt: str = make_option("compact", "Prompt template.")
+    reward: str = make_option("sql-r1", "Preset whose response format is kept.")
+    strategy: str = make_option("sql", "Whether answers have reasoning.")
+    vocabulary: int = make_option(2000, "Tokens.")
+    width: int = make_option(128, "Hidden size.")
+    layers: int = make_option(2, "Layers.")
+    heads: int = make_option(4, "Attention heads.")
+    positions: int = make_option(1024, "Longest prompt and completion together, in tokens.")
+    seed: int = make_option(0, "Seed of the weights.")
 
 
-def tokenizer(
+def train_tokenizer(
     texts: Iterable[str], form: ResponseFormat, vocabulary: int = 2000, whole: Sequence[str] = ()
 ) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer in which the frame of an answer is a token for each piece.
@@ -71,7 +71,7 @@ def tokenizer(
         show_progress=False,
     )
     made.train_from_iterator(texts, learnt)
-    made.add_tokens([*frame(form), *whole])
+    made.add_tokens([*list_frame_pieces(form), *whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
         eos_token="<eos>",
@@ -81,12 +81,12 @@ def tokenizer(
     )
 
 
-def frame(form: ResponseFormat) -> list[str]:
+def list_frame_pieces(form: ResponseFormat) -> list[str]:
     """What stands before, between and after the reasoning and the SQL of a completion."""
     return [piece for piece in re.split("[\0\1]", respond("\1", "\0", form)) if piece]
 
 
-def model(
+def make_model(
     tokenizer: PreTrainedTokenizerFast,
     *,
     width: int = 128,
@@ -136,10 +136,10 @@ def main(argv: list[str] | None = None) -> None:
     with Scorer(args.reward) as scorer:
         prompter = Prompter(scorer, args.prompt)
         tasks = load_benchmark(args.benchmark, args.split, args.data_dir).tasks
-        texts = [str(prompter(task)) + prompter.answer(task, args.strategy) for task in tasks]
-        words = tokenizer(texts, scorer.rubric.form, args.vocabulary)
+        texts = [str(prompter(task)) + prompter.make_completion(task, args.strategy) for task in tasks]
+        words = train_tokenizer(texts, scorer.rubric.form, args.vocabulary)
     shape = {"width": args.width, "layers": args.layers, "heads": args.heads, "positions": args.positions}
-    made = model(words, **shape, seed=args.seed)
+    made = make_model(words, **shape, seed=args.seed)
     made.save_pretrained(args.output_dir)
     words.save_pretrained(args.output_dir)
     print(f"{made.num_parameters() / 1e6:.2f} M parameters, {len(words)} tokens: {args.output_dir}")

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.generation.generator import Chat
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import chat_text
-from trainers.generation.sampling import encode
+from trainers.generation.sampling import encode_prompt
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")
 """Files of a model's folder that what it says depends on."""
@@ -50,7 +50,7 @@ class Checkpoint:
     def encode(self, chat: Chat) -> list[int]:
         """The tokens of a prompt: by the chat template, or as plain text where there is none."""
         prompt = chat if self.tokenizer.chat_template is not None else chat_text(chat)
-        return encode(prompt, self.tokenizer)
+        return encode_prompt(prompt, self.tokenizer)
 
     def identity(self) -> dict[str, str]:
         """Its name, and its commit on the hub or the SHA-256 of its folder's files.
@@ -62,14 +62,14 @@ class Checkpoint:
 
         try:
             if Path(self.name).is_dir():
-                return {"model": self.name, "sha256": digest(Path(self.name))}
+                return {"model": self.name, "sha256": hash_folder(Path(self.name))}
             commit = AutoConfig.from_pretrained(self.name, revision=self.revision)._commit_hash
         except (OSError, ValueError) as error:
             raise GenerationError(f"no model at {self.name!r}: {error}") from None
         return {"model": self.name, "revision": commit or self.revision or ""}
 
 
-def digest(folder: Path) -> str:
+def hash_folder(folder: Path) -> str:
     """The SHA-256 of a model's files and their names."""
     found = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.suffix in FILES):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trainers.dataset import Prompt, plain
+from trainers.dataset import Prompt, render_prompt
 
 
-def generate(
+def generate_completions(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[Prompt],
@@ -41,15 +41,15 @@ def generate(
     """
     import torch
 
-    encoded = [encode(prompt, tokenizer) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: len(plain(prompts[i], tokenizer)))
+    encoded = [encode_prompt(prompt, tokenizer) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(render_prompt(prompts[i], tokenizer)))
     done: list[list[str]] = [[] for _ in prompts]
     was_training = model.training
     model.eval()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for part in parts(order, max(1, batch // samples)):
-            answers = complete(
+        for part in split_batches(order, max(1, batch // samples)):
+            answers = complete_batch(
                 model,
                 tokenizer,
                 [encoded[i] for i in part],
@@ -64,18 +64,18 @@ def generate(
     return done
 
 
-def encode(prompt: Prompt, tokenizer: Any) -> list[int]:
+def encode_prompt(prompt: Prompt, tokenizer: Any) -> list[int]:
     """A prompt's tokens. A chat template has written the special ones itself; they are not added again."""
     special = isinstance(prompt, str)
-    return list(tokenizer(plain(prompt, tokenizer), add_special_tokens=special)["input_ids"])
+    return list(tokenizer(render_prompt(prompt, tokenizer), add_special_tokens=special)["input_ids"])
 
 
-def parts(order: Sequence[int], size: int) -> list[Sequence[int]]:
+def split_batches(order: Sequence[int], size: int) -> list[Sequence[int]]:
     """The places in batches of so many."""
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def complete(
+def complete_batch(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[list[int]],

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from trainers.generation.checkpoint import Checkpoint
-from trainers.generation.sampling import complete, parts
+from trainers.generation.sampling import complete_batch, split_batches
 from trainers.hardware import use_threads
 
 
@@ -67,7 +67,7 @@ class Transformers:
 
         encoded = [self._checkpoint.encode(chat) for chat in prompts]
         order = sorted(range(len(prompts)), key=lambda place: -len(encoded[place]))
-        for part in parts(order, max(1, self._batch // sampling.samples)):
+        for part in split_batches(order, max(1, self._batch // sampling.samples)):
             if done and all(place in done for place in part):
                 continue
             with torch.random.fork_rng():
@@ -85,7 +85,7 @@ class Transformers:
         import torch
 
         try:
-            return complete(
+            return complete_batch(
                 self._loaded(),
                 self._checkpoint.tokenizer,
                 prompts,

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.generation.generator import Chat, Sampling
 from sql_env.errors import GenerationError
 from trainers.generation.checkpoint import Checkpoint
-from trainers.generation.sampling import parts
+from trainers.generation.sampling import split_batches
 
 
 class VLLM:
@@ -51,7 +51,7 @@ class VLLM:
         import vllm
 
         self._model = self._model or vllm.LLM(**self._arguments)
-        for part in parts([place for place in range(len(prompts)) if place not in done], self._batch):
+        for part in split_batches([place for place in range(len(prompts)) if place not in done], self._batch):
             how = [
                 vllm.SamplingParams(
                     n=sampling.samples,

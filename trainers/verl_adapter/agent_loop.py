@@ -16,7 +16,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutp
 from verl.utils.profiler import simple_timer
 
 from sql_env import Episode
-from trainers.verl_reward import as_floats, nothing, scorer_of, stats_of, task_of
+from trainers.verl_reward import decode_task, flatten_score, get_scorer, get_stats, make_masked_scores
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +46,9 @@ class SQLAgentLoop(AgentLoopBase):
         no room is left for an answer the episode ends without one.
         """
         sql, room = self.config.sql, self.rollout_config.response_length
-        scorer = scorer_of(sql.reward, sql.workers)
+        scorer = get_scorer(sql.reward, sql.workers)
         turns = {"max_turns": sql.max_turns, "max_queries": sql.max_queries, "template": sql.prompt}
-        episode = Episode(scorer, task_of(row["extra_info"]["task"]), **turns)
+        episode = Episode(scorer, decode_task(row["extra_info"]["task"]), **turns)
         chat, request, metrics = list(row["raw_prompt"]), uuid4().hex, {}
         tokens, steps, said = Tokens(await self.ct_build_initial_tokens(chat)), [], 0
         while True:
@@ -73,7 +73,7 @@ class SQLAgentLoop(AgentLoopBase):
             tokens = longer
             chat.append({"role": "user", "content": told})
         if sql.profile:
-            info = {**info, **stats_of(sql.reward, sql.workers)}
+            info = {**info, **get_stats(sql.reward, sql.workers)}
         start = len(tokens.ids) - len(tokens.mask)
         return AgentLoopOutput(
             prompt_ids=tokens.ids[:start],
@@ -123,12 +123,12 @@ class SQLAgentLoop(AgentLoopBase):
 
         def step() -> tuple[str, dict[str, float] | None]:
             if text is None:
-                return "", as_floats(episode.answer(""))
+                return "", flatten_score(episode.answer(""))
             made = episode.step(text)
-            return made.observation, as_floats(made.score) if made.score is not None else None
+            return made.observation, flatten_score(made.score) if made.score is not None else None
 
         try:
             return await self.loop.run_in_executor(None, step)
         except Exception as error:  # noqa: BLE001
             log.error("an episode could not be scored: %s: %s", type(error).__name__, error)
-            return "", nothing(reward)
+            return "", make_masked_scores(reward)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sql_env.errors import DataError, SQLEnvError
-from trainers.arguments import option
+from trainers.arguments import make_option
 
 NEWEST = "latest_checkpointed_iteration.txt"
 """Where verl notes the step of its newest checkpoint."""
@@ -20,11 +20,13 @@ NEWEST = "latest_checkpointed_iteration.txt"
 class MergeArguments:
     """Which checkpoint, and where the model goes."""
 
-    run: str = option("runs/verl_grpo", "Folder of a run (trainer.default_local_dir), or one global_step_N.")
-    output_dir: str = option("runs/verl_grpo/model", "Folder of the model.")
+    run: str = make_option(
+        "runs/verl_grpo", "Folder of a run (trainer.default_local_dir), or one global_step_N."
+    )
+    output_dir: str = make_option("runs/verl_grpo/model", "Folder of the model.")
 
 
-def merge(run: str | Path, output_dir: str | Path) -> Path:
+def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
     """Merge the shards of a checkpoint's weights, in bfloat16, as verl's own merger does.
 
     Args:
@@ -40,7 +42,7 @@ def merge(run: str | Path, output_dir: str | Path) -> Path:
     from verl.model_merger.base_model_merger import ModelMergerConfig
     from verl.model_merger.fsdp_model_merger import FSDPModelMerger
 
-    actor = checkpoint(Path(run)) / "actor"
+    actor = find_checkpoint(Path(run)) / "actor"
     Path(output_dir).mkdir(parents=True, exist_ok=True)
     places = {"local_dir": str(actor), "target_dir": str(output_dir)}
     config = ModelMergerConfig("merge", "fsdp", hf_model_config_path=str(actor / "huggingface"), **places)
@@ -48,7 +50,7 @@ def merge(run: str | Path, output_dir: str | Path) -> Path:
     return actor
 
 
-def checkpoint(run: Path) -> Path:
+def find_checkpoint(run: Path) -> Path:
     """The newest checkpoint of a run, or the one that the folder is.
 
     Raises:
@@ -69,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
 
     (args,) = HfArgumentParser(MergeArguments).parse_args_into_dataclasses(argv)
     try:
-        print(f"{merge(args.run, args.output_dir)} -> {args.output_dir}")
+        print(f"{merge_checkpoint(args.run, args.output_dir)} -> {args.output_dir}")
     except SQLEnvError as error:
         sys.exit(f"error: {error}")
 

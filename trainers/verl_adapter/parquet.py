@@ -13,9 +13,9 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import PromptBudget, build_prompt
-from trainers.dataset import usable
+from trainers.dataset import filter_usable
 
-PLAIN = (
+PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
     "{% else %}{{ m['content'].rstrip('\n') + '\n' }}{% endif %}{% endfor %}"
 )
@@ -29,7 +29,7 @@ CHUNK = 512
 """Gold queries that are run at the same time while tasks are drawn."""
 
 
-def prepare(
+def write_datasets(
     sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: PromptBudget | None = None
 ) -> tuple[int, int]:
     """Write the tasks to train on and those that verl validates on; what is left out is logged.
@@ -50,15 +50,15 @@ def prepare(
         DataError: No task is left.
     """
     apart = sql["eval_split"] not in (None, sql["split"])
-    kept = draw(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
+    kept = draw_tasks(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
     without = frozenset() if apart else frozenset(task.id for task in kept)
-    learnt = draw(sql, sql["split"], sql["tasks"], scorer, without)
+    learnt = draw_tasks(sql, sql["split"], sql["tasks"], scorer, without)
     for path, tasks in ((train, learnt), (held_out, kept)):
-        write(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
+        write_parquet(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
     return len(learnt), len(kept)
 
 
-def draw(
+def draw_tasks(
     sql: Mapping[str, Any], split: str, at_most: int, scorer: Scorer, without: frozenset[str] = frozenset()
 ) -> list[Task]:
     """Tasks that can be learnt from, drawn with the seed; where ``at_most`` is 0 all, in their order.
@@ -71,14 +71,14 @@ def draw(
     if at_most:
         random.Random(sql["seed"]).shuffle(tasks)
     chunks = (tasks[i : i + CHUNK] for i in range(0, len(tasks), CHUNK))
-    good = (task for chunk in chunks for task in usable(chunk, scorer, sql["keep_empty"]))
+    good = (task for chunk in chunks for task in filter_usable(chunk, scorer, sql["keep_empty"]))
     kept = list(islice(good, at_most or None))
     if not kept:
         raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left to ask")
     return kept
 
 
-def write(
+def write_parquet(
     path: Path,
     tasks: Sequence[Task],
     scorer: Scorer,
@@ -102,11 +102,11 @@ def write(
     from pyarrow import parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pyarrow.Table.from_pylist(list(rows(tasks, scorer, benchmark, template, max_turns, budget)))
+    table = pyarrow.Table.from_pylist(list(make_rows(tasks, scorer, benchmark, template, max_turns, budget)))
     parquet.write_table(table, str(path))
 
 
-def rows(
+def make_rows(
     tasks: Sequence[Task],
     scorer: Scorer,
     benchmark: str,
@@ -130,8 +130,8 @@ def rows(
         }
 
 
-def chat_template(model: str) -> str | None:
+def get_chat_template(model: str) -> str | None:
     """The template that a model's tokenizer has to be given, or None where it has its own."""
     from transformers import AutoTokenizer
 
-    return PLAIN if AutoTokenizer.from_pretrained(model).chat_template is None else None
+    return PLAIN_CHAT_TEMPLATE if AutoTokenizer.from_pretrained(model).chat_template is None else None

@@ -15,20 +15,20 @@ import transfer_queue as tq
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
-from trainers.verl_adapter.kept_rollouts import VerlRollouts
-from trainers.verl_reward import STATS
+from trainers.verl_adapter.rollout_writer import VerlRolloutWriter
+from trainers.verl_reward import STATS_KEY
 
 POLL = 0.1
 """Seconds between two looks at the rollouts; verl's own 2 seconds would be most of a small model's step."""
 
 
-class Scored(ReplayBuffer):
+class ScoringReplayBuffer(ReplayBuffer):
     """A replay buffer that reads what `trainers.verl_reward.compute_score` said of each sample."""
 
     def __init__(self, sampler_kwargs: Mapping[str, Any], **others: Any) -> None:
-        super().__init__(sampler_kwargs=sampler_kwargs, **{**others, **settings(sampler_kwargs)})
+        super().__init__(sampler_kwargs=sampler_kwargs, **{**others, **make_buffer_settings(sampler_kwargs)})
         told = sampler_kwargs["rollouts"]
-        self._rollouts = VerlRollouts(told) if told["per_step"] else None
+        self._rollouts = VerlRolloutWriter(told) if told["per_step"] else None
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict]:
         """A batch without its masked samples, and the mean of each component beside verl's metrics."""
@@ -40,7 +40,7 @@ class Scored(ReplayBuffer):
         said = [field.get("reward_extra_info") or {} for field in fields]
         if self._rollouts is not None:
             self._rollouts.add(batch.keys, partition_id, global_steps)
-        dropped = unpaid(batch.keys, said)
+        dropped = find_dropped(batch.keys, said)
         if len(dropped) == len(batch.keys):
             raise RuntimeError("no sample of the batch could be scored: the log of the reward says why")
         if dropped:
@@ -51,22 +51,22 @@ class Scored(ReplayBuffer):
             keys=[batch.keys[i] for i in kept],
             tags=[batch.tags[i] for i in kept],
         )
-        return rest, metrics | means(said) | sums(said)
+        return rest, metrics | average_components(said) | sum_stats(said)
 
 
-class sync(Scored):  # noqa: D101
+class sync(ScoringReplayBuffer):  # noqa: D101
     pass
 
 
-class colocate_async(Scored, ReplayBufferAsync):  # noqa: D101
+class colocate_async(ScoringReplayBuffer, ReplayBufferAsync):  # noqa: D101
     pass
 
 
-class separate_async(Scored, ReplayBufferAsync):  # noqa: D101
+class separate_async(ScoringReplayBuffer, ReplayBufferAsync):  # noqa: D101
     pass
 
 
-def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+def make_buffer_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """What verl tells its own replay buffer and withholds from one that it is given."""
     filters = given["filter_groups"]
     return {
@@ -78,7 +78,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def unpaid(keys: Sequence[str], said: Sequence[Mapping[str, Any]]) -> set[str]:
+def find_dropped(keys: Sequence[str], said: Sequence[Mapping[str, Any]]) -> set[str]:
     """The keys of the samples that must not be learnt from.
 
     Those are the masked ones, and one that is left alone in its group: it has nothing to be compared
@@ -97,16 +97,16 @@ def unpaid(keys: Sequence[str], said: Sequence[Mapping[str, Any]]) -> set[str]:
     }
 
 
-def means(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def average_components(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """``reward/<name>/mean`` over the samples that count, and the share of masked ones."""
     counted = [info for info in said if info and not info.get("masked")]
-    names = [name for name in (counted[0] if counted else ()) if name not in ("masked", STATS)]
+    names = [name for name in (counted[0] if counted else ()) if name not in ("masked", STATS_KEY)]
     found = {f"reward/{name}/mean": sum(info[name] for info in counted) / len(counted) for name in names}
     return {**found, "reward/masked/mean": 1 - len(counted) / max(1, len(said))}
 
 
-def sums(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def sum_stats(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What all processes did to score the samples, masked ones too: the sum of each of their ``stats``."""
-    told = [json.loads(info.get(STATS, "{}")) for info in said]
+    told = [json.loads(info.get(STATS_KEY, "{}")) for info in said]
     names = dict.fromkeys(name for stats in told for name in stats)
     return {name: sum(stats.get(name, 0.0) for stats in told) for name in names}

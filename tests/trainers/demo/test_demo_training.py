@@ -49,11 +49,11 @@ def test_grpo_repairs_a_mislabelled_cold_start(tmp_path):
     )
     use_threads(1)
     with Scorer(settings.reward) as scorer, Display(Console()) as display:
-        lesson = Demo(settings, scorer, display)
-        model, _ = lesson.cold_start(lesson.data.spoilt, "cold start")
-        before = lesson.measure(model, "before")
-        model, log = lesson.improve(model)
-        after = lesson.measure(model, "after")
+        run = Demo(settings, scorer, display)
+        model, _ = run.cold_start(run.tasks.mislabelled, "cold start")
+        before = run.measure(model, "before")
+        model, log = run.improve(model)
+        after = run.measure(model, "after")
     rewards = [row["reward"] for row in log if "reward" in row]
     assert sum(rewards[-10:]) / 10 > sum(rewards[:2]) / 2 + 0.5
     assert after["mean@1"] > before["mean@1"] + 0.03

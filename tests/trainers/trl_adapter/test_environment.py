@@ -13,7 +13,7 @@ from sql_env import Scorer, respond
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import FORMATS
 from trainers.dataset import Prompter
-from trainers.trl_adapter.environment import SQLTools, said, several_turns
+from trainers.trl_adapter.environment import SQLTools, extract_answer, make_environment_arguments
 
 GOLD = "SELECT name FROM singer WHERE country = 'France'"
 EXPLORED = ["SELECT DISTINCT country FROM singer", "SELECT name FROM singers WHERE country = 'France'"]
@@ -63,7 +63,7 @@ def rewards(environments, completions, functions, **others):
 
 
 def test_the_model_is_offered_one_tool_and_nothing_else(scorer, ask):
-    tools = several_turns(scorer, GRPO())["environment_factory"]()
+    tools = make_environment_arguments(scorer, GRPO())["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()), prompt=[])
     public = [name for name, _ in inspect.getmembers(tools, inspect.ismethod) if not name.startswith("_")]
     assert public == ["reset", "run_sql"]
@@ -80,7 +80,7 @@ def test_the_tool_has_a_schema_that_says_what_it_does():
 
 
 def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer, ask, jsonl):
-    arguments = several_turns(scorer, GRPO(), max_turns=4)
+    arguments = make_environment_arguments(scorer, GRPO(), max_turns=4)
     tools = arguments["environment_factory"]()
     assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     told = [tools.run_sql(sql) for sql in EXPLORED]
@@ -95,7 +95,7 @@ def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer,
 
 
 def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, ask):
-    arguments = several_turns(scorer, GRPO())
+    arguments = make_environment_arguments(scorer, GRPO())
     environments = [arguments["environment_factory"]() for _ in range(3)]
     for tools, gold in zip(environments, [GOLD, "SELECT 1", "SELECT broken FROM nowhere"], strict=True):
         tools.reset(task=json.dumps(ask(gold).to_dict()))
@@ -110,7 +110,7 @@ def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, as
 
 
 def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, concerts):
-    arguments = several_turns(scorer, GRPO())
+    arguments = make_environment_arguments(scorer, GRPO())
     tools = arguments["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     content = concerts.read_bytes()
@@ -135,13 +135,13 @@ def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, con
     ],
 )
 def test_what_counts_as_said(messages, text):
-    assert said(messages, FORMATS["think-answer"]) == text
+    assert extract_answer(messages, FORMATS["think-answer"]) == text
 
 
 def test_trl_asks_no_more_often_than_there_are_turns(scorer):
     config = GRPO()
-    several_turns(scorer, config, max_turns=4)
-    several_turns(scorer, config, max_turns=9)
+    make_environment_arguments(scorer, config, max_turns=4)
+    make_environment_arguments(scorer, config, max_turns=9)
     assert config.max_tool_calling_iterations == 3, "what is set stays"
 
 
@@ -153,9 +153,9 @@ def test_mistakes(scorer, ask):
     with pytest.raises(TypeError, match="must be a string"):
         tools.run_sql(3)
     with pytest.raises(LimitError, match="the trainer of object has no environments"):
-        several_turns(scorer, object())
+        make_environment_arguments(scorer, object())
     with pytest.raises(LimitError, match="max_turns"):
-        several_turns(scorer, GRPO(), max_turns=0)
+        make_environment_arguments(scorer, GRPO(), max_turns=0)
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +208,15 @@ def model(words):
 def trainer(words, scorer, tasks, out, made=None, length=2000, **turns):
     from trl import GRPOConfig
 
-    from trainers.trl_grpo import grpo_trainer
+    from trainers.trl_grpo import make_grpo_trainer
 
     config = GRPOConfig(
         output_dir=str(out), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],
         save_strategy="no", disable_tqdm=True, per_device_train_batch_size=4, num_generations=2, max_steps=2,
         max_completion_length=length, logging_steps=1, learning_rate=1e-5,
     )  # fmt: skip
-    turns = several_turns(scorer, config, **turns)
-    return grpo_trainer(made or model(words), words, tasks, Prompter(scorer, chat=True), config, **turns)
+    turns = make_environment_arguments(scorer, config, **turns)
+    return make_grpo_trainer(made or model(words), words, tasks, Prompter(scorer, chat=True), config, **turns)
 
 
 def call(sql):

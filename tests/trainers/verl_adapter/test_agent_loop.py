@@ -16,7 +16,7 @@ if importlib.util.find_spec("verl") is None:
     pytest.skip("verl is not installed", allow_module_level=True)
 
 from trainers.demo import tiny
-from trainers.verl_adapter.parquet import PLAIN, rows
+from trainers.verl_adapter.parquet import PLAIN_CHAT_TEMPLATE, make_rows
 from trainers.verl_reward import compute_score
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,7 +40,7 @@ def task(ask):
 @pytest.fixture
 def row(task):
     with Scorer(json.loads(REWARD)) as scorer:
-        (made,) = rows([task], scorer, "own", "full", max_turns=4)
+        (made,) = make_rows([task], scorer, "own", "full", max_turns=4)
     return {**made, "raw_prompt": made["prompt"]}
 
 
@@ -50,10 +50,10 @@ def words(request, row):
     with Scorer(json.loads(REWARD)) as scorer:
         form = scorer.rubric.form
     if request.param == "plain":
-        made = tiny.tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
-        made.chat_template = PLAIN
+        made = tiny.train_tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
+        made.chat_template = PLAIN_CHAT_TEMPLATE
         return made, "lfm2"
-    made = tiny.tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
+    made = tiny.train_tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
     made.add_special_tokens({"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"})
     made.chat_template = CHATML
     return made, "qwen2"

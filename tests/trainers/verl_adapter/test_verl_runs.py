@@ -18,8 +18,8 @@ pytest.importorskip("transformers")
 
 from trainers.dataset import Prompter
 from trainers.demo import tiny
-from trainers.generation.measure import greedy
-from trainers.verl_adapter.parquet import draw
+from trainers.generation.accuracy import measure_greedy
+from trainers.verl_adapter.parquet import draw_tasks
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,7 +48,7 @@ LOOK = "<think>\n\n</think>\n<sql>SELECT 1</sql>"
 def tasks():
     with Scorer("sql-r1") as scorer:
         prompter = Prompter(scorer, "compact")
-        found = draw(SQL, "train", 24, scorer)
+        found = draw_tasks(SQL, "train", 24, scorer)
         return found, [str(prompter(task)) for task in found], scorer.rubric.form
 
 
@@ -60,8 +60,8 @@ def folder(tmp_path_factory, tasks):
     place = tmp_path_factory.mktemp("verl")
     (place / "flaky_reward.py").write_text(FLAKY)
     _, prompts, form = tasks
-    words = tiny.tokenizer([*prompts, *[LOOK] * 40], form, 500)
-    model = tiny.model(words, width=32)
+    words = tiny.train_tokenizer([*prompts, *[LOOK] * 40], form, 500)
+    model = tiny.make_model(words, width=32)
     for part in (words, model):
         part.save_pretrained(place / "random")
     torch.set_num_threads(1)  # others use the machine too
@@ -204,7 +204,7 @@ def check_model(merged, before, asked: list[Task]):
     words = AutoTokenizer.from_pretrained(merged)
     with Scorer("sql-r1") as scorer:
         chat = Prompter(scorer, "compact", chat=words.chat_template is not None)
-        assert greedy(model, words, asked[:4], chat, max_new_tokens=8) == 0.0
+        assert measure_greedy(model, words, asked[:4], chat, max_new_tokens=8) == 0.0
 
 
 @pytest.mark.timeout(400)

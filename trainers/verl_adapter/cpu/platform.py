@@ -154,7 +154,7 @@ def _register_rollout() -> None:
         return Replica
 
     RolloutReplicaRegistry.register(ROLLOUT, load)
-    base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "trainers.verl_adapter.cpu.rollout.Weights"
+    base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "trainers.verl_adapter.cpu.rollout.WeightSender"
 
 
 logging.getLogger("verl.utils.tokenizer.continuous_token_wiring").setLevel(logging.ERROR)  # per rollout

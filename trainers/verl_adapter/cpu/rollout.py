@@ -149,7 +149,7 @@ class Replica(RolloutReplica):
         self.servers, self._server_handle, self._server_address = [server], server, f"ray://{name}"
 
 
-class Weights(BaseRollout):
+class WeightSender(BaseRollout):
     """Sits in a training process and hands its weights to the server."""
 
     def __init__(self, config: Any, model_config: Any, device_mesh: Any, **others: Any) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sql_env.errors import SQLEnvError
-from trainers.logs.rollouts import Rollouts
-from trainers.verl_reward import scorer_of, task_of
+from trainers.logs.rollouts import RolloutWriter
+from trainers.verl_reward import decode_task, get_scorer
 
 log = logging.getLogger(__name__)
 
 
-class VerlRollouts:
+class VerlRolloutWriter:
     """Keeps some answers of each step.
 
     Args:
@@ -29,7 +29,7 @@ class VerlRollouts:
 
     def __init__(self, told: Mapping[str, Any]) -> None:
         self._told = told
-        self._kept = Rollouts(Path(told["folder"]), told["per_step"])
+        self._kept = RolloutWriter(Path(told["folder"]), told["per_step"])
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -54,8 +54,8 @@ class VerlRollouts:
         padded = data["responses"].to_padded_tensor(padding=self._tokenizer.pad_token_id or 0)
         texts = [self._tokenizer.decode(ids, skip_special_tokens=True) for ids in padded]
         try:
-            tasks = [task_of(str(info["task"])) for info in infos]
-            scores = scorer_of(self._told["reward"]).score(texts, tasks, rows=True)
+            tasks = [decode_task(str(info["task"])) for info in infos]
+            scores = get_scorer(self._told["reward"]).score(texts, tasks, rows=True)
         except SQLEnvError as error:  # what cannot be scored is masked in training, which goes on
             log.warning("no rollouts of step %d are kept: %s", step, error)
         else:
