@@ -25,14 +25,14 @@ def make_sft_trainer(
     strategy: str = "auto",
     **others: Any,
 ) -> Any:
-    """TRL's `SFTTrainer` on the tasks' own answers.
+    """Make TRL's `SFTTrainer` for the gold answers of the tasks.
 
     Args:
         model: A model, or the path or name of one.
         tokenizer: Its tokenizer.
-        tasks: What is taught.
-        prompter: How it is asked.
-        config: `trl.SFTConfig`. The loss covers the completion only, as is TRL's default here.
+        tasks: The tasks.
+        prompter: Makes the prompts.
+        config: `trl.SFTConfig`. The loss covers the completion only, which is TRL's default here.
         strategy: See `trainers.dataset.make_sft_dataset`.
         others: Further arguments of `SFTTrainer`, such as ``callbacks`` and ``peft_config``.
     """
@@ -43,7 +43,7 @@ def make_sft_trainer(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the cold start that the command line describes."""
+    """Run the cold start with the settings of the command line."""
     from trl import SFTConfig
 
     from trainers.training import load_setup, make_adapter_arguments, train_and_measure

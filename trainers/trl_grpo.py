@@ -1,6 +1,6 @@
 """GRPO with TRL: every component of the reward is logged, and SQL runs once for all of them.
 
-``python -m trainers.trl_grpo --config trainers/configs/demo_grpo.yaml --max_steps 50``
+``python -m trainers.trl_grpo --config trainers/configs/tiny_grpo.yaml --benchmark demo --max_steps 50``
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ def make_grpo_trainer(
     trainer: str = "trl:GRPOTrainer",
     **others: Any,
 ) -> Any:
-    """TRL's `GRPOTrainer`, or a trainer like it, with the scorer's rubric as its rewards.
+    """Make TRL's `GRPOTrainer`, or another trainer with its arguments. The scorer's rubric is its reward.
 
     Args:
         model: A model, or the path or name of one. With ``beta`` above 0 it must be a path or a
             name, because TRL loads the reference model from there.
         tokenizer: Its tokenizer.
-        tasks: What is asked. Their gold SQL is only ever run, never shown.
-        prompter: How it is asked, and what scores the answers.
-        config: `trl.GRPOConfig`; its ``get_reward_weights`` become the rubric's.
+        tasks: The tasks. Their gold SQL is only executed; no prompt contains it.
+        prompter: Makes the prompts; its scorer scores the completions.
+        config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
         trainer: The trainer's class, as ``package.module:Class``.
         others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``, or those
             of `trainers.trl_adapter.environment.make_environment_arguments`.
     """
     config.reward_weights = get_reward_weights(prompter.scorer.rubric)
-    trained_by: Any = load_object(trainer)
-    return trained_by(
+    trainer_class: Any = load_object(trainer)
+    return trainer_class(
         model,
         reward_funcs=others.pop("reward_funcs", None) or make_reward_functions(prompter.scorer),
         args=config,
@@ -57,7 +57,7 @@ def make_grpo_trainer(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the training that the command line describes."""
+    """Run the training with the settings of the command line."""
     from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
     try:
@@ -66,11 +66,11 @@ def main(argv: list[str] | None = None) -> None:
         args, config, model = parse_arguments(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.rubric, workers=args.workers, gold_store=True) as scorer:
             setup = load_setup(args, config, model, scorer)
-            kept = RolloutWriter(Path(config.output_dir, FOLDER), args.rollouts, scorer)
+            writer = RolloutWriter(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:
-                more = make_environment_arguments(scorer, config, max_turns=args.max_turns, rollouts=kept)
+                more = make_environment_arguments(scorer, config, max_turns=args.max_turns, rollouts=writer)
             else:
-                more = {"reward_funcs": make_reward_functions(scorer, kept)}
+                more = {"reward_funcs": make_reward_functions(scorer, writer)}
             trainer = make_grpo_trainer(
                 model.model_name_or_path,
                 setup.tokenizer,

@@ -25,6 +25,9 @@ from sql_env.errors import SQLEnvError
 from sql_env.prompts.prompt import PromptBudget
 from sql_env.prompts.template import get_template
 from trainers.algorithms import get_algorithm
+from trainers.dataset import make_token_budget
+from trainers.verl_adapter.parquet import get_chat_template, write_datasets
+from trainers.verl_reward import load_checked_rubric
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +120,6 @@ def fill_defaults(config: Any) -> None:
     """Set the keys that depend on the model and the algorithm, and the modules that verl imports."""
     from omegaconf import OmegaConf, open_dict
 
-    from trainers.verl_adapter.parquet import get_chat_template
-
     model, sql = config.actor_rollout_ref.model, config.sql
     modules = [name for name in os.environ.get("VERL_USE_EXTERNAL_MODULES", "").split(",") if name]
     modules += get_algorithm(sql.algorithm, "verl").modules if sql.algorithm else ()
@@ -148,8 +149,6 @@ def make_prompt_budget(config: Any) -> PromptBudget | None:
         return None
     from transformers import AutoTokenizer
 
-    from trainers.dataset import make_token_budget
-
     model = config.actor_rollout_ref.model
     tokenizer = AutoTokenizer.from_pretrained(model.path)
     tokenizer.chat_template = model.custom_chat_template or tokenizer.chat_template
@@ -158,9 +157,6 @@ def make_prompt_budget(config: Any) -> PromptBudget | None:
 
 def write_data(config: Any) -> None:
     """Write the tasks to ``data.train_files`` and ``data.val_files``."""
-    from trainers.verl_adapter.parquet import write_datasets
-    from trainers.verl_reward import load_checked_rubric
-
     sql = config.sql
     with Scorer(load_checked_rubric(sql.reward), workers=sql.workers) as scorer:
         files = Path(config.data.train_files), Path(config.data.val_files)

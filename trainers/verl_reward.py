@@ -23,8 +23,7 @@ OWN_KEYS = ("score", "acc", "masked")
 STATS_KEY = "stats"
 """The key of the scorer's statistics, with ``profile``. No component may have this name either."""
 
-_scorers: dict[tuple[str, int], Scorer] = {}
-_stats: dict[tuple[str, int], StepStats] = {}
+_scorers: dict[tuple[str, int], tuple[Scorer, StepStats]] = {}
 _lock = threading.Lock()
 
 
@@ -98,8 +97,8 @@ def get_stats(text: str, workers: int = 1) -> dict[str, str]:
         ``stats``: `trainers.logs.scoring_stats.StepStats` as JSON. It is a text because verl takes the
         mean of all floats, and in a validation with several answers draws bootstrap samples of each.
     """
-    stats = _stats.get((text, workers))
-    return {STATS_KEY: json.dumps(stats() if stats else {})}
+    _, stats = _scorers.get((text, workers), (None, dict))
+    return {STATS_KEY: json.dumps(stats())}
 
 
 def decode_reward(text: str) -> Any:
@@ -124,10 +123,10 @@ def get_scorer(text: str, workers: int = 1) -> Scorer:
     key = (text, workers)
     with _lock:  # verl's threads share one scorer: without the lock two could start workers
         if key not in _scorers:
-            _scorers[key] = Scorer(load_checked_rubric(text), workers=workers, gold_store=True)
-            _stats[key] = StepStats(_scorers[key])
-            atexit.register(_scorers[key].close)
-        return _scorers[key]
+            scorer = Scorer(load_checked_rubric(text), workers=workers, gold_store=True)
+            atexit.register(scorer.close)
+            _scorers[key] = scorer, StepStats(scorer)
+        return _scorers[key][0]
 
 
 @lru_cache(maxsize=16)

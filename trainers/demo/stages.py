@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sql_env import Task
+from sql_env import Rollout, Task
 from sql_env.errors import DataError
 from trainers.algorithms import TRL, get_algorithm
 from trainers.dataset import Prompter
 from trainers.demo import tiny
+from trainers.generation.accuracy import generate_rollouts, measure_accuracy
 
 REPORTS = 25
 """How many times a stage logs."""
@@ -147,10 +148,25 @@ class Stages:
         )
         return self._train(trainer, name, steps)
 
+    def generate(
+        self, model: Any, tasks: Sequence[Task], name: str, *, samples: int, temperature: float, seed: int
+    ) -> list[list[Rollout]]:
+        """Sample and judge rollouts, ``samples`` for each task."""
+        with self.display.start_stage(name, len(tasks)) as stage:
+            return generate_rollouts(
+                model,
+                self.tokenizer,
+                tasks,
+                self.prompter,
+                samples=samples,
+                temperature=temperature,
+                max_new_tokens=self.max_tokens,
+                seed=seed,
+                progress=stage.advance,
+            )
+
     def measure(self, model: Any, tasks: Sequence[Task], name: str) -> dict[str, float]:
         """Measure greedy accuracy, mean@1, pass@8 and vote@8 on the tasks."""
-        from trainers.generation.accuracy import measure_accuracy
-
         with self.display.start_stage(f"measuring {name}", 2 * len(tasks)) as stage:
             generation = {"max_new_tokens": self.max_tokens, "seed": self.seed, "progress": stage.advance}
             figures = measure_accuracy(model, self.tokenizer, tasks, self.prompter, **generation)

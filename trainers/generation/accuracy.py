@@ -1,4 +1,4 @@
-"""How good a model is on held-out tasks: greedy, sampled, and by vote."""
+"""The accuracy of a model on held-out tasks: greedy, sampled, and by vote."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from trainers.generation.sampling import generate_completions
 
 
 def generate_rollouts(
-    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, *, samples: int = 1, **how: Any
+    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, *, samples: int = 1, **others: Any
 ) -> list[list[Rollout]]:
-    """What a model answers to each task, run and compared.
+    """Complete the prompt of each task, run the SQL of the completions and compare the results.
 
     Args:
         model: A causal language model of transformers.
         tokenizer: Its tokenizer.
         tasks: ``n`` tasks.
-        prompter: How they are asked, and what runs the answers.
-        samples: Answers a task.
-        how: Further arguments of `trainers.generation.sampling.generate_completions`.
+        prompter: Makes the prompts; its scorer runs the queries.
+        samples: Completions of each task.
+        others: Further arguments of `trainers.generation.sampling.generate_completions`.
 
     Returns:
         ``n`` lists of ``samples`` rollouts.
     """
     prompts = [prompter(task) for task in tasks]
-    answers = generate_completions(model, tokenizer, prompts, samples=samples, **how)
-    flat = [answer for group in answers for answer in group]
-    judged = prompter.scorer.rollouts(flat, [task for task in tasks for _ in range(samples)], rows=True)
-    return [judged[i : i + samples] for i in range(0, len(judged), samples)]
+    groups = generate_completions(model, tokenizer, prompts, samples=samples, **others)
+    completions = [completion for group in groups for completion in group]
+    repeated = [task for task in tasks for _ in range(samples)]
+    rollouts = prompter.scorer.rollouts(completions, repeated, rows=True)
+    return [rollouts[i : i + samples] for i in range(0, len(rollouts), samples)]
 
 
 def measure_greedy(
-    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, **how: Any
+    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, **others: Any
 ) -> float:
-    """Execution accuracy of greedy decoding; masked tasks do not count."""
-    return mean_at_1(_verdicts(generate_rollouts(model, tokenizer, tasks, prompter, **how))) or 0.0
+    """Measure the execution accuracy of greedy decoding; masked tasks do not count."""
+    return mean_at_1(_list_verdicts(generate_rollouts(model, tokenizer, tasks, prompter, **others))) or 0.0
 
 
 def measure_accuracy(
@@ -50,19 +51,21 @@ def measure_accuracy(
     *,
     k: int = 8,
     temperature: float = 1.0,
-    **how: Any,
+    **others: Any,
 ) -> dict[str, float]:
-    """The four figures of a model; masked answers do not count.
+    """Measure the four figures of a model; masked rollouts do not count.
 
     Returns:
         ``greedy``: execution accuracy of greedy decoding. ``mean@1``: of one sample, on average.
-        ``pass@k``: the chance that one of k samples is right. ``vote@k``: of the sample whose
-        result most of the k have.
+        ``pass@k``: the probability that one of k samples is right. ``vote@k``: of the sample whose
+        result is the most frequent among k.
     """
-    sampled = generate_rollouts(model, tokenizer, tasks, prompter, samples=k, temperature=temperature, **how)
-    right = _verdicts(sampled)
+    sampled = generate_rollouts(
+        model, tokenizer, tasks, prompter, samples=k, temperature=temperature, **others
+    )
+    right = _list_verdicts(sampled)
     return {
-        "greedy": measure_greedy(model, tokenizer, tasks, prompter, **how),
+        "greedy": measure_greedy(model, tokenizer, tasks, prompter, **others),
         "mean@1": mean_at_1(right) or 0.0,
         f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
         f"vote@{k}": mean_at_1([[voted(group)] for group in sampled]) or 0.0,
@@ -70,9 +73,9 @@ def measure_accuracy(
 
 
 def compute_standard_error(share: float, n: int) -> float:
-    """The standard error of a share of ``n`` tasks."""
+    """Compute the standard error of a share of ``n`` tasks."""
     return math.sqrt(share * (1 - share) / n) if n else 0.0
 
 
-def _verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:
+def _list_verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:
     return [[None if r.masked else bool(r.correct) for r in group] for group in groups]

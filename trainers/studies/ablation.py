@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -19,11 +18,9 @@ from benchmarks.metrics.accuracy import mean_at_1, voted
 from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError
-from trainers.arguments import make_option, run_command
+from trainers.arguments import make_option
 from trainers.demo.arguments import DemoArguments, StageSettings
 from trainers.demo.run import Demo
-from trainers.demo.stages import silence_libraries
-from trainers.generation.accuracy import generate_rollouts
 from trainers.studies.experiment import Experiment, StudyArguments, run_study
 from trainers.studies.report import (
     FIGURES,
@@ -153,19 +150,14 @@ def get_rubric(arm: str) -> dict[str, Any]:
 
 def measure_votes(demo: Demo, model: Any, candidates: int) -> dict[str, float]:
     """Measure the accuracy of a vote among 1, 2, 4, ... candidates. The keys are these numbers as text."""
-    stages, tasks = demo.stages, demo.tasks.held_out
-    with stages.display.start_stage(f"{candidates} candidates", len(tasks)) as stage:
-        groups = generate_rollouts(
-            model,
-            stages.tokenizer,
-            tasks,
-            stages.prompter,
-            samples=candidates,
-            temperature=1.0,
-            max_new_tokens=stages.max_tokens,
-            seed=stages.seed,
-            progress=stage.advance,
-        )
+    groups = demo.stages.generate(
+        model,
+        demo.tasks.held_out,
+        f"{candidates} candidates",
+        samples=candidates,
+        temperature=1.0,
+        seed=demo.args.seed,
+    )
     votes = {}
     for size in (2**power for power in range(candidates.bit_length())):
         split = [[group[i : i + size] for i in range(0, candidates, size)] for group in groups]
@@ -182,8 +174,7 @@ def judge_claim(claim: str, gains: list[float]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the study with the settings of the command line."""
-    silence_libraries()
-    run_command(partial(run_study, Ablation), AblationArguments, Settings, argv=argv)
+    run_study(Ablation, AblationArguments, Settings, argv)
 
 
 if __name__ == "__main__":

@@ -19,15 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
-from sql_env import Scorer, Task
+from sql_env import Rollout, Scorer, Task
 from sql_env.errors import DataError
-from trainers.arguments import make_option, run_command
+from trainers.arguments import make_option
 from trainers.dataset import Prompter
-from trainers.demo.stages import GROUP_SIZE, Log, Stages, silence_libraries
+from trainers.demo.stages import GROUP_SIZE, Log, Stages
 from trainers.demo.tasks import get_label
-from trainers.generation.accuracy import generate_rollouts
 from trainers.logs.record import StageTimes
 from trainers.studies.cold_start_tasks import (
     ColdStartTasks,
@@ -80,6 +79,9 @@ COMPARISONS = {
 """What GRPO is compared with: an arm and a kind of questions."""
 
 
+Loaded = tuple[ColdStartTasks, Stages]
+
+
 @dataclass
 class RunArguments(StudyArguments):
     """The folder, the seeds, the arms and the threads."""
@@ -96,15 +98,8 @@ class RunArguments(StudyArguments):
     )
 
 
-class SeedRun(NamedTuple):
-    """The tasks and the stages of a seed."""
-
-    tasks: ColdStartTasks
-    stages: Stages
-
-
 class ColdStart(Experiment):
-    """One start, and three ways to continue from it. Each ``train_`` method trains a model in place."""
+    """One start, and three ways to continue from it."""
 
     name = "cold_start"
 
@@ -121,7 +116,7 @@ class ColdStart(Experiment):
         """See `Experiment.list_settings`."""
         return set(asdict(self.settings)) - set().union(*OWN_SETTINGS.values()) | OWN_SETTINGS[arm]
 
-    def load(self, seed: int, stack: ExitStack) -> SeedRun:
+    def load(self, seed: int, stack: ExitStack) -> Loaded:
         """Load the tasks of a seed."""
         self.display.console.print(f"seed {seed}: loading the demo benchmark ...")
         tasks = load_cold_start_tasks(self.settings, seed, self.args.data_dir)
@@ -133,26 +128,42 @@ class ColdStart(Experiment):
         prompter = Prompter(stack.enter_context(Scorer(self.settings.reward)), "compact")
         answers = [prompter.make_completion(task, "sql") for task in tasks.cold_start]
         place = {"out": f"{self.args.out}/{seed}", "seed": seed, "max_tokens": self.settings.longest}
-        return SeedRun(tasks, Stages(tasks.train, answers, prompter, self.display, **place))
+        return tasks, Stages(tasks.train, answers, prompter, self.display, **place)
 
-    def run_arm(self, loaded: SeedRun, seed: int, arm: str, earlier: Mapping[str, Record]) -> Record:
+    def run_arm(self, loaded: Loaded, seed: int, arm: str, earlier: Mapping[str, Record]) -> Record:
         """See `Experiment.run_arm`.
 
         Raises:
             DataError: The arm is a control, and there is no GRPO whose processor time it could match.
         """
-        times, (tasks, stages), limits = StageTimes(), loaded, ()
+        settings, times, (tasks, stages) = self.settings, StageTimes(), loaded
         if arm in CONTROLS:
             if "grpo" not in earlier:
                 raise DataError("a control needs the processor time of GRPO: add grpo to --arms")
             spent = {name: record["cpu_seconds"]["training"] for name, record in earlier.items()}
+            budget = settings.margin * spent["grpo"]
             step = spent["start"] / earlier["start"]["settings"]["sft_steps"]
-            limits = (self.settings.margin * spent["grpo"], step)
         with times.time_stage("all"):
             with times.time_stage("training"):
                 start = self.get_folder(seed, "start")
                 model = stages.make_model() if arm == "start" else stages.load_model(start)
-                log = getattr(self, f"train_{arm}")(model, loaded, *limits)
+                train = partial(stages.supervise, model, tasks.cold_start)
+                if arm == "start":
+                    log = train("cold start", steps=settings.sft_steps, rate=settings.sft_rate)
+                elif arm == "grpo":
+                    log = stages.reinforce(
+                        model,
+                        tasks.rl,
+                        "GRPO",
+                        steps=settings.grpo_steps,
+                        rate=settings.grpo_rate,
+                        temperature=settings.temperature,
+                    )
+                elif arm == "supervised":
+                    steps = math.ceil(budget / step)
+                    log = train("more supervised steps", steps=steps, rate=settings.supervised_rate)
+                else:
+                    log = self.train_rejection(model, loaded, budget, step)
             stages.save(model, arm)
             figures = {
                 kind: stages.measure(model, held_out, f"{ARMS[arm]}, {kind}")
@@ -169,48 +180,37 @@ class ColdStart(Experiment):
             "log": log,
         }
 
-    def train_start(self, model: Any, run: SeedRun) -> Log:
-        """Train on the labels of the cold start."""
-        steps, rate = self.settings.sft_steps, self.settings.sft_rate
-        return run.stages.supervise(model, run.tasks.cold_start, "cold start", steps=steps, rate=rate)
-
-    def train_grpo(self, model: Any, run: SeedRun) -> Log:
-        """Train by RL on the results of complex questions, and of some simple ones against forgetting."""
-        return run.stages.reinforce(
-            model,
-            run.tasks.rl,
-            "GRPO",
-            steps=self.settings.grpo_steps,
-            rate=self.settings.grpo_rate,
-            temperature=self.settings.temperature,
-        )
-
-    def train_supervised(self, model: Any, run: SeedRun, budget: float, step: float) -> Log:
-        """Train for more steps on the labels of the cold start.
-
-        Args:
-            model: The model.
-            run: The tasks and the stages.
-            budget: Processor seconds.
-            step: Processor seconds that a step takes.
-        """
-        steps, rate = math.ceil(budget / step), self.settings.supervised_rate
-        return run.stages.supervise(
-            model, run.tasks.cold_start, "more supervised steps", steps=steps, rate=rate
-        )
-
-    def train_rejection(self, model: Any, run: SeedRun, budget: float, step: float) -> Log:
+    def train_rejection(self, model: Any, loaded: Loaded, budget: float, step: float) -> Log:
         """Repeat: sample answers to the questions of GRPO, then train on the right ones.
 
         Each round has its share of the budget. The time that sampling leaves goes into training, on all
         answers that have been kept so far and on labels of the cold start. An answer that is a held-out
-        label is not kept. The arguments are those of `train_supervised`.
+        label is not kept.
+
+        Args:
+            model: The model, which is trained in place.
+            loaded: The tasks and the stages.
+            budget: Processor seconds.
+            step: Processor seconds that a step of training takes.
         """
-        settings, began, (tasks, stages) = self.settings, time.process_time(), run
+        settings, began, (tasks, stages) = self.settings, time.process_time(), loaded
         rng, right, log = random.Random(stages.seed), list[Task](), Log()
         for turn in range(1, settings.rounds + 1):
-            asked = rng.sample(tasks.rl, min(settings.asked, len(tasks.rl)))
-            right += self.sample_right_answers(model, run, asked, turn)
+            questions = rng.sample(tasks.rl, min(settings.asked, len(tasks.rl)))
+            groups = stages.generate(
+                model,
+                questions,
+                f"sampling, round {turn}",
+                samples=GROUP_SIZE,
+                temperature=settings.temperature,
+                seed=stages.seed * 100 + turn,
+            )
+            new = [task for task in relabel_right(questions, groups) if get_label(task) not in tasks.reserved]
+            right += new
+            answered = len({(task.id, task.database) for task in new})
+            self.display.console.print(
+                f"  {len(new)} right answers to {answered} of {len(questions)} questions"
+            )
             left = budget * turn / settings.rounds - (time.process_time() - began)
             examples = right + sample_share(tasks.cold_start, len(right), 1 - settings.kept, rng)
             rows = stages.supervise(
@@ -222,32 +222,6 @@ class ColdStart(Experiment):
             )
             log += [{"round": turn, "kept": len(right), **row} for row in rows]
         return log
-
-    def sample_right_answers(self, model: Any, run: SeedRun, tasks: list[Task], turn: int) -> list[Task]:
-        """Return the tasks with the model's right answers as their labels, each answer once."""
-        with run.stages.display.start_stage(f"sampling, round {turn}", len(tasks)) as stage:
-            groups = generate_rollouts(
-                model,
-                run.stages.tokenizer,
-                tasks,
-                run.stages.prompter,
-                samples=GROUP_SIZE,
-                temperature=self.settings.temperature,
-                max_new_tokens=self.settings.longest,
-                seed=run.stages.seed * 100 + turn,
-                progress=stage.advance,
-            )
-            right = [
-                replace(task, gold_sql=sql)
-                for task, group in zip(tasks, groups, strict=True)
-                for sql in sorted(
-                    {r.action.sql for r in group if r.correct and not r.masked and r.action.sql}
-                )
-            ]
-            new = [task for task in right if get_label(task) not in run.tasks.reserved]
-            answered = len({task.id + task.database for task in new})
-            stage.print_line(f"  {len(new)} right answers to {answered} of {len(tasks)} questions")
-        return new
 
     def make_report(self, records: Mapping[int, Mapping[str, Record]]) -> Report:
         """Compare the arms that every seed has: mean and spread over the seeds, then each seed."""
@@ -270,6 +244,15 @@ class ColdStart(Experiment):
             if "grpo" in found
         }
         return Report(rows, table, conclude(records, arms), bars, compute_spread, curves)
+
+
+def relabel_right(tasks: list[Task], groups: list[list[Rollout]]) -> list[Task]:
+    """Return the tasks with the model's right answers as their labels, each answer once."""
+    return [
+        replace(task, gold_sql=sql)
+        for task, group in zip(tasks, groups, strict=True)
+        for sql in sorted({r.action.sql for r in group if r.correct and not r.masked and r.action.sql})
+    ]
 
 
 def conclude(records: Mapping[int, Mapping[str, Record]], arms: list[str]) -> str:
@@ -305,8 +288,7 @@ def conclude(records: Mapping[int, Mapping[str, Record]], arms: list[str]) -> st
 
 def main(argv: list[str] | None = None) -> None:
     """Run the study with the settings of the command line."""
-    silence_libraries()
-    run_command(partial(run_study, ColdStart), RunArguments, Settings, argv=argv)
+    run_study(ColdStart, RunArguments, Settings, argv)
 
 
 if __name__ == "__main__":

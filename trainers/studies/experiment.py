@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sql_env.errors import DataError
-from trainers.arguments import make_option
+from trainers.arguments import make_option, run_command
+from trainers.demo.stages import silence_libraries
 from trainers.hardware import count_idle_cores, use_threads
 from trainers.logs.record import StageTimes, describe_machine
 from trainers.studies.report import Record, Report
@@ -113,13 +114,17 @@ class Experiment(ABC):
         return record
 
 
-def run_study(study: type[Experiment], args: Any, settings: Any) -> None:
-    """Run an experiment, then write and print its report."""
+def run_study(study: type[Experiment], arguments: type, settings: type, argv: list[str] | None) -> None:
+    """Run the experiment that the command line describes, then write and print its report."""
+    silence_libraries()
     from rich.console import Console
 
     from trainers.logs.progress import Display
 
-    with Display(Console()) as display:
-        experiment = study(args, settings, display)
-        records = {seed: experiment.run_seed(seed) for seed in map(int, args.seeds.split(","))}
-    experiment.make_report(records).write(Path(args.out), study.name, display.console)
+    def run(args: Any, chosen: Any) -> None:
+        with Display(Console()) as display:
+            experiment = study(args, chosen, display)
+            records = {seed: experiment.run_seed(seed) for seed in map(int, args.seeds.split(","))}
+        experiment.make_report(records).write(Path(args.out), study.name, display.console)
+
+    run_command(run, arguments, settings, argv=argv)

@@ -19,9 +19,6 @@ from rich.console import Console
 from sql_env.errors import DataError, SQLEnvError
 from trainers.studies.report import Record, Rows, format_mean, make_markdown, make_table
 
-START = "cold start"
-"""The name of the row of the models before RL."""
-
 OWN_SETTINGS = ("seed", "out", "start", "clean", "algorithm", "backend", "threads", "data_dir")
 """Settings in which the runs of a table may differ."""
 
@@ -44,20 +41,24 @@ def compare_runs(runs: Sequence[Mapping[str, Any]]) -> Rows:
     """Make the rows of the table: the head, the cold start, then each algorithm in the order of the runs.
 
     Raises:
-        DataError: Runs differ in settings that make them other experiments, or two runs of one row
-            have the same seed.
+        DataError: There are no runs; or they differ in settings other than `OWN_SETTINGS`; or two runs of
+            one seed have other starts; or two runs of one row have the same seed.
     """
-    check_comparable(runs)
+    if not runs:
+        raise DataError("no runs: give the folders that trainers.demo has written")
+    starts: dict[int, Mapping[str, Any]] = {}
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
-        settings = run["settings"]
-        name = f"{settings['algorithm'] or 'GRPO, as tuned for the demo'} ({settings['backend']})"
+        own, first = run["settings"], runs[0]["settings"]
+        if other := [key for key in own if key not in OWN_SETTINGS and own[key] != first.get(key)]:
+            raise DataError(f"the runs differ in {', '.join(other)}: they cannot be in one table")
+        if starts.setdefault(own["seed"], run)["before"] != run["before"]:
+            raise DataError(f"the runs of seed {own['seed']} did not start from the same model")
+        name = f"{own['algorithm'] or 'GRPO, as tuned for the demo'} ({own['backend']})"
         groups.setdefault(name, []).append(run)
-    starts = {run["settings"]["seed"]: run for run in runs}
-    rows = [make_row(START, starts.values(), "before")]
-    rows += [make_row(name, group, "after") for name, group in groups.items()]
     head = ("", "seeds", *runs[0]["before"], "wall time of RL, s")
-    return [head, *rows]
+    rows = [make_row(name, group, "after") for name, group in groups.items()]
+    return [head, make_row("cold start", starts.values(), "before"), *rows]
 
 
 def make_row(name: str, runs: Iterable[Mapping[str, Any]], stage: str) -> tuple[str, ...]:
@@ -73,24 +74,6 @@ def make_row(name: str, runs: Iterable[Mapping[str, Any]], stage: str) -> tuple[
     figures = [format_mean([run[stage][figure] for run in runs]) for figure in runs[0][stage]]
     seconds = "–" if stage == "before" else f"{mean(run['seconds']['grpo'] for run in runs):.0f}"
     return (name, ", ".join(map(str, seeds)), *figures, seconds)
-
-
-def check_comparable(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Check that all runs have the same settings except `OWN_SETTINGS`, and one start for each seed.
-
-    Raises:
-        DataError: They do not, or there are no runs.
-    """
-    if not runs:
-        raise DataError("no runs: give the folders that trainers.demo has written")
-    first = runs[0]["settings"]
-    starts: dict[int, Any] = {}
-    for run in runs:
-        settings = run["settings"]
-        if other := [key for key in settings if key not in OWN_SETTINGS and settings[key] != first.get(key)]:
-            raise DataError(f"the runs differ in {', '.join(other)}: they cannot be in one table")
-        if starts.setdefault(settings["seed"], run["before"]) != run["before"]:
-            raise DataError(f"the runs of seed {settings['seed']} did not start from the same model")
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -21,30 +21,30 @@ PLAIN_CHAT_TEMPLATE = (
 )
 """Chat template of a model that has none.
 
-A prompt becomes the very text that `trainers.dataset.Prompter` makes of it, and a message that follows
-changes no token of it.
+A prompt becomes exactly the text that `trainers.dataset.Prompter` makes of it, and a message after it
+changes none of its tokens.
 """
 
 CHUNK = 512
-"""Gold queries that are run at the same time while tasks are drawn."""
+"""Gold queries that run at the same time while tasks are drawn."""
 
 
 def write_datasets(
     sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: PromptBudget | None = None
 ) -> tuple[int, int]:
-    """Write the tasks to train on and those that verl validates on; what is left out is logged.
+    """Write the training tasks and the validation tasks; the number of unusable tasks is logged.
 
-    Where both come from one split, none is in both.
+    If both come from one split, no task is in both.
 
     Args:
         sql: The ``sql`` block of the configuration.
-        scorer: Runs the gold queries, and knows the schemas and the response format.
-        train: Parquet file of the tasks to train on.
-        held_out: Parquet file of the others.
-        budget: How large a prompt may be; None for as large as it gets.
+        scorer: Runs the gold queries, and has the schemas and the response format.
+        train: Parquet file of the training tasks.
+        held_out: Parquet file of the validation tasks.
+        budget: The limit of a prompt's size; None for no limit.
 
     Returns:
-        How many tasks each has.
+        The number of tasks in each.
 
     Raises:
         DataError: No task is left.
@@ -61,9 +61,9 @@ def write_datasets(
 def draw_tasks(
     sql: Mapping[str, Any], split: str, at_most: int, scorer: Scorer, without: frozenset[str] = frozenset()
 ) -> list[Task]:
-    """Tasks that can be learnt from, drawn with the seed; where ``at_most`` is 0 all, in their order.
+    """Draw usable tasks with the seed. If ``at_most`` is 0, return all in their order.
 
-    Gold queries run only until enough is found, so that a part of millions of tasks is soon drawn.
+    Gold queries run only until there are enough tasks, so drawing a few of millions is fast.
     """
     found = load_benchmark(sql["benchmark"], split, sql["data_dir"], **sql["params"]).tasks
     levels = sql["levels"] or ()
@@ -74,7 +74,7 @@ def draw_tasks(
     good = (task for chunk in chunks for task in filter_usable(chunk, scorer, sql["keep_empty"]))
     kept = list(islice(good, at_most or None))
     if not kept:
-        raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left to ask")
+        raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left")
     return kept
 
 
@@ -91,12 +91,12 @@ def write_parquet(
 
     Args:
         path: The file; its folder is made.
-        tasks: What is asked, in this order.
-        scorer: Knows the schemas and the response format.
-        benchmark: What verl's metrics call the data.
+        tasks: The tasks, in this order.
+        scorer: Has the schemas and the response format.
+        benchmark: The name of the data in verl's metrics.
         template: The prompt template.
-        max_turns: How many turns an episode has.
-        budget: How large a prompt may be; None for as large as it gets.
+        max_turns: The number of turns of an episode.
+        budget: The limit of a prompt's size; None for no limit.
     """
     import pyarrow
     from pyarrow import parquet
@@ -114,9 +114,9 @@ def make_rows(
     max_turns: int = 1,
     budget: PromptBudget | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each task, in the columns that verl expects. The task travels as JSON, as it does in TRL.
+    """Yield a row for each task, with the columns that verl expects. The task is JSON, as in TRL.
 
-    Paths of databases are made absolute, because verl's processes run elsewhere.
+    Paths of databases become absolute, because verl's processes run in other folders.
     """
     for index, task in enumerate(tasks):
         here = replace(task, database=str(Path(task.database).resolve()))
@@ -131,7 +131,7 @@ def make_rows(
 
 
 def get_chat_template(model: str) -> str | None:
-    """The template that a model's tokenizer has to be given, or None where it has its own."""
+    """Return the chat template for a model; None if its tokenizer has one."""
     from transformers import AutoTokenizer
 
     return PLAIN_CHAT_TEMPLATE if AutoTokenizer.from_pretrained(model).chat_template is None else None

@@ -1,7 +1,7 @@
-"""What verl's trainer takes out of its replay buffer: the components as metrics, and no masked sample.
+"""Batches from verl's replay buffer: the components are logged, and masked samples are left out.
 
-Chosen by ``trainer.v1.sampler.custom_sampler``, verl's own seam; the classes are named for the values
-of ``trainer.v1.trainer_mode``.
+The configuration chooses it by ``trainer.v1.sampler.custom_sampler``, an extension point of verl. The names
+of the classes are the values of ``trainer.v1.trainer_mode``.
 """
 
 from __future__ import annotations
@@ -19,39 +19,36 @@ from trainers.verl_adapter.rollout_writer import VerlRolloutWriter
 from trainers.verl_reward import STATS_KEY
 
 POLL = 0.1
-"""Seconds between two looks at the rollouts; verl's own 2 seconds would be most of a small model's step."""
+"""Seconds between two checks for finished rollouts. verl's 2 seconds are most of a small model's step."""
 
 
 class ScoringReplayBuffer(ReplayBuffer):
-    """A replay buffer that reads what `trainers.verl_reward.compute_score` said of each sample."""
+    """A replay buffer that reads the result of `trainers.verl_reward.compute_score` for each sample."""
 
     def __init__(self, sampler_kwargs: Mapping[str, Any], **others: Any) -> None:
         super().__init__(sampler_kwargs=sampler_kwargs, **{**others, **make_buffer_settings(sampler_kwargs)})
-        told = sampler_kwargs["rollouts"]
-        self._rollouts = VerlRolloutWriter(told) if told["per_step"] else None
+        rollouts = sampler_kwargs["rollouts"]
+        self._writer = VerlRolloutWriter(rollouts) if rollouts["per_step"] else None
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict]:
-        """A batch without its masked samples, and the mean of each component beside verl's metrics."""
+        """Return a batch without its masked samples, and verl's metrics with the mean of each component."""
         batch, metrics = super().sample(global_steps, partition_id, batch_size)
         if partition_id == "val":
             return batch, metrics
         data = tq.kv_batch_get(keys=batch.keys, partition_id=partition_id, select_fields=["extra_fields"])
         fields = [getattr(value, "data", value) for value in data["extra_fields"]]
-        said = [field.get("reward_extra_info") or {} for field in fields]
-        if self._rollouts is not None:
-            self._rollouts.add(batch.keys, partition_id, global_steps)
-        dropped = find_dropped(batch.keys, said)
+        infos = [field.get("reward_extra_info") or {} for field in fields]
+        if self._writer is not None:
+            self._writer.add(batch.keys, partition_id, global_steps)
+        dropped = find_dropped(batch.keys, infos)
         if len(dropped) == len(batch.keys):
-            raise RuntimeError("no sample of the batch could be scored: the log of the reward says why")
+            raise RuntimeError("no sample of the batch could be scored: read the log of the reward")
         if dropped:
             tq.kv_clear(keys=sorted(dropped), partition_id=partition_id)
-        kept = [i for i, key in enumerate(batch.keys) if key not in dropped]
-        rest = KVBatchMeta(
-            partition_id=partition_id,
-            keys=[batch.keys[i] for i in kept],
-            tags=[batch.tags[i] for i in kept],
-        )
-        return rest, metrics | average_components(said) | sum_stats(said)
+        kept = [(key, tag) for key, tag in zip(batch.keys, batch.tags, strict=True) if key not in dropped]
+        keys, tags = map(list, zip(*kept, strict=True))
+        rest = KVBatchMeta(partition_id=partition_id, keys=keys, tags=tags)
+        return rest, metrics | average_components(infos) | sum_stats(infos)
 
 
 class sync(ScoringReplayBuffer):  # noqa: D101
@@ -66,47 +63,46 @@ class separate_async(ScoringReplayBuffer, ReplayBufferAsync):  # noqa: D101
     pass
 
 
-def make_buffer_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What verl tells its own replay buffer and withholds from one that it is given."""
-    filters = given["filter_groups"]
+def make_buffer_settings(sampler_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that verl gives to its own replay buffer, but not to a custom one."""
+    filters, size = sampler_kwargs["filter_groups"], sampler_kwargs["train_batch_size"]
     return {
         "poll_interval": POLL,
         "filter_groups_metric": str(filters["metric"]) if filters["enable"] else None,
-        "train_batch_size": given["train_batch_size"],
-        "gen_batch_size": 1 if filters["enable"] else given["gen_batch_size"] or given["train_batch_size"],
+        "train_batch_size": size,
+        "gen_batch_size": 1 if filters["enable"] else sampler_kwargs["gen_batch_size"] or size,
         "max_inflight_gen_batches": filters["max_inflight_gen_batches"],
     }
 
 
-def find_dropped(keys: Sequence[str], said: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The keys of the samples that must not be learnt from.
+def find_dropped(keys: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the keys of the samples that training must leave out.
 
-    Those are the masked ones, and one that is left alone in its group: it has nothing to be compared
-    with, and verl would take its whole reward for its advantage.
+    These are the masked samples, and a sample whose group has no other left: verl would use its whole
+    reward as its advantage.
 
     Args:
-        keys: ``{prompt}_{session}_{turn}``, as verl names samples.
-        said: What `compute_score` returned for each.
+        keys: ``{prompt}_{session}_{turn}``, verl's names of the samples.
+        infos: The result of `compute_score` for each.
     """
-    groups = [key.split("_")[0] for key in keys]
-    masked = {key for key, info in zip(keys, said, strict=True) if info.get("masked")}
-    left = Counter(group for key, group in zip(keys, groups, strict=True) if key not in masked)
-    whole = Counter(groups)
-    return masked | {
-        key for key, group in zip(keys, groups, strict=True) if left[group] == 1 and whole[group] > 1
-    }
+    groups = {key: key.split("_")[0] for key in keys}
+    masked = {key for key, info in zip(keys, infos, strict=True) if info.get("masked")}
+    left = Counter(group for key, group in groups.items() if key not in masked)
+    whole = Counter(groups.values())
+    return masked | {key for key, group in groups.items() if left[group] == 1 and whole[group] > 1}
 
 
-def average_components(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """``reward/<name>/mean`` over the samples that count, and the share of masked ones."""
-    counted = [info for info in said if info and not info.get("masked")]
+def average_components(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return ``reward/<name>/mean`` over the samples that are not masked, and the share of masked ones."""
+    counted = [info for info in infos if info and not info.get("masked")]
     names = [name for name in (counted[0] if counted else ()) if name not in ("masked", STATS_KEY)]
-    found = {f"reward/{name}/mean": sum(info[name] for info in counted) / len(counted) for name in names}
-    return {**found, "reward/masked/mean": 1 - len(counted) / max(1, len(said))}
+    means = {f"reward/{name}/mean": sum(info[name] for info in counted) / len(counted) for name in names}
+    return {**means, "reward/masked/mean": 1 - len(counted) / max(1, len(infos))}
 
 
-def sum_stats(said: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """What all processes did to score the samples, masked ones too: the sum of each of their ``stats``."""
-    told = [json.loads(info.get(STATS_KEY, "{}")) for info in said]
-    names = dict.fromkeys(name for stats in told for name in stats)
-    return {name: sum(stats.get(name, 0.0) for stats in told) for name in names}
+def sum_stats(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the sum of the scorers' statistics over all samples, masked ones too."""
+    total: Counter[str] = Counter()
+    for info in infos:
+        total.update(json.loads(info.get(STATS_KEY, "{}")))
+    return dict(total)

@@ -1,7 +1,7 @@
-"""Which of verl's samples are kept as items, read from its replay buffer.
+"""Writes some of verl's samples to disk as items. They come from verl's replay buffer.
 
-What runs SQL in verl's processes does not know the step, and the replay buffer does not know the results.
-So the few answers that are kept are scored again: the same input has the same score.
+The processes of verl that run SQL do not know the step, and the replay buffer does not have the results.
+So the few rollouts that are kept are scored again: the same input has the same score.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ log = logging.getLogger(__name__)
 
 
 class VerlRolloutWriter:
-    """Keeps some answers of each step.
+    """Keeps some rollouts of each step.
 
     Args:
-        told: ``per_step``, ``folder``, ``model`` (the folder or name of the tokenizer) and ``reward``, as
-            the configuration has them under ``trainer.v1.sampler.sampler_kwargs.rollouts``.
+        settings: ``per_step``, ``folder``, ``model`` (the folder or name of the tokenizer) and ``reward``, as
+            in the configuration under ``trainer.v1.sampler.sampler_kwargs.rollouts``.
     """
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        self._told = told
-        self._kept = RolloutWriter(Path(told["folder"]), told["per_step"])
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._writer = RolloutWriter(Path(settings["folder"]), settings["per_step"])
 
     @cached_property
     def _tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(self._told["model"])
+        return AutoTokenizer.from_pretrained(self._settings["model"])
 
     def add(self, keys: Sequence[str], partition_id: str, step: int) -> None:
         """Keep some of a batch.
 
         Args:
             keys: The batch's samples, as verl names them.
-            partition_id: Where the replay buffer has them.
+            partition_id: The partition of the replay buffer that has them.
             step: The step that learns from them.
         """
         import transfer_queue as tq
 
-        chosen = sorted(keys, key=_place)[: self._told["per_step"]]
+        chosen = sorted(keys, key=_parse_key)[: self._settings["per_step"]]
         fields = ["responses", "extra_info"]
         data = tq.kv_batch_get(keys=chosen, partition_id=partition_id, select_fields=fields)
         infos = [getattr(value, "data", value) for value in data["extra_info"]]
@@ -55,14 +55,14 @@ class VerlRolloutWriter:
         texts = [self._tokenizer.decode(ids, skip_special_tokens=True) for ids in padded]
         try:
             tasks = [decode_task(str(info["task"])) for info in infos]
-            scores = get_scorer(self._told["reward"]).score(texts, tasks, rows=True)
-        except SQLEnvError as error:  # what cannot be scored is masked in training, which goes on
+            scores = get_scorer(self._settings["reward"]).score(texts, tasks, rows=True)
+        except SQLEnvError as error:  # what cannot be scored is masked in training, which continues
             log.warning("no rollouts of step %d are kept: %s", step, error)
         else:
-            self._kept.add(scores, step)
+            self._writer.add(scores, step)
 
 
-def _place(key: str) -> tuple[str, int, int]:
-    """Where a sample stands: its prompt, then its number in the group, then its turn."""
+def _parse_key(key: str) -> tuple[str, int, int]:
+    """Return a sample's prompt, its number in the group, and its turn."""
     prompt, session, turn = key.rsplit("_", 2)
     return prompt, int(session), int(turn)

@@ -427,7 +427,7 @@ print(RolloutReplicaRegistry.get("transformers").__name__, get_rollout_class("tr
         "trainers.verl_adapter.cpu.platform cpu GPU",
         "CPUFSDPEngineWithLMHead",
         "CPUFSDPEngineWithValueHead",
-        "Replica Weights",
+        "Replica WeightSender",
     ]
 
 
