@@ -6,7 +6,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,17 +113,23 @@ def peek_argument(name: str, argv: list[str]) -> str:
     return str(value or "")
 
 
-def run_command(command: Callable[..., None], *argument_classes: type, argv: list[str] | None = None) -> None:
-    """Run a command with the arguments of the command line. Its errors end the process with one line.
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with one line if the block raises an error that the user can correct."""
+    try:
+        yield
+    except (SQLEnvError, ChildProcessError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run_command(command: Callable[..., None], *argument_classes: type) -> None:
+    """Run a command with the arguments of the command line.
 
     Args:
         command: Takes an object of each class.
         argument_classes: Dataclasses whose fields are the options.
-        argv: The command line; that of this process if None.
     """
     from transformers import HfArgumentParser
 
-    try:
-        command(*HfArgumentParser(argument_classes).parse_args_into_dataclasses(argv))
-    except (SQLEnvError, ChildProcessError) as error:
-        sys.exit(f"error: {error}")
+    with exit_on_error():
+        command(*HfArgumentParser(argument_classes).parse_args_into_dataclasses())

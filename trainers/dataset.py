@@ -81,12 +81,24 @@ def filter_by_length(
     tasks: Sequence[Task], prompter: Prompter, tokenizer: PreTrainedTokenizerBase, max_tokens: int
 ) -> list[Task]:
     """Return the tasks whose prompt has at most ``max_tokens`` tokens; all tasks if that is 0."""
-    if not max_tokens:
-        return list(tasks)
-    kept = [task for task in tasks if count_prompt_tokens(prompter(task), tokenizer) <= max_tokens]
+    kept = [
+        task
+        for task in tasks
+        if not max_tokens or count_prompt_tokens(prompter(task), tokenizer) <= max_tokens
+    ]
     if len(kept) < len(tasks):
         log.warning("%d of %d tasks left out: prompt too long", len(tasks) - len(kept), len(tasks))
     return kept
+
+
+def load_tokenizer(model: str, revision: str | None = None) -> Any:
+    """Load a model's tokenizer. It gets a token to pad with if it has none."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def make_token_budget(max_tokens: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:

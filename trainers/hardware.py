@@ -6,14 +6,19 @@ import os
 from typing import Any
 
 
+def has_accelerator() -> bool:
+    """Return True if this machine has a GPU or another accelerator."""
+    import torch
+
+    return torch.accelerator.is_available()
+
+
 def get_cpu_defaults() -> dict[str, Any]:
     """Return training arguments for a machine without an accelerator; none if there is one.
 
     TRL's own defaults are bfloat16 and gradient checkpointing, which make a CPU slower.
     """
-    import torch
-
-    if torch.accelerator.is_available():
+    if has_accelerator():
         return {}
     return {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
 

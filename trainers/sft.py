@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from sql_env import Scorer, Task
-from sql_env.errors import SQLEnvError
-from trainers.arguments import parse_arguments
+from trainers.arguments import exit_on_error, parse_arguments
 from trainers.dataset import Prompter, make_sft_dataset
 
 
@@ -49,21 +47,18 @@ def main(argv: list[str] | None = None) -> None:
     from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
     args, config, model = parse_arguments(SFTConfig, argv)
-    try:
-        with Scorer(args.rubric, workers=args.workers) as scorer:
-            setup = load_setup(args, config, model, scorer)
-            trainer = make_sft_trainer(
-                model.model_name_or_path,
-                setup.tokenizer,
-                setup.tasks,
-                setup.prompter,
-                config,
-                strategy=args.strategy,
-                **make_adapter_arguments(model),
-            )
-            train_and_measure(trainer, setup, args.max_new_tokens)
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
+    with exit_on_error(), Scorer(args.rubric, workers=args.workers) as scorer:
+        setup = load_setup(args, config, model, scorer)
+        trainer = make_sft_trainer(
+            model.model_name_or_path,
+            setup.tokenizer,
+            setup.tasks,
+            setup.prompter,
+            config,
+            strategy=args.strategy,
+            **make_adapter_arguments(model),
+        )
+        train_and_measure(trainer, setup, args.max_new_tokens)
 
 
 if __name__ == "__main__":

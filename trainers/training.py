@@ -13,7 +13,7 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.prompts.template import get_template, record_template, recorded_template
 from trainers.arguments import SQLArguments
-from trainers.dataset import Prompter, filter_by_length, filter_usable, make_token_budget
+from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
 from trainers.generation.accuracy import measure_greedy
 from trainers.hardware import use_threads
 
@@ -25,7 +25,7 @@ NEWEST = ("last", "true", "True")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a trainer needs beside TRL's configuration.
+    """The parts of a training beside TRL's configuration.
 
     Attributes:
         tokenizer: The model's tokenizer.
@@ -42,17 +42,16 @@ class Setup:
 
 def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
     """Load the tokenizer and the tasks, and complete TRL's configuration."""
-    from transformers import AutoTokenizer
-
     use_threads(args.threads)
-    tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path, revision=model.model_revision)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = load_tokenizer(model.model_name_or_path, model.model_revision)
     budget = make_token_budget(args.prompt_budget, tokenizer)
     template = get_template(args.prompt or recorded_template(model.model_name_or_path) or "full")
     prompter = Prompter(scorer, template.id, tokenizer.chat_template is not None, budget)
-    named = {"dtype": model.dtype, "revision": model.model_revision}
-    named["attn_implementation"] = model.attn_implementation
+    named = {
+        "dtype": model.dtype,
+        "revision": model.model_revision,
+        "attn_implementation": model.attn_implementation,
+    }
     config.model_init_kwargs = named | (config.model_init_kwargs or {})
 
     def load(split: str, at_most: int) -> list[Task]:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task
-from sql_env.errors import SQLEnvError
 from sql_env.plugins import load_object
 from trainers.algorithms import TRL, get_algorithm
-from trainers.arguments import parse_arguments, peek_argument
+from trainers.arguments import exit_on_error, parse_arguments, peek_argument
 from trainers.dataset import Prompter, make_grpo_dataset
 from trainers.logs.rollouts import FOLDER, RolloutWriter
 from trainers.trl_adapter.environment import make_environment_arguments
@@ -60,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the training with the settings of the command line."""
     from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
-    try:
+    with exit_on_error():
         name = peek_argument("algorithm", sys.argv[1:] if argv is None else argv)
         chosen = get_algorithm(name, "trl") if name else TRL()
         args, config, model = parse_arguments(load_object(chosen.config), argv, chosen.arguments)
@@ -82,8 +81,6 @@ def main(argv: list[str] | None = None) -> None:
                 **more,
             )
             train_and_measure(trainer, setup, config.max_completion_length)
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer
-from sql_env.errors import SQLEnvError
 from sql_env.prompts.prompt import PromptBudget
 from sql_env.prompts.template import get_template
 from trainers.algorithms import get_algorithm
-from trainers.dataset import make_token_budget
+from trainers.arguments import exit_on_error
+from trainers.dataset import load_tokenizer, make_token_budget
+from trainers.hardware import has_accelerator
 from trainers.verl_adapter.parquet import get_chat_template, write_datasets
 from trainers.verl_reward import load_checked_rubric
 
@@ -73,13 +74,6 @@ def implied_overrides(overrides: Sequence[str]) -> list[str]:
 def get_setup(overrides: Sequence[str]) -> str:
     """Return the setup that a command line names; empty if none."""
     return next((text.partition("=")[2] for text in overrides if text.startswith("setup=")), "")
-
-
-def has_accelerator() -> bool:
-    """Return True if this machine has a GPU or another accelerator."""
-    import torch
-
-    return torch.accelerator.is_available()
 
 
 def run_training(config: Any) -> None:
@@ -145,12 +139,8 @@ def fill_defaults(config: Any) -> None:
 
 def make_prompt_budget(config: Any) -> PromptBudget | None:
     """Make the budget of a prompt, in the tokens of the model; None for no limit."""
-    if not config.sql.prompt_budget:
-        return None
-    from transformers import AutoTokenizer
-
     model = config.actor_rollout_ref.model
-    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    tokenizer = load_tokenizer(model.path)
     tokenizer.chat_template = model.custom_chat_template or tokenizer.chat_template
     return make_token_budget(config.sql.prompt_budget, tokenizer)
 
@@ -177,13 +167,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ.update({**QUIET_ENVIRONMENT, **os.environ, **CPU_ENVIRONMENT})
         warnings.filterwarnings("ignore", category=UserWarning, module="verl.workers.engine")
         print("no accelerator is used: verl runs on the processor, with setup=cpu", file=sys.stderr)
-    try:
+    with exit_on_error():
         import hydra
 
         sys.argv = [sys.argv[0], *implied_overrides(overrides), *given]
         hydra.main(config_path=str(CONFIGS), config_name="grpo", version_base=None)(run_training)()
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def compute_score(
         reward: A preset or reward by name, or a rubric as JSON.
         workers: How many processes run SQL for this one.
         profile: Whether to add `get_stats` this process's scorer.
-        others: What verl hands over beside these.
+        others: Further arguments of verl, which are not used.
 
     Returns:
         ``score``: the total. ``acc``: 1 if the result is the gold result, else 0. ``masked``: 1 if

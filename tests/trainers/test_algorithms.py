@@ -18,12 +18,12 @@ from trainers.demo import tiny
 from trainers.trl_grpo import make_grpo_trainer
 
 PAGE = Path(__file__).parents[2] / "docs" / "algorithms.md"
-ASKED_FOR = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
+REQUIRED = {"grpo", "dr_grpo", "dapo", "gspo", "rloo"}
 
 
-def test_both_back_ends_run_what_is_asked_for():
-    assert set(list_algorithms("trl")) >= ASKED_FOR | {"cispo", "sapo"}
-    assert set(list_algorithms("verl")) >= ASKED_FOR | {"reinforce_plus_plus", "ppo", "cispo", "sapo"}
+def test_both_back_ends_run_the_required_algorithms():
+    assert set(list_algorithms("trl")) >= REQUIRED | {"cispo", "sapo"}
+    assert set(list_algorithms("verl")) >= REQUIRED | {"reinforce_plus_plus", "ppo", "cispo", "sapo"}
     assert set(list_algorithms("trl")) | set(list_algorithms("verl")) == set(names(ALGORITHMS))
 
 
@@ -45,7 +45,7 @@ def test_every_algorithm_names_its_source(name):
 
 
 @pytest.mark.parametrize("name", names(ALGORITHMS))
-def test_the_table_says_what_each_sets_and_that_it_ran(name):
+def test_the_table_has_the_settings_of_each(name):
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     [row] = [line for line in lines if line.startswith(f"| `{name}` |")]
     _, trl, verl, ran, source = row.strip("| ").split(" | ")
@@ -79,13 +79,13 @@ def test_an_algorithm_of_ones_own_needs_no_registration():
 
 
 def varied(rollout):
-    """A reward in which random answers differ."""
+    """Return a reward that differs between random answers."""
     return float(len(rollout.completion) % 5)
 
 
 @pytest.fixture(scope="module")
 def asked():
-    """A prompter that pays `varied`, some tasks, and a tokenizer learnt from them."""
+    """A prompter with the reward `varied`, some tasks, and a tokenizer trained on them."""
     tasks = demo(split="dev").tasks[:24]
     with Scorer(Rubric("varied", (WeightedReward("varied", varied),))) as scorer:
         prompter = Prompter(scorer, "compact")

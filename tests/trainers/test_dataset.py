@@ -26,7 +26,7 @@ def scorer():
         yield made
 
 
-def test_tasks_that_teach_nothing_are_left_out_and_counted(scorer, ask, caplog):
+def test_unusable_tasks_are_left_out_and_counted(scorer, ask, caplog):
     good, empty, broken = ask(GOLD), ask("SELECT name FROM singer WHERE age = 1"), ask("SELECT x FROM y")
     with caplog.at_level(logging.WARNING):
         assert filter_usable([good, empty, broken], scorer) == [good]
@@ -35,7 +35,7 @@ def test_tasks_that_teach_nothing_are_left_out_and_counted(scorer, ask, caplog):
     assert filter_usable([good, empty], scorer, keep_empty=True) == [good, empty]
 
 
-def test_both_strategies_say_the_gold_sql(scorer, ask):
+def test_both_strategies_teach_the_gold_sql(scorer, ask):
     task = ask(GOLD, reasoning="Filter by age.")
     prompter = Prompter(scorer, "compact")
     for strategy, reasoning in (("reasoning", "Filter by age."), ("sql", "")):

@@ -18,10 +18,8 @@ from typing import Any
 from sql_env import Scorer, Task
 from trainers.arguments import run_command
 from trainers.dataset import Prompter
-from trainers.demo.arguments import DemoArguments
 from trainers.demo.stages import Log, Stages, silence_libraries
-from trainers.demo.tasks import load_demo_tasks
-from trainers.hardware import count_idle_cores, use_threads
+from trainers.demo.tasks import DemoArguments, load_demo_tasks
 
 
 class Demo:
@@ -74,50 +72,43 @@ def run_demo(args: DemoArguments) -> None:
 
     from trainers.logs.curves import draw_curves
     from trainers.logs.progress import Display
-    from trainers.logs.record import RunRecord, describe_machine
+    from trainers.logs.record import RunRecord, set_up_machine
 
-    threads = args.threads or count_idle_cores()
-    use_threads(threads)
     out, console = Path(args.out), Console()
     out.mkdir(parents=True, exist_ok=True)
-    logs: dict[str, Log] = {"mislabelled data": [], "clean labels": []}
-    record = RunRecord(settings=asdict(args), machine=describe_machine(threads, args.backend))
+    logs: dict[str, Log] = {}
+    record = RunRecord(settings=asdict(args), machine=set_up_machine(args.threads, args.backend))
     with Scorer(args.reward) as scorer, Display(console) as display, record.time_stage("total"):
-        with record.time_stage("data"):
-            demo = Demo(args, scorer, display)
+        demo = record.time_call("data", Demo, args, scorer, display)
         record.held_out_questions = len(demo.tasks.held_out)
         record.training_questions = len(demo.tasks.train)
         record.mislabelled_share = demo.tasks.wrong_share
-        with record.time_stage("cold start"):
-            if args.start:
-                model = demo.stages.load_model(args.start)
-            else:
-                model, logs["mislabelled data"] = demo.cold_start(
-                    demo.tasks.mislabelled, "cold start, mislabelled data"
-                )
-                demo.stages.save(model, "cold_start")
+        if args.start:
+            model = record.time_call("cold start", demo.stages.load_model, args.start)
+        else:
+            name = "cold start, mislabelled data"
+            model, logs["mislabelled data"] = record.time_call(
+                "cold start", demo.cold_start, demo.tasks.mislabelled, name
+            )
+            demo.stages.save(model, "cold_start")
         record.parameters = model.num_parameters()
-        with record.time_stage("measure before"):
-            record.before = demo.measure(model, "before")
-        with record.time_stage("grpo"):
-            model, rl_log = demo.improve(model)
+        record.before = record.time_call("measure before", demo.measure, model, "before")
+        model, rl_log = record.time_call("grpo", demo.improve, model)
         demo.stages.save(model, "grpo")
-        with record.time_stage("measure after"):
-            record.after = demo.measure(model, "after")
+        record.after = record.time_call("measure after", demo.measure, model, "after")
         if args.clean:
-            with record.time_stage("cold start, clean labels"):
-                model, logs["clean labels"] = demo.cold_start(
-                    demo.tasks.train, "for comparison: clean labels"
-                )
-            with record.time_stage("measure clean labels"):
-                record.clean_labels = demo.measure(model, "clean labels")
+            stage, name = "cold start, clean labels", "for comparison: clean labels"
+            model, logs["clean labels"] = record.time_call(stage, demo.cold_start, demo.tasks.train, name)
+            record.clean_labels = record.time_call(
+                "measure clean labels", demo.measure, model, "clean labels"
+            )
     record.write(out / "record.json")
     draw_curves(out / "curves.png", logs, rl_log, record.figures())
     record.print_summary(console)
     console.print(f"{out / 'record.json'}, {out / 'curves.png'}; {record.seconds['total']:.0f} seconds")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main() -> None:
     """Run the demo with the settings of the command line."""
     silence_libraries()
-    run_command(run_demo, DemoArguments, argv=argv)
+    run_command(run_demo, DemoArguments)

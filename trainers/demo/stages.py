@@ -12,12 +12,12 @@ from typing import Any
 from sql_env import Rollout, Task
 from sql_env.errors import DataError
 from trainers.algorithms import TRL, get_algorithm
-from trainers.dataset import Prompter
+from trainers.dataset import Prompter, load_tokenizer
 from trainers.demo import tiny
 from trainers.generation.accuracy import generate_rollouts, measure_accuracy
 
 REPORTS = 25
-"""How many times a stage logs."""
+"""The number of reports of a stage."""
 
 GROUPS, GROUP_SIZE = 16, 8
 """An RL step: this many questions, with this many completions each."""
@@ -73,9 +73,9 @@ class Stages:
         Raises:
             DataError: The model has another vocabulary, so it has another seed or other settings.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
-        if AutoTokenizer.from_pretrained(folder).get_vocab() != self.tokenizer.get_vocab():
+        if load_tokenizer(str(folder)).get_vocab() != self.tokenizer.get_vocab():
             raise DataError(
                 f"{folder} has another vocabulary: give the seed and the settings that it was made with "
                 "(they are in its record.json)"

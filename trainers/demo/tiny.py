@@ -141,10 +141,5 @@ def save_tiny_model(args: TinyArguments) -> None:
     print(f"{model.num_parameters() / 1e6:.2f} M parameters, {len(tokenizer)} tokens: {args.output_dir}")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Make and save a model with the settings of the command line."""
-    run_command(save_tiny_model, TinyArguments, argv=argv)
-
-
 if __name__ == "__main__":
-    main()
+    run_command(save_tiny_model, TinyArguments)

@@ -17,8 +17,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from sql_env import Task
-from trainers.demo.arguments import DemoArguments
 from trainers.demo.stages import GROUP_SIZE, GROUPS, REPORTS, Log, Stages, get_warmup
+from trainers.demo.tasks import DemoArguments
 from trainers.verl_adapter.merge import merge_checkpoint
 from trainers.verl_adapter.parquet import write_parquet
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,11 +69,6 @@ def measure_accuracy(
         f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
         f"vote@{k}": mean_at_1([[voted(group)] for group in sampled]) or 0.0,
     }
-
-
-def compute_standard_error(share: float, n: int) -> float:
-    """Compute the standard error of a share of ``n`` tasks."""
-    return math.sqrt(share * (1 - share) / n) if n else 0.0
 
 
 def _list_verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.generation.generator import Chat
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import chat_text
+from trainers.dataset import load_tokenizer
 from trainers.generation.sampling import encode_prompt
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")
@@ -32,11 +33,11 @@ class CheckpointGenerator:
     unit = "tokens"
 
     def __init__(self, name: str, revision: str | None) -> None:
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig
 
         self.name, self.revision, self._model = name, revision, None
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+            self.tokenizer = load_tokenizer(name, revision)
             if Path(name).is_dir():
                 identity = {"sha256": hash_folder(Path(name))}
             else:
@@ -47,8 +48,6 @@ class CheckpointGenerator:
                 f"no model at {name!r}: {error}. Give a folder with a model and its tokenizer, or a "
                 "name on the Hugging Face hub"
             ) from None
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
         self.settings: dict[str, Any] = {"model": name, **identity}
 
     def encode(self, chat: Chat) -> list[int]:

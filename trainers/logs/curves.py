@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 COMPONENT_MEAN = re.compile("rewards/.*/mean")
@@ -23,7 +24,7 @@ def draw_curves(
         path: The PNG file.
         cold_starts: Logs of the cold starts, by the name of their data.
         rl_log: Log of RL.
-        bars: Figures by name, for each model by name.
+        bars: Figures by name, for each model by name; one model is ``before``.
     """
     from matplotlib.figure import Figure
 
@@ -35,7 +36,8 @@ def draw_curves(
     names = [name for name in (rl_log[0] if rl_log else {}) if COMPONENT_MEAN.fullmatch(name)]
     means = {name.split("/")[1]: (rl_log, name) for name in names}
     draw_lines(components, {"total": (rl_log, "reward")} | means, "GRPO: mean reward")
-    _draw_bars(shares, bars)
+    flat = {f"{figure}, {name}": [shown[figure]] for figure in bars["before"] for name, shown in bars.items()}
+    draw_bars(shares, flat, "held-out questions: execution accuracy")
     figure.savefig(path, dpi=110)
 
 
@@ -50,12 +52,24 @@ def draw_lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> 
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines, not on them
 
 
-def _draw_bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:
-    width = 0.8 / max(1, len(bars))
-    for i, (label, figures) in enumerate(bars.items()):
-        positions = [position + i * width for position in range(len(figures))]
-        drawn = axes.bar(positions, list(figures.values()), width, label=label)
-        axes.bar_label(drawn, fmt="%.2f", fontsize=8)
-        axes.set_xticks([position + width * (len(bars) - 1) / 2 for position in range(len(figures))], figures)
-    axes.set(title="held-out questions: execution accuracy", ylim=(0, 1.2))
-    axes.legend(loc="upper center", ncols=len(bars))
+def draw_bars(
+    axes: Any,
+    bars: Mapping[str, Sequence[float]],
+    title: str,
+    spread: Callable[[Sequence[float]], float] | None = None,
+) -> None:
+    """Draw a bar for the mean of each name's values.
+
+    Args:
+        axes: The panel.
+        bars: The values by name, for example one for each seed.
+        title: The title.
+        spread: Computes the length of the error bar. With it, each value is a dot.
+    """
+    for i, values in enumerate(bars.values()):
+        axes.barh(i, mean(values), 0.7, alpha=0.6, xerr=spread and spread(values), capsize=3)
+        if spread:
+            axes.plot(values, [i] * len(values), "k.", markersize=4)
+    axes.set_yticks(range(len(bars)), [f"{name}: {mean(values):.3f}" for name, values in bars.items()])
+    axes.invert_yaxis()
+    axes.set(title=title, xlim=(0, 1))

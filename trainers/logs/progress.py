@@ -16,9 +16,14 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        texts = ("{task.description:<30}", "{task.completed:.0f}/{task.total:.0f}", "{task.fields[news]}")
-        name, count, news = (TextColumn(text) for text in texts)
-        self.progress = Progress(name, BarColumn(24), count, TimeElapsedColumn(), news, console=console)
+        self.progress = Progress(
+            TextColumn("{task.description:<30}"),
+            BarColumn(24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[news]}"),
+            console=console,
+        )
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trainers.generation.accuracy import compute_standard_error
+from trainers.hardware import count_idle_cores, use_threads
 
 
 @dataclass
@@ -38,6 +38,11 @@ class StageTimes:
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 1)
         self.cpu_seconds[stage] = round(time.process_time() - cpu, 1)
+
+    def time_call(self, stage: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function and measure its time."""
+        with self.time_stage(stage):
+            return function(*args)
 
 
 @dataclass
@@ -105,8 +110,20 @@ class RunRecord(StageTimes):
             )
 
 
-def describe_machine(threads: int, backend: str) -> dict[str, Any]:
-    """Return the properties of the machine that the times depend on."""
+def compute_standard_error(share: float, n: int) -> float:
+    """Compute the standard error of a share of ``n`` tasks."""
+    return (share * (1 - share) / n) ** 0.5 if n else 0.0
+
+
+def set_up_machine(threads: int, backend: str) -> dict[str, Any]:
+    """Set torch's threads, and return the properties of the machine that the times depend on.
+
+    Args:
+        threads: The number of threads; 0 for the number of idle cores.
+        backend: ``trl`` or ``verl``.
+    """
+    threads = threads or count_idle_cores()
+    use_threads(threads)
     installed = ("torch", "transformers", "trl") + (("verl", "ray") if backend == "verl" else ())
     versions = {name: version(name) for name in installed} | {"python": platform.python_version()}
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None

@@ -65,13 +65,11 @@ class RolloutWriter:
                 with (self._folder / ITEMS).open("a", encoding="utf-8") as out:
                     for index, score in enumerate(kept, self._index):
                         out.write(json.dumps(item(index, score, step=step).to_dict()) + "\n")
-                    size = out.tell()
+                    if out.tell() > MAX_BYTES:
+                        self._stop(f"the file has {out.tell()} bytes")
                 self._index += len(kept)
             except OSError as error:
                 self._stop(str(error))
-            else:
-                if size > MAX_BYTES:
-                    self._stop(f"the file has {size} bytes")
 
     def _begin(self, step: int) -> int:
         """Make the folder, drop its items of this step and later ones, and count the others."""

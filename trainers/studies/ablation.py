@@ -19,17 +19,19 @@ from rewards.presets import SQL_R1
 from sql_env import Scorer
 from sql_env.errors import DataError
 from trainers.arguments import make_option
-from trainers.demo.arguments import DemoArguments, StageSettings
 from trainers.demo.run import Demo
-from trainers.studies.experiment import Experiment, StudyArguments, run_study
-from trainers.studies.report import (
+from trainers.demo.tasks import DemoArguments, StageSettings
+from trainers.studies.experiment import (
     FIGURES,
+    Experiment,
     Record,
     Report,
+    StudyArguments,
     compute_margin,
     format_mean,
     get_values,
     make_table,
+    run_study,
     subtract,
 )
 
@@ -128,8 +130,6 @@ class Ablation(Experiment):
         rows += [
             (name, format_mean(values, compute_margin), "", "", "", "") for name, values in named.items()
         ]
-        title = "held-out execution accuracy, mean ± 95 % interval over seeds "
-        table = make_table(title + ", ".join(map(str, records)), rows, section=len(ARMS))
         values = greedy | votes
         claims = [
             judge_claim(claim, subtract(values[better], values[worse]))
@@ -140,6 +140,8 @@ class Ablation(Experiment):
             "greedy": {name: greedy[arm] for arm, name in ARMS.items()},
             "cold start and RL": {"greedy": greedy["full"], **named},
         }
+        seeds = ", ".join(map(str, records))
+        table = make_table(f"mean ± 95 % interval over seeds {seeds}", rows, section=len(ARMS))
         return Report(rows, table, "\n".join(claims), bars, compute_margin)
 
 
@@ -172,10 +174,5 @@ def judge_claim(claim: str, gains: list[float]) -> str:
     return f"{claim}: {verdict} ({format_mean(gains, compute_margin, '+')})."
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the study with the settings of the command line."""
-    run_study(Ablation, AblationArguments, Settings, argv)
-
-
 if __name__ == "__main__":
-    main()
+    run_study(Ablation, AblationArguments, Settings)

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from sql_env import Rollout, Scorer, Task
+from sql_env import Scorer, Task
 from sql_env.errors import DataError
 from trainers.arguments import make_option
 from trainers.dataset import Prompter
@@ -34,15 +34,17 @@ from trainers.studies.cold_start_tasks import (
     load_cold_start_tasks,
     sample_share,
 )
-from trainers.studies.experiment import Experiment, StudyArguments, run_study
-from trainers.studies.report import (
+from trainers.studies.experiment import (
     FIGURES,
+    Experiment,
     Record,
     Report,
+    StudyArguments,
     compute_spread,
     format_mean,
     get_values,
     make_table,
+    run_study,
     subtract,
 )
 
@@ -76,10 +78,7 @@ COMPARISONS = {
     ("start", "simple"): "the start, simple",
     ("rejection", "complex"): "rejection sampling on the same questions, complex",
 }
-"""What GRPO is compared with: an arm and a kind of questions."""
-
-
-Loaded = tuple[ColdStartTasks, Stages]
+"""The comparisons with GRPO: an arm, a kind of questions, and their name."""
 
 
 @dataclass
@@ -116,7 +115,7 @@ class ColdStart(Experiment):
         """See `Experiment.list_settings`."""
         return set(asdict(self.settings)) - set().union(*OWN_SETTINGS.values()) | OWN_SETTINGS[arm]
 
-    def load(self, seed: int, stack: ExitStack) -> Loaded:
+    def load(self, seed: int, stack: ExitStack) -> tuple[ColdStartTasks, Stages]:
         """Load the tasks of a seed."""
         self.display.console.print(f"seed {seed}: loading the demo benchmark ...")
         tasks = load_cold_start_tasks(self.settings, seed, self.args.data_dir)
@@ -130,7 +129,9 @@ class ColdStart(Experiment):
         place = {"out": f"{self.args.out}/{seed}", "seed": seed, "max_tokens": self.settings.longest}
         return tasks, Stages(tasks.train, answers, prompter, self.display, **place)
 
-    def run_arm(self, loaded: Loaded, seed: int, arm: str, earlier: Mapping[str, Record]) -> Record:
+    def run_arm(
+        self, loaded: tuple[ColdStartTasks, Stages], seed: int, arm: str, earlier: Mapping[str, Record]
+    ) -> Record:
         """See `Experiment.run_arm`.
 
         Raises:
@@ -160,8 +161,11 @@ class ColdStart(Experiment):
                         temperature=settings.temperature,
                     )
                 elif arm == "supervised":
-                    steps = math.ceil(budget / step)
-                    log = train("more supervised steps", steps=steps, rate=settings.supervised_rate)
+                    log = train(
+                        "more supervised steps",
+                        steps=math.ceil(budget / step),
+                        rate=settings.supervised_rate,
+                    )
                 else:
                     log = self.train_rejection(model, loaded, budget, step)
             stages.save(model, arm)
@@ -180,7 +184,9 @@ class ColdStart(Experiment):
             "log": log,
         }
 
-    def train_rejection(self, model: Any, loaded: Loaded, budget: float, step: float) -> Log:
+    def train_rejection(
+        self, model: Any, loaded: tuple[ColdStartTasks, Stages], budget: float, step: float
+    ) -> Log:
         """Repeat: sample answers to the questions of GRPO, then train on the right ones.
 
         Each round has its share of the budget. The time that sampling leaves goes into training, on all
@@ -205,7 +211,14 @@ class ColdStart(Experiment):
                 temperature=settings.temperature,
                 seed=stages.seed * 100 + turn,
             )
-            new = [task for task in relabel_right(questions, groups) if get_label(task) not in tasks.reserved]
+            answers = [
+                replace(task, gold_sql=sql)
+                for task, group in zip(questions, groups, strict=True)
+                for sql in sorted(
+                    {r.action.sql for r in group if r.correct and not r.masked and r.action.sql}
+                )
+            ]
+            new = [task for task in answers if get_label(task) not in tasks.reserved]
             right += new
             answered = len({(task.id, task.database) for task in new})
             self.display.console.print(
@@ -236,23 +249,13 @@ class ColdStart(Experiment):
                 each = [f"{value:.3f}" for value in greedy[arm]]
                 cpu = mean(get_values(records, arm, "cpu_seconds", "training"))
                 rows.append((kind, ARMS[arm], *means, *each, f"{cpu:.0f}"))
-        title = "held-out execution accuracy, mean ± standard deviation over the seeds"
-        table = make_table(title, rows, text_columns=2, section=len(arms))
         curves = {
             f"seed {seed}": (found["grpo"]["log"], "sql/correct")
             for seed, found in records.items()
             if "grpo" in found
         }
+        table = make_table("mean ± standard deviation over the seeds", rows, 2, len(arms))
         return Report(rows, table, conclude(records, arms), bars, compute_spread, curves)
-
-
-def relabel_right(tasks: list[Task], groups: list[list[Rollout]]) -> list[Task]:
-    """Return the tasks with the model's right answers as their labels, each answer once."""
-    return [
-        replace(task, gold_sql=sql)
-        for task, group in zip(tasks, groups, strict=True)
-        for sql in sorted({r.action.sql for r in group if r.correct and not r.masked and r.action.sql})
-    ]
 
 
 def conclude(records: Mapping[int, Mapping[str, Record]], arms: list[str]) -> str:
@@ -286,10 +289,5 @@ def conclude(records: Mapping[int, Mapping[str, Record]], arms: list[str]) -> st
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the study with the settings of the command line."""
-    run_study(ColdStart, RunArguments, Settings, argv)
-
-
 if __name__ == "__main__":
-    main()
+    run_study(ColdStart, RunArguments, Settings)

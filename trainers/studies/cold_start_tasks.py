@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from sql_env import Task
 from trainers.arguments import make_option
-from trainers.demo.arguments import StageSettings
-from trainers.demo.tasks import get_label, load_splits
+from trainers.demo.tasks import StageSettings, get_label, load_splits
 from trainers.training import sample_tasks
 
 

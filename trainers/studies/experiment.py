@@ -1,30 +1,151 @@
-"""The frame of a study: arms x seeds. Each result is kept as soon as it is there, so a killed run resumes."""
+"""The frame of a study: an experiment and its report.
+
+An experiment is arms x seeds. Each result is kept as soon as it is there, so a killed run resumes.
+A report is a table, a figure and conclusions.
+"""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any, ClassVar
+
+from rich.console import Console
+from rich.table import Table
 
 from sql_env.errors import DataError
 from trainers.arguments import make_option, run_command
 from trainers.demo.stages import silence_libraries
-from trainers.hardware import count_idle_cores, use_threads
-from trainers.logs.record import StageTimes, describe_machine
-from trainers.studies.report import Record, Report
+from trainers.logs.curves import Log, draw_bars, draw_lines
+from trainers.logs.record import StageTimes, set_up_machine
+
+Record = dict[str, Any]
+Rows = Sequence[Sequence[str]]
+
+FIGURES = ("greedy", "mean@1", "pass@8", "vote@8")
+"""The figures of a model on held-out questions."""
+
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
 
 LOGGED = ("step", "loss", "reward", "sql/correct", "entropy", "round", "kept")
 """The metrics of a trainer's log that a record keeps."""
 
 
+def compute_margin(values: Sequence[float]) -> float:
+    """Return half the width of a mean's 95 % interval by Student's t, over the values of 2 to 10 seeds.
+
+    Example:
+        >>> round(compute_margin([0.5, 0.6, 0.7]), 3)
+        0.248
+    """
+    if not 2 <= len(values) <= len(STUDENT) + 1:
+        raise ValueError(f"an interval needs 2 to {len(STUDENT) + 1} values, not {len(values)}")
+    return STUDENT[len(values) - 2] * stdev(values) / len(values) ** 0.5
+
+
+def compute_spread(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample; 0 for one value."""
+    return stdev(values) if len(values) > 1 else 0.0
+
+
+def format_mean(
+    values: Sequence[float], spread: Callable[[Sequence[float]], float] = compute_spread, sign: str = ""
+) -> str:
+    """Format the mean ± spread of the values; only the mean for one value.
+
+    Example:
+        >>> format_mean([0.6, 0.7, 0.8])
+        '0.700 ± 0.100'
+    """
+    middle = f"{mean(values):{sign}.3f}"
+    return f"{middle} ± {spread(values):.3f}" if len(values) > 1 else middle
+
+
+def get_values(records: Mapping[int, Mapping[str, Any]], *keys: str) -> list[float]:
+    """Return one value for each seed; ``keys``, of which the first is the arm, lead to it."""
+    return [float(reduce(getitem, keys, arms)) for arms in records.values()]
+
+
+def subtract(values: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Return the differences, seed by seed."""
+    return [round(value - other, 6) for value, other in zip(values, others, strict=True)]
+
+
+def make_table(values: str, rows: Rows, text_columns: int = 1, section: int = 0) -> Table:
+    """Make a table of held-out execution accuracy for a terminal.
+
+    Args:
+        values: What the values are, for the title.
+        rows: The cells; the first row is the head.
+        text_columns: Columns of text, at the left. The others have numbers.
+        section: The row below the head after which there is a line; 0 for none.
+    """
+    table = Table(title=f"held-out execution accuracy, {values}")
+    for i, column in enumerate(rows[0]):
+        table.add_column(column, justify="left" if i < text_columns else "right")
+    for i, row in enumerate(rows[1:], 1):
+        table.add_row(*row, end_section=i == section)
+    return table
+
+
+def make_markdown(rows: Rows) -> str:
+    """Make a table for a page; the first row is the head."""
+    head, *body = rows
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report of a study.
+
+    Attributes:
+        rows: The cells of the table; the first row is the head.
+        table: The table for a terminal.
+        conclusions: The findings in words.
+        bars: Panels of the figure: the values of each bar, one for each seed, by panel and bar.
+        spread: The length of an error bar.
+        curves: A further panel: a log and a metric in it, by name; empty for none.
+    """
+
+    rows: Rows
+    table: Table
+    conclusions: str
+    bars: Mapping[str, Mapping[str, Sequence[float]]]
+    spread: Callable[[Sequence[float]], float]
+    curves: Mapping[str, tuple[Log, str]] = field(default_factory=dict)
+
+    def write(self, out: Path, name: str, console: Console) -> None:
+        """Write ``table.md`` and the figure into the folder, and print the table and the conclusions."""
+        (out / "table.md").write_text(f"{make_markdown(self.rows)}\n\n{self.conclusions}\n")
+        self._draw(out / f"{name}.png")
+        console.print(self.table)
+        console.print(self.conclusions, highlight=False)
+        console.print(f"{out / 'table.md'}, {out / name}.png")
+
+    def _draw(self, path: Path) -> None:
+        from matplotlib.figure import Figure
+
+        panels = len(self.bars) + bool(self.curves)
+        figure = Figure(figsize=(6 * panels, 4.5), layout="constrained")
+        axes = figure.subplots(1, panels, squeeze=False)[0]
+        for place, (title, bars) in zip(axes, self.bars.items(), strict=False):
+            draw_bars(place, bars, f"{title}; a dot is a seed", self.spread)
+        if self.curves:
+            draw_lines(axes[-1], self.curves, "GRPO: right sampled answers")
+        figure.savefig(path, dpi=110)
+
+
 @dataclass
 class StudyArguments:
-    """What every study takes beside its own arguments ``out`` and ``seeds``, and its settings."""
+    """The arguments that all studies share. Each adds ``out`` and ``seeds``, and its settings."""
 
     threads: int = make_option(0, "Threads of torch; 0 for the number of idle cores.")
     data_dir: str | None = make_option(None, "Folder of the benchmark; the user's cache if not given.")
@@ -48,9 +169,7 @@ class Experiment(ABC):
 
     def __init__(self, args: Any, settings: Any, display: Any) -> None:
         self.args, self.settings, self.display = args, settings, display
-        threads = args.threads or count_idle_cores()
-        use_threads(threads)
-        self.machine = describe_machine(threads, "trl")
+        self.machine = set_up_machine(args.threads, "trl")
 
     @abstractmethod
     def load(self, seed: int, stack: ExitStack) -> Any:
@@ -114,11 +233,9 @@ class Experiment(ABC):
         return record
 
 
-def run_study(study: type[Experiment], arguments: type, settings: type, argv: list[str] | None) -> None:
+def run_study(study: type[Experiment], arguments: type, settings: type) -> None:
     """Run the experiment that the command line describes, then write and print its report."""
     silence_libraries()
-    from rich.console import Console
-
     from trainers.logs.progress import Display
 
     def run(args: Any, chosen: Any) -> None:
@@ -127,4 +244,4 @@ def run_study(study: type[Experiment], arguments: type, settings: type, argv: li
             records = {seed: experiment.run_seed(seed) for seed in map(int, args.seeds.split(","))}
         experiment.make_report(records).write(Path(args.out), study.name, display.console)
 
-    run_command(run, arguments, settings, argv=argv)
+    run_command(run, arguments, settings)

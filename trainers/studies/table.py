@@ -7,7 +7,6 @@ compare only if they had the same starts; otherwise the command ends with an err
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -16,8 +15,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sql_env.errors import DataError, SQLEnvError
-from trainers.studies.report import Record, Rows, format_mean, make_markdown, make_table
+from sql_env.errors import DataError
+from trainers.arguments import exit_on_error
+from trainers.studies.experiment import Record, Rows, format_mean, make_markdown, make_table
 
 OWN_SETTINGS = ("seed", "out", "start", "clean", "algorithm", "backend", "threads", "data_dir")
 """Settings in which the runs of a table may differ."""
@@ -85,12 +85,10 @@ def main(
     markdown: Annotated[bool, typer.Option(help="Print Markdown.")] = False,
 ) -> None:
     """Compare algorithms over several seeds."""
-    try:
+    with exit_on_error():
         rows = compare_runs([read_record(run) for run in runs])
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
-    title = "held-out execution accuracy: mean ± standard deviation over seeds"
-    print(make_markdown(rows)) if markdown else Console().print(make_table(title, rows))
+    table = make_table("mean ± standard deviation over seeds", rows)
+    print(make_markdown(rows)) if markdown else Console().print(table)
 
 
 if __name__ == "__main__":

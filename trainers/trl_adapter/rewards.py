@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -26,36 +26,6 @@ MAX_BATCHES = 4
 """Scored batches that are kept: TRL calls the functions of the components one after another."""
 
 
-class BatchScores:
-    """Scores each batch once, for all reward functions and from all threads."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._lock = threading.Lock()
-        self._batches: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], list[Score]] = OrderedDict()
-
-    def __call__(self, completions: Sequence[Completion], task: Sequence[str], **others: Any) -> list[Score]:
-        """Return the scores of a batch.
-
-        Args:
-            completions: The completions.
-            task: The task of each completion, as JSON.
-            others: Further columns of the batch, which are not used.
-
-        Raises:
-            RewardError: A reward is broken; training stops.
-        """
-        key = (tuple(extract_text(completion) for completion in completions), tuple(task))
-        # The lock is held while scoring: a second thread with the same batch waits for the result.
-        with self._lock:
-            if key not in self._batches:
-                self._batches[key] = self._scorer.score(key[0], [_decode_task(text) for text in task])
-            self._batches.move_to_end(key)
-            while len(self._batches) > MAX_BATCHES:
-                self._batches.popitem(last=False)
-            return self._batches[key]
-
-
 def make_reward_functions(scorer: Scorer, rollouts: RolloutWriter | None = None) -> list[Reward]:
     """Make one reward function for each component of the scorer's rubric, in its order.
 
@@ -67,12 +37,25 @@ def make_reward_functions(scorer: Scorer, rollouts: RolloutWriter | None = None)
         scorer: Scores the completions.
         rollouts: Writes some of the rollouts to disk; None for none.
 
+    Raises:
+        RewardError: By a call of a function: a reward is broken. It stops the training.
+
     Example:
         >>> with Scorer("sql-r1") as scorer:
         ...     [function.__name__ for function in make_reward_functions(scorer)]
         ['format', 'execution', 'result', 'length']
     """
-    return make_component_functions(scorer, BatchScores(scorer), compute_metrics, rollouts)
+    lock = threading.Lock()
+
+    @lru_cache(maxsize=MAX_BATCHES)
+    def score(completions: tuple[str, ...], tasks: tuple[str, ...]) -> list[Score]:
+        return scorer.score(completions, [_decode_task(task) for task in tasks])
+
+    def score_batch(completions: Sequence[Completion], task: Sequence[str], **others: Any) -> list[Score]:
+        with lock:  # a second thread with the same batch waits for its scores
+            return score(tuple(map(extract_text, completions)), tuple(task))
+
+    return make_component_functions(scorer, score_batch, compute_metrics, rollouts)
 
 
 def make_component_functions(

@@ -67,10 +67,5 @@ def run_merge(args: MergeArguments) -> None:
     print(f"{merge_checkpoint(args.run, args.output_dir)} -> {args.output_dir}")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Merge the checkpoint that the command line names."""
-    run_command(run_merge, MergeArguments, argv=argv)
-
-
 if __name__ == "__main__":
-    main()
+    run_command(run_merge, MergeArguments)

@@ -13,7 +13,7 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import PromptBudget, build_prompt
-from trainers.dataset import filter_usable
+from trainers.dataset import filter_usable, load_tokenizer
 
 PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
@@ -50,12 +50,12 @@ def write_datasets(
         DataError: No task is left.
     """
     apart = sql["eval_split"] not in (None, sql["split"])
-    kept = draw_tasks(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
-    without = frozenset() if apart else frozenset(task.id for task in kept)
-    learnt = draw_tasks(sql, sql["split"], sql["tasks"], scorer, without)
-    for path, tasks in ((train, learnt), (held_out, kept)):
+    validation = draw_tasks(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
+    without = frozenset() if apart else frozenset(task.id for task in validation)
+    training = draw_tasks(sql, sql["split"], sql["tasks"], scorer, without)
+    for path, tasks in ((train, training), (held_out, validation)):
         write_parquet(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
-    return len(learnt), len(kept)
+    return len(training), len(validation)
 
 
 def draw_tasks(
@@ -132,6 +132,4 @@ def make_rows(
 
 def get_chat_template(model: str) -> str | None:
     """Return the chat template for a model; None if its tokenizer has one."""
-    from transformers import AutoTokenizer
-
-    return PLAIN_CHAT_TEMPLATE if AutoTokenizer.from_pretrained(model).chat_template is None else None
+    return PLAIN_CHAT_TEMPLATE if load_tokenizer(model).chat_template is None else None

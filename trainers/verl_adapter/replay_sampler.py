@@ -1,4 +1,4 @@
-"""Batches from verl's replay buffer: the components are logged, and masked samples are left out.
+"""Batches from verl's replay buffer: logged components, no masked samples, rollouts for the disk.
 
 The configuration chooses it by ``trainer.v1.sampler.custom_sampler``, an extension point of verl. The names
 of the classes are the values of ``trainer.v1.trainer_mode``.
@@ -7,19 +7,68 @@ of the classes are the values of ``trainer.v1.trainer_mode``.
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import transfer_queue as tq
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
-from trainers.verl_adapter.rollout_writer import VerlRolloutWriter
-from trainers.verl_reward import STATS_KEY
+from sql_env.errors import SQLEnvError
+from trainers.dataset import load_tokenizer
+from trainers.logs.rollouts import RolloutWriter
+from trainers.verl_reward import STATS_KEY, decode_task, get_scorer
+
+log = logging.getLogger(__name__)
 
 POLL = 0.1
 """Seconds between two checks for finished rollouts. verl's 2 seconds are most of a small model's step."""
+
+
+class VerlRolloutWriter:
+    """Keeps some rollouts of each step as items on disk.
+
+    The processes of verl that run SQL do not know the step, and the replay buffer does not have the results.
+    So the few rollouts that are kept are scored again: the same input has the same score.
+
+    Args:
+        settings: ``per_step``, ``folder``, ``model`` (the folder or name of the tokenizer) and ``reward``, as
+            in the configuration under ``trainer.v1.sampler.sampler_kwargs.rollouts``.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._writer = RolloutWriter(Path(settings["folder"]), settings["per_step"])
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._settings["model"])
+
+    def add(self, keys: Sequence[str], partition_id: str, step: int) -> None:
+        """Keep some of a batch.
+
+        Args:
+            keys: The batch's samples, as verl names them.
+            partition_id: The partition of the replay buffer that has them.
+            step: The step that learns from them.
+        """
+        chosen = sorted(keys, key=_parse_key)[: self._settings["per_step"]]
+        fields = ["responses", "extra_info"]
+        data = tq.kv_batch_get(keys=chosen, partition_id=partition_id, select_fields=fields)
+        infos = [getattr(value, "data", value) for value in data["extra_info"]]
+        padded = data["responses"].to_padded_tensor(padding=self._tokenizer.pad_token_id or 0)
+        texts = [self._tokenizer.decode(ids, skip_special_tokens=True) for ids in padded]
+        try:
+            tasks = [decode_task(str(info["task"])) for info in infos]
+            scores = get_scorer(self._settings["reward"]).score(texts, tasks, rows=True)
+        except SQLEnvError as error:  # what cannot be scored is masked in training, which continues
+            log.warning("no rollouts of step %d are kept: %s", step, error)
+        else:
+            self._writer.add(scores, step)
 
 
 class ScoringReplayBuffer(ReplayBuffer):
@@ -51,16 +100,16 @@ class ScoringReplayBuffer(ReplayBuffer):
         return rest, metrics | average_components(infos) | sum_stats(infos)
 
 
-class sync(ScoringReplayBuffer):  # noqa: D101
-    pass
+class sync(ScoringReplayBuffer):
+    """The replay buffer of the trainer mode ``sync``."""
 
 
-class colocate_async(ScoringReplayBuffer, ReplayBufferAsync):  # noqa: D101
-    pass
+class colocate_async(ScoringReplayBuffer, ReplayBufferAsync):
+    """The replay buffer of the trainer mode ``colocate_async``."""
 
 
-class separate_async(ScoringReplayBuffer, ReplayBufferAsync):  # noqa: D101
-    pass
+class separate_async(ScoringReplayBuffer, ReplayBufferAsync):
+    """The replay buffer of the trainer mode ``separate_async``."""
 
 
 def make_buffer_settings(sampler_kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,3 +155,9 @@ def sum_stats(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for info in infos:
         total.update(json.loads(info.get(STATS_KEY, "{}")))
     return dict(total)
+
+
+def _parse_key(key: str) -> tuple[str, int, int]:
+    """Return a sample's prompt, its number in the group, and its turn."""
+    prompt, session, turn = key.rsplit("_", 2)
+    return prompt, int(session), int(turn)

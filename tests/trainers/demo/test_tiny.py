@@ -8,8 +8,9 @@ from sql_env import Scorer, Task
 from sql_env.parser import FORMATS
 from trainers.dataset import Prompter
 from trainers.demo import tiny
-from trainers.generation.accuracy import compute_standard_error, measure_accuracy
+from trainers.generation.accuracy import measure_accuracy
 from trainers.generation.sampling import generate_completions
+from trainers.logs.record import compute_standard_error
 
 FORM = FORMATS["think-answer"]
 

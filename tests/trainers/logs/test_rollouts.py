@@ -1,4 +1,4 @@
-"""Rollouts that a training run keeps: whole groups, few, in order, from many threads, over a restart."""
+"""The rollouts that a training run keeps: whole groups, in order, from many threads, over a restart."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ def scorer():
 
 @pytest.fixture
 def batch(scorer, ask):
-    """Scores of so many groups of three answers."""
+    """Make scores of a number of groups with three answers each."""
 
     def batch(groups):
         tasks = [ask(RIGHT, id=f"t-{i // 3}") for i in range(3 * groups)]

@@ -20,8 +20,7 @@ from trainers.studies.ablation import (
     get_rubric,
     judge_claim,
 )
-from trainers.studies.experiment import Experiment
-from trainers.studies.report import FIGURES, compute_margin, make_markdown
+from trainers.studies.experiment import FIGURES, Experiment, compute_margin, make_markdown
 
 
 class Study(Experiment):

@@ -11,7 +11,7 @@ import pytest
 from trainers.demo.tasks import get_label
 from trainers.studies.cold_start import ARMS, ColdStart, RunArguments
 from trainers.studies.cold_start_tasks import Settings, load_cold_start_tasks
-from trainers.studies.report import FIGURES, make_markdown
+from trainers.studies.experiment import FIGURES, make_markdown
 
 SETTINGS = Settings(contents=2, covered=1000, thin=40, copies=3, replay=0.2, questions=100)
 

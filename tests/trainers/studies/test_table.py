@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sql_env.errors import DataError
-from trainers.studies.report import format_mean, make_table
+from trainers.studies.experiment import format_mean, make_table
 from trainers.studies.table import app, compare_runs
 
 

@@ -1,4 +1,4 @@
-"""Several turns in TRL: one tool, the same numbers as in gymnasium, and only the model's tokens learnt."""
+"""Several turns in TRL: one tool, the same rewards as in gymnasium, a mask on all but the model's tokens."""
 
 import inspect
 import json
@@ -36,7 +36,7 @@ def jsonl(concerts, tmp_path):
 
 
 class GRPO:
-    """What is read and set of `trl.GRPOConfig`."""
+    """The part of `trl.GRPOConfig` that is read and set."""
 
     max_tool_calling_iterations = None
 
@@ -46,7 +46,7 @@ def message(content, **others):
 
 
 def in_gymnasium(jsonl):
-    """What the scripted policy is told and paid: a look, a mistake, its repair."""
+    """Return the observations and the reward of the scripted policy: a look, a mistake, its repair."""
     with gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, reward=COSTS, max_turns=4) as env:
         env.reset(options={"task_id": "t"})
         told = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
@@ -79,7 +79,7 @@ def test_the_tool_has_a_schema_that_says_what_it_does():
     assert schema["parameters"]["properties"]["query"]["type"] == "string"
 
 
-def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer, ask, jsonl):
+def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(scorer, ask, jsonl):
     arguments = make_environment_arguments(scorer, GRPO(), max_turns=4)
     tools = arguments["environment_factory"]()
     assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
@@ -134,7 +134,7 @@ def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, con
         ([message(None)], ""),
     ],
 )
-def test_what_counts_as_said(messages, text):
+def test_which_message_is_the_answer(messages, text):
     assert extract_answer(messages, FORMATS["think-answer"]) == text
 
 
@@ -160,7 +160,7 @@ def test_mistakes(scorer, ask):
 
 @pytest.fixture(scope="module")
 def words():
-    """A small vocabulary learnt from what is said below, with Qwen3's chat template."""
+    """A tokenizer with a small vocabulary, trained on the script below, with Qwen3's chat template."""
     import trl
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -237,7 +237,7 @@ def silent(monkeypatch):
 
 
 def follow(made, words):
-    """Let a trainer's model follow the script: a look, a mistake, its repair. What is seen on the way."""
+    """Train a model that follows the script: a look, a mistake, its repair. Return what the trainer saw."""
     turn, seen = [0], {}
     script = [*map(call, EXPLORED), ANSWER + "<|im_end|>"]
 
@@ -268,8 +268,8 @@ def tokens(words, batch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_trl_pays_the_scripted_policy_as_gymnasium_does(silent, words, scorer, ask, jsonl, tmp_path):
-    """Two groups that say the same: the first is right, the second has another task."""
+def test_trl_rewards_the_scripted_policy_as_gymnasium_does(silent, words, scorer, ask, jsonl, tmp_path):
+    """Two groups with the same completions: the first is right, the second has another task."""
     made = trainer(words, scorer, [ask(GOLD), ask("SELECT 1")], tmp_path, max_turns=4)
     seen = follow(made, words)
     told, reward, components = in_gymnasium(jsonl)
@@ -300,7 +300,7 @@ def test_only_the_models_own_tokens_are_learnt(silent, words, scorer, ask, tmp_p
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_model_that_looks_around_trains_on_what_it_samples(silent, words, scorer, ask, tmp_path):
-    """A model that has learnt the script by heart, and then samples its own calls and answers."""
+    """A model that was trained on the script, and then samples its own calls and answers."""
     made = model(words)
     by_heart(made, follow(trainer(words, scorer, [ask(GOLD)] * 2, tmp_path, max_turns=4), words)["batch"])
     taught = trainer(words, scorer, [ask(GOLD)] * 2, tmp_path, made, max_turns=4)

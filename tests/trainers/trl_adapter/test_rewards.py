@@ -1,4 +1,4 @@
-"""The scorer as TRL's reward functions: the same numbers, one execution, and None where nothing is known."""
+"""The scorer as TRL's reward functions: the same numbers, one execution, None for masked samples."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def column(tasks):
 
 
 def rewards(scorer, completions, tasks, **others):
-    """All components, as TRL asks for them: name -> values."""
+    """Call the functions as TRL does: component -> values."""
     asked = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
     return {
         function.__name__: function(completions=completions, task=column(tasks), **asked, **others)
@@ -92,7 +92,7 @@ def test_a_masked_sample_is_none_for_every_component(scorer, ask):
         lambda text: [{"role": "user", "content": "go on"}, {"role": "assistant", "content": text}],
     ],
 )
-def test_conversations_are_paid_like_plain_texts(scorer, ask, wrap):
+def test_conversations_are_rewarded_like_plain_texts(scorer, ask, wrap):
     tasks = [ask(RIGHT)] * len(COMPLETIONS)
     plain = rewards(scorer, COMPLETIONS, tasks)
     assert rewards(scorer, [wrap(completion) for completion in COMPLETIONS], tasks) == plain

@@ -1,4 +1,4 @@
-"""verl's agent loop around an episode: what is learnt from, what is told, and what is paid."""
+"""verl's agent loop around an episode: the mask, the observations, and the reward."""
 
 import asyncio
 import importlib.util
@@ -46,7 +46,7 @@ def row(task):
 
 @pytest.fixture(params=["plain", "chatml"])
 def words(request, row):
-    """A tokenizer, and what verl takes its model for."""
+    """A tokenizer, and the type of its model in verl."""
     with Scorer(json.loads(REWARD)) as scorer:
         form = scorer.rubric.form
     if request.param == "plain":
@@ -60,7 +60,7 @@ def words(request, row):
 
 
 class Model:
-    """Says what a script says, each letter a token of its own, so that its text is other tokens."""
+    """Completes with the lines of a script, a token for each letter: encoding the text gives other tokens."""
 
     def __init__(self, tokenizer, script):
         self.tokenizer, self.script, self.asked, self.said, self.room = tokenizer, iter(script), [], [], []
@@ -117,7 +117,7 @@ def in_gymnasium(task, tmp_path):
     return told, reward, info["components"]
 
 
-def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(words, row, task, tmp_path):
+def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(words, row, task, tmp_path):
     output, model = play(words, row, SCRIPT)
     told, reward, components = in_gymnasium(task, tmp_path)
     info = output.extra_fields["reward_extra_info"]

@@ -1,4 +1,4 @@
-"""verl's side of the trainers, as far as it goes without starting verl: reward, data, configuration."""
+"""The parts of the verl trainer that need no run of verl: reward, data, configuration."""
 
 import importlib.util
 import json
@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 from trainers import verl_grpo, verl_reward
 from trainers.dataset import Prompter
 from trainers.demo import tiny, verl_stage
-from trainers.demo.arguments import DemoArguments
+from trainers.demo.tasks import DemoArguments
 from trainers.verl_adapter import parquet as verl_data
 from trainers.verl_adapter.merge import find_checkpoint
 
@@ -172,7 +172,7 @@ def test_held_out_tasks_of_the_same_split_are_not_trained_on(scorer):
     assert not ids & {task.id for task in learnt}
 
 
-def test_levels_choose_tasks_and_none_left_is_said(scorer):
+def test_levels_choose_tasks_and_none_left_is_an_error(scorer):
     simple = verl_data.draw_tasks({**SQL, "levels": ["simple"]}, "dev", 30, scorer)
     assert {task.difficulty for task in simple} == {"simple"}
     with pytest.raises(DataError, match="no task is left"):
@@ -256,7 +256,7 @@ OPEN = (
     "critic.model.override_config.",
     "ray_kwargs.ray_init.",
 )
-"""Where verl takes any key, or where it is ours."""
+"""Keys that verl does not check, and keys of our own."""
 
 
 @pytest.mark.slow
@@ -347,7 +347,7 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_what_verl_cannot_run_is_said(quiet_verl, monkeypatch):
+def test_a_configuration_that_verl_cannot_run_has_an_error(quiet_verl, monkeypatch):
     monkeypatch.delenv("VERL_PLATFORM", raising=False)
     assert "name a model" in verl_grpo.validation_error(verl_grpo.compose_config(["setup=cpu"]))
     config = verl_grpo.compose_config(["setup=cpu", "actor_rollout_ref.model.path=x"])
@@ -391,7 +391,7 @@ def test_cfg_job_prints_the_configuration(setup):
         (["setup=cpu", "actor_rollout_ref.model.path=x", "trainer.stepz=3"], "stepz"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_said(arguments, told):
+def test_a_mistake_on_the_command_line_is_named(arguments, told):
     done = verl_command(*arguments)
     assert done.returncode != 0
     assert told in done.stderr + done.stdout
@@ -449,7 +449,7 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_what_samples_say_of_their_scorer_adds_up(ask, quiet_verl):
+def test_the_statistics_of_the_samples_add_up(ask, quiet_verl):
     from trainers.verl_adapter.replay_sampler import average_components, sum_stats
 
     told = json.dumps(["format", "execution"])  # a scorer of its own
@@ -470,7 +470,7 @@ def test_what_samples_say_of_their_scorer_adds_up(ask, quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
+def test_the_sampler_gets_the_settings_of_verls_own(quiet_verl):
     import inspect
 
     from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync

@@ -1,4 +1,4 @@
-"""verl for real, on the processor: a kill and going on, masked samples, several turns, a merged model."""
+"""Runs of verl on the processor: a kill and a resumed run, masked samples, several turns, a merged model."""
 
 import importlib.util
 import json
@@ -54,7 +54,7 @@ def tasks():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tasks):
-    """A tokenizer, a model of random weights, and one that only ever wants to look around."""
+    """A tokenizer, a model with random weights, and a model that always runs a query."""
     import torch
 
     place = tmp_path_factory.mktemp("verl")
@@ -116,7 +116,7 @@ def finish(process, out):
 
 
 def steps(out):
-    """What the console says of each step: name -> value."""
+    """Return the metrics of each step on the console: name -> value."""
     found = {}
     for line in (out / "log").read_text().splitlines():
         if " step:" in line and " - " in line:
@@ -129,7 +129,7 @@ def steps(out):
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_run_goes_on_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
+def test_a_killed_run_resumes_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
     rubric = json.dumps(["format", {"reward": "flaky_reward:flaky", "weight": 0.5}])
     reward = f"sql.reward='{rubric}'"
     process = start(folder, tmp_path, reward, "trainer.total_training_steps=500", "trainer.save_freq=1")

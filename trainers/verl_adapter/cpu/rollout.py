@@ -12,6 +12,7 @@ import torch
 from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, TokenOutput
 
+from trainers.dataset import load_tokenizer
 from trainers.generation.sampling import generate_tokens, list_end_tokens
 
 WAIT = 0.03
@@ -19,6 +20,10 @@ WAIT = 0.03
 
 LARGEST = 256
 """Completions that are generated at the same time."""
+
+
+async def _do_nothing(*args: Any, **others: Any) -> None:
+    """Do nothing. verl calls such methods if the server and the trainer share an accelerator's memory."""
 
 
 class RolloutServer:
@@ -32,15 +37,13 @@ class RolloutServer:
     """
 
     def __init__(self, model: str, max_tokens: int) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         self.model = AutoModelForCausalLM.from_pretrained(
             model, dtype=torch.float32, attn_implementation="eager"
         ).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(model)
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.tokenizer = load_tokenizer(model)
         self.max_tokens, self.steps = max_tokens, 0
         self.waiting: list[tuple[list[int], dict[str, Any], asyncio.Future]] = []
         # Held while the model generates or takes new weights: a batch never mixes two steps.
@@ -123,9 +126,7 @@ class RolloutServer:
                     own[name].copy_(weight)
             self.steps = steps if steps is not None else self.steps
 
-    async def do_nothing(self, *args: Any, **others: Any) -> None:
-        """Do nothing. verl calls this if the server and the trainer share an accelerator's memory."""
-
+    do_nothing = _do_nothing
     wake_up = sleep = abort_all_requests = resume_generation = do_nothing
     clear_kv_cache = release_kv_cache = resume_kv_cache = start_profile = stop_profile = do_nothing
 
@@ -145,15 +146,11 @@ class Replica(RolloutReplica):
 class WeightSender(BaseRollout):
     """Runs in a training process and sends its weights to the server."""
 
+    resume = release = _do_nothing
+
     def __init__(self, config: Any, model_config: Any, device_mesh: Any, **others: Any) -> None:
         super().__init__(config, model_config, device_mesh)
         self._rank = int(os.environ["RANK"])
-
-    async def resume(self, tags: list[str]) -> None:
-        pass
-
-    async def release(self) -> None:
-        pass
 
     async def update_weights(
         self, weights: Iterable[tuple[str, torch.Tensor]], global_steps: int | None = None, **others: Any
