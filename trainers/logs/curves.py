@@ -67,7 +67,7 @@ def draw_bars(
         spread: Computes the length of the error bar. With it, each value is a dot.
     """
     for i, values in enumerate(bars.values()):
-        axes.barh(i, mean(values), 0.7, alpha=0.6, xerr=spread and spread(values), capsize=3)
+        axes.barh(i, mean(values), 0.7, color="C0", alpha=0.6, xerr=spread and spread(values), capsize=3)
         if spread:
             axes.plot(values, [i] * len(values), "k.", markersize=4)
     axes.set_yticks(range(len(bars)), [f"{name}: {mean(values):.3f}" for name, values in bars.items()])
