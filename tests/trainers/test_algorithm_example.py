@@ -85,12 +85,12 @@ def test_one_right_answer_among_wrong_ones_is_all_that_is_learnt_from():
 def test_the_loss_is_finite_and_lowest_where_the_ratio_has_gone_far_enough(anywhere, advantage, epsilon):
     lowest = math.log(1 + math.copysign(epsilon, advantage))
     log_ratio = torch.tensor([anywhere, lowest], requires_grad=True)
-    paid = loss(log_ratio, torch.tensor(advantage), epsilon)
-    [slope] = torch.autograd.grad(paid.sum(), log_ratio)
-    assert torch.isfinite(paid).all()
+    losses = loss(log_ratio, torch.tensor(advantage), epsilon)
+    [slope] = torch.autograd.grad(losses.sum(), log_ratio)
+    assert torch.isfinite(losses).all()
     assert torch.isfinite(slope).all()
     assert slope[1].item() == pytest.approx(0, abs=1e-3 * abs(advantage))
-    assert paid[0] >= paid[1] - 1e-3 * abs(advantage)
+    assert losses[0] >= losses[1] - 1e-3 * abs(advantage)
 
 
 @settings(deadline=None)

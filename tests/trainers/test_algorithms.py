@@ -51,9 +51,12 @@ def test_the_table_has_the_settings_of_each(name):
     _, trl, verl, ran, source = row.strip("| ").split(" | ")
     found = load_object(f"trainers.algorithms:{name.upper()}")
     assert source == found.source
-    for cell, told in ((trl, found.trl and found.trl.arguments), (verl, found.verl and found.verl.overrides)):
+    for cell, settings in (
+        (trl, found.trl and found.trl.arguments),
+        (verl, found.verl and found.verl.overrides),
+    ):
         written = re.findall("`([^`]*=[^`]*)`", cell)
-        for item, (key, value) in zip(written, (told or {}).items(), strict=True):
+        for item, (key, value) in zip(written, (settings or {}).items(), strict=True):
             assert f".{key}={value}".endswith(f".{item}")
     assert ran == ", ".join(backend for backend in ("trl", "verl") if getattr(found, backend))
 
@@ -84,7 +87,7 @@ def varied(rollout):
 
 
 @pytest.fixture(scope="module")
-def asked():
+def training_data():
     """A prompter with the reward `varied`, some tasks, and a tokenizer trained on them."""
     tasks = demo(split="dev").tasks[:24]
     with Scorer(Rubric("varied", (WeightedReward("varied", varied),))) as scorer:
@@ -95,9 +98,9 @@ def asked():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", list_algorithms("trl"))
-def test_trl_learns_for_three_steps(name, asked, tmp_path):
+def test_trl_learns_for_three_steps(name, training_data, tmp_path):
     torch.set_num_threads(1)  # others use the machine too
-    prompter, tasks, words = asked
+    prompter, tasks, words = training_data
     settings = get_algorithm(name, "trl")
     config = load_object(settings.config)(
         output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],

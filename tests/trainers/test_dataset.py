@@ -40,8 +40,8 @@ def test_both_strategies_teach_the_gold_sql(scorer, ask):
     prompter = Prompter(scorer, "compact")
     for strategy, reasoning in (("reasoning", "Filter by age."), ("sql", "")):
         [row] = make_sft_dataset([task], prompter, strategy)
-        said = parse(row["completion"])
-        assert (said.sql, said.reasoning) == (GOLD, reasoning)
+        action = parse(row["completion"])
+        assert (action.sql, action.reasoning) == (GOLD, reasoning)
         assert row["prompt"] == prompter(task)
         assert scorer.score([row["completion"]], [task])[0].rollout.correct
 

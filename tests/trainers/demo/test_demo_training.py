@@ -73,8 +73,8 @@ def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
     assert record["seconds"]["total"] > record["seconds"]["grpo"] > 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert {"cold_start", "grpo"} <= {path.name for path in tmp_path.iterdir()}
-    for told in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
-        assert told in " ".join(output.split())
+    for text in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
+        assert text in " ".join(output.split())
 
 
 def test_another_algorithm_resumes_from_the_same_cold_start(tmp_path):

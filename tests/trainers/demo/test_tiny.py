@@ -54,12 +54,12 @@ def test_the_frame_of_an_answer_is_a_token_for_each_piece(words):
 
 
 def test_a_value_is_the_same_tokens_in_the_question_and_between_quotes(words):
-    asked, written = (
+    question, written = (
         words("singers from Ireland in spring")["input_ids"],
         words("x = 'Ireland' ")["input_ids"],
     )
     value = words("Ireland")["input_ids"]
-    for ids in (asked, written):
+    for ids in (question, written):
         assert any(ids[i : i + len(value)] == value for i in range(len(ids)))
 
 

@@ -48,8 +48,8 @@ def test_dev_and_test_are_different_questions(split):
     other = load_cold_start_tasks(replace(SETTINGS, split="dev"), seed=4)
     assert [get_label(task) for task in other.cold_start] == [get_label(task) for task in split.cold_start]
     for kind, tasks in split.held_out.items():
-        asked = {(task.database, task.id) for task in tasks}
-        assert not asked & {(task.database, task.id) for task in other.held_out[kind]}
+        questions = {(task.database, task.id) for task in tasks}
+        assert not questions & {(task.database, task.id) for task in other.held_out[kind]}
 
 
 def records(*greedy, simple=0.9, cpu=100.0):

@@ -49,10 +49,10 @@ def in_gymnasium(jsonl):
     """Return the observations and the reward of the scripted policy: a look, a mistake, its repair."""
     with gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, reward=COSTS, max_turns=4) as env:
         env.reset(options={"task_id": "t"})
-        told = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
+        observations = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
         _, reward, terminated, _, info = env.step(ANSWER)
     assert terminated
-    return told, reward, info["components"]
+    return observations, reward, info["components"]
 
 
 def rewards(environments, completions, functions, **others):
@@ -83,12 +83,12 @@ def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(sco
     arguments = make_environment_arguments(scorer, GRPO(), max_turns=4)
     tools = arguments["environment_factory"]()
     assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
-    told = [tools.run_sql(sql) for sql in EXPLORED]
-    assert "no such table: singers" in told[1]
-    paid = rewards([tools], [[message("", tool_calls=[{}]), message(ANSWER)]], arguments["reward_funcs"])
-    told_there, reward, components = in_gymnasium(jsonl)
-    assert told == told_there
-    assert {name: values[0] for name, values in paid.items()} == components
+    observations = [tools.run_sql(sql) for sql in EXPLORED]
+    assert "no such table: singers" in observations[1]
+    rewarded = rewards([tools], [[message("", tool_calls=[{}]), message(ANSWER)]], arguments["reward_funcs"])
+    expected, reward, components = in_gymnasium(jsonl)
+    assert observations == expected
+    assert {name: values[0] for name, values in rewarded.items()} == components
     assert tools.episode.score.total == reward
     assert components["result"] == 3.0
     assert components["turns"] == -0.2
@@ -100,11 +100,11 @@ def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, as
     for tools, gold in zip(environments, [GOLD, "SELECT 1", "SELECT broken FROM nowhere"], strict=True):
         tools.reset(task=json.dumps(ask(gold).to_dict()))
     logged = {}
-    paid = rewards(
+    rewarded = rewards(
         environments, [[message(ANSWER)]] * 3, arguments["reward_funcs"], log_metric=logged.__setitem__
     )
-    assert paid["result"] == [3.0, -3.0, None]
-    assert paid["format"] == [1.0, 1.0, None]
+    assert rewarded["result"] == [3.0, -3.0, None]
+    assert rewarded["format"] == [1.0, 1.0, None]
     assert logged["sql/turns"] == 1.0
     assert logged["sql/correct"] == 0.5
 
@@ -117,8 +117,8 @@ def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, con
     concerts.unlink()
     assert "does not answer" in tools.run_sql("SELECT 1")
     concerts.write_bytes(content)
-    paid = rewards([tools], [[message(ANSWER)]], arguments["reward_funcs"])
-    assert {values[0] for values in paid.values()} == {None}
+    rewarded = rewards([tools], [[message(ANSWER)]], arguments["reward_funcs"])
+    assert {values[0] for values in rewarded.values()} == {None}
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def follow(made, words):
 
     def scripted(prompt_ids, *arguments, **others):
         turn[0] += 1
-        said = words(script[(turn[0] - 1) % len(script)], add_special_tokens=False)["input_ids"]
-        return [list(said) for _ in prompt_ids], None
+        ids = words(script[(turn[0] - 1) % len(script)], add_special_tokens=False)["input_ids"]
+        return [list(ids) for _ in prompt_ids], None
 
     generate = made._generate_and_score_completions
 
@@ -272,11 +272,11 @@ def test_trl_rewards_the_scripted_policy_as_gymnasium_does(silent, words, scorer
     """Two groups with the same completions: the first is right, the second has another task."""
     made = trainer(words, scorer, [ask(GOLD), ask("SELECT 1")], tmp_path, max_turns=4)
     seen = follow(made, words)
-    told, reward, components = in_gymnasium(jsonl)
+    observations, reward, components = in_gymnasium(jsonl)
     assert seen["tasks"][0] == seen["tasks"][1] != seen["tasks"][2] == seen["tasks"][3], "groups share a task"
     for gold, score in zip(seen["tasks"], seen["scores"], strict=True):
         assert score.rollout.task.gold_sql == gold
-        assert [turn.observation for turn in score.rollout.turns] == told
+        assert [turn.observation for turn in score.rollout.turns] == observations
         assert (score.total == reward) == (gold == GOLD)
         assert score.components == components or gold != GOLD
     logged = made.state.log_history[0]

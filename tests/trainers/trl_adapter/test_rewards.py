@@ -43,9 +43,9 @@ def column(tasks):
 
 def rewards(scorer, completions, tasks, **others):
     """Call the functions as TRL does: component -> values."""
-    asked = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
+    columns = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
     return {
-        function.__name__: function(completions=completions, task=column(tasks), **asked, **others)
+        function.__name__: function(completions=completions, task=column(tasks), **columns, **others)
         for function in make_reward_functions(scorer)
     }
 
@@ -107,12 +107,12 @@ def test_many_threads_get_their_own_batches(scorer, ask):
     batches = [([COMPLETIONS[i % 6], COMPLETIONS[i % 5]], [ask(RIGHT), ask("SELECT 1")]) for i in range(24)]
     functions = make_reward_functions(scorer)
 
-    def paid(batch):
+    def call(batch):
         return [function(completions=batch[0], task=column(batch[1])) for function in functions]
 
-    alone = [paid(batch) for batch in batches]
+    alone = [call(batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(paid, batches)) == alone
+        assert list(pool.map(call, batches)) == alone
 
 
 def test_metrics_are_logged_once_a_batch(scorer, ask):

@@ -64,14 +64,14 @@ def test_total_and_components_are_those_of_the_scorer(ask, reward):
         for completion, expected in zip(
             COMPLETIONS, scorer.score(COMPLETIONS, [task] * len(COMPLETIONS)), strict=True
         ):
-            said = score(completion, task, reward=reward)
-            assert said == {
+            result = score(completion, task, reward=reward)
+            assert result == {
                 "score": expected.total,
                 "acc": float(expected.rollout.correct),
                 "masked": 0.0,
                 **expected.components,
             }
-            assert all(type(value) is float for value in said.values())
+            assert all(type(value) is float for value in result.values())
 
 
 def test_many_threads_get_the_same_scores(ask):
@@ -107,16 +107,16 @@ def test_it_never_raises_and_what_cannot_be_scored_is_masked(ask, extra, reward,
     tasks = {"good": ask(RIGHT), "bad gold": ask("SELECT broken FROM nowhere")}
     tasks["gone"] = replace(tasks["good"], database=str(tmp_path / "gone.sqlite"))
     given = info(tasks[extra]) if isinstance(extra, str) else extra
-    said = verl_reward.compute_score("demo", COMPLETIONS[0], "", given, reward=reward)
-    assert said["masked"] == 1.0
-    assert {value for key, value in said.items() if key != "masked"} == {0.0}
+    result = verl_reward.compute_score("demo", COMPLETIONS[0], "", given, reward=reward)
+    assert result["masked"] == 1.0
+    assert {value for key, value in result.items() if key != "masked"} == {0.0}
     names = {"sql-r1": {"format", "execution", "result", "length"}, "no-such-reward": set(), "[1]": set()}
-    assert set(said) - set(verl_reward.OWN_KEYS) == names.get(reward, {"format", "broken"})
+    assert set(result) - set(verl_reward.OWN_KEYS) == names.get(reward, {"format", "broken"})
 
 
 def test_a_component_that_does_not_apply_adds_nothing(ask):
-    said = score(COMPLETIONS[2], ask(RIGHT), reward="rewards.custom:brevity")
-    assert said == {"score": 0.0, "acc": 0.0, "masked": 0.0, "brevity": 0.0}
+    result = score(COMPLETIONS[2], ask(RIGHT), reward="rewards.custom:brevity")
+    assert result == {"score": 0.0, "acc": 0.0, "masked": 0.0, "brevity": 0.0}
 
 
 def test_names_that_verl_needs_are_refused():
@@ -205,14 +205,14 @@ def test_a_model_without_a_chat_template_reads_the_prompt_of_its_cold_start(word
     for task in tasks:
         taught = tokenizer(Prompter(scorer, template)(task))["input_ids"]
         chat = Prompter(scorer, template, chat=True)(task)
-        asked = tokenizer.apply_chat_template(
+        prompt = tokenizer.apply_chat_template(
             chat,
             chat_template=verl_data.PLAIN_CHAT_TEMPLATE,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=False,
         )
-        assert asked == taught
+        assert prompt == taught
 
 
 def test_only_a_tokenizer_without_a_chat_template_gets_one(words, tmp_path):
@@ -336,8 +336,8 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     assert verl_grpo.make_prompt_budget(config) is None
     config.sql.prompt_budget = 9
     budget = verl_grpo.make_prompt_budget(config)
-    asked = budget.size([{"role": "user", "content": "Which dishes?"}])
-    assert (budget.most, asked) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
+    size = budget.size([{"role": "user", "content": "Which dishes?"}])
+    assert (budget.most, size) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
     assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
     assert config.actor_rollout_ref.rollout.agent.default_agent_loop == "sql_env"
     assert config.actor_rollout_ref.rollout.agent.agent_loop_config_path.endswith("agent.yaml")
@@ -384,17 +384,17 @@ def test_cfg_job_prints_the_configuration(setup):
 @needs_verl
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["setup=cpu"], "error: name a model: actor_rollout_ref.model.path="),
         (["setup=cpu", "sql.algorithm=grop"], "Did you mean 'grpo'?"),
         (["setup=cpu", "actor_rollout_ref.model.path=x", "trainer.stepz=3"], "stepz"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_named(arguments, told):
+def test_a_mistake_on_the_command_line_is_named(arguments, message):
     done = verl_command(*arguments)
     assert done.returncode != 0
-    assert told in done.stderr + done.stdout
+    assert message in done.stderr + done.stdout
 
 
 # The processor, the sampler, the merger
@@ -438,9 +438,9 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 
     keys = ["a_0_0", "a_1_0", "a_2_0", "b_0_0", "b_1_0", "c_0_0", "d_0_0", "d_1_0"]
     masked = {"a_1_0", "b_0_0"}
-    said = [{"score": float(i), "masked": float(key in masked), "format": 1.0} for i, key in enumerate(keys)]
-    assert find_dropped(keys, said) == {"a_1_0", "b_0_0", "b_1_0"}
-    found = average_components(said)
+    infos = [{"score": float(i), "masked": float(key in masked), "format": 1.0} for i, key in enumerate(keys)]
+    assert find_dropped(keys, infos) == {"a_1_0", "b_0_0", "b_1_0"}
+    found = average_components(infos)
     assert found["reward/score/mean"] == pytest.approx((0 + 2 + 4 + 5 + 6 + 7) / 6)
     assert found["reward/masked/mean"] == 0.25
     assert found["reward/format/mean"] == 1.0
@@ -452,16 +452,16 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 def test_the_statistics_of_the_samples_add_up(ask, quiet_verl):
     from trainers.verl_adapter.replay_sampler import average_components, sum_stats
 
-    told = json.dumps(["format", "execution"])  # a scorer of its own
+    reward = json.dumps(["format", "execution"])  # a scorer of its own
     tasks = [ask(RIGHT), ask("SELECT count(*) FROM concert"), ask("SELECT broken FROM nowhere")]
     jobs = [(completion, task) for task in tasks for completion in COMPLETIONS] * 2
-    before = verl_reward.get_scorer(told).stats
+    before = verl_reward.get_scorer(reward).stats
     with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(lambda job: score(*job, reward=told, profile=True), jobs))
-    done = verl_reward.get_scorer(told).stats - before
+        infos = list(pool.map(lambda job: score(*job, reward=reward, profile=True), jobs))
+    done = verl_reward.get_scorer(reward).stats - before
     assert done.scores == len(jobs)
-    assert sum_stats(said) == pytest.approx({f"sql/{name}": value for name, value in done.metrics().items()})
-    assert set(average_components(said)) == {
+    assert sum_stats(infos) == pytest.approx({f"sql/{name}": value for name, value in done.metrics().items()})
+    assert set(average_components(infos)) == {
         f"reward/{name}/mean" for name in (*verl_reward.OWN_KEYS, "format", "execution")
     }
     assert sum_stats([{}, {"stats": "{}"}]) == {}
@@ -491,13 +491,13 @@ def test_the_sampler_gets_the_settings_of_verls_own(quiet_verl):
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
-    told = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
+    overrides = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERL_PLATFORM", "cpu")
         assert "sql.max_turns=1" in verl_grpo.validation_error(
-            verl_grpo.compose_config([*told, "sql.max_turns=3"])
+            verl_grpo.compose_config([*overrides, "sql.max_turns=3"])
         )
-        assert "sql.rollouts" not in verl_grpo.validation_error(verl_grpo.compose_config(told))
+        assert "sql.rollouts" not in verl_grpo.validation_error(verl_grpo.compose_config(overrides))
 
 
 def test_the_newest_checkpoint_is_found(tmp_path):
@@ -536,22 +536,22 @@ def test_the_demo_s_threads_are_those_of_verl(tmp_path):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        told = verl_stage.make_environment(tmp_path / "verl.jsonl")
+        environment = verl_stage.make_environment(tmp_path / "verl.jsonl")
     finally:
         torch.set_num_threads(before)
-    assert told["OMP_NUM_THREADS"] == "3"
-    assert told["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
 
 
 def test_the_demo_reads_what_verl_logs(tmp_path):
     class Stage:
-        name, total, advanced, said = "GRPO", 50, 0, ()
+        name, total, advanced, shown = "GRPO", 50, 0, ()
 
         def advance(self, steps):
             self.advanced += steps
 
         def on_log(self, args, state, control, logs):
-            self.said += ((state.global_step, logs["reward"], logs["sql/correct"]),)
+            self.shown += ((state.global_step, logs["reward"], logs["sql/correct"]),)
 
     path, stage = tmp_path / "verl.jsonl", Stage()
     data = {"reward/score/mean": 1.5, "reward/acc/mean": 0.5, "reward/format/mean": 1.0, "actor/entropy": 0.1}
@@ -567,4 +567,4 @@ def test_the_demo_reads_what_verl_logs(tmp_path):
     assert rows[0] == {
         "step": 1, "reward": 1.5, "sql/correct": 0.5, "rewards/format/mean": 1.0, "entropy": 0.1,
     }  # fmt: skip
-    assert (stage.advanced, stage.said) == (4, ((2, 1.5, 0.5), (4, 1.5, 0.5)))
+    assert (stage.advanced, stage.shown) == (4, ((2, 1.5, 0.5), (4, 1.5, 0.5)))

@@ -190,7 +190,7 @@ def test_rollouts_are_kept_with_their_steps_and_scores(folder, tmp_path):
     assert not any("stats" in name for row in logged.values() for name in row)
 
 
-def check_model(merged, before, asked: list[Task]):
+def check_model(merged, before, tasks: list[Task]):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -204,7 +204,7 @@ def check_model(merged, before, asked: list[Task]):
     words = AutoTokenizer.from_pretrained(merged)
     with Scorer("sql-r1") as scorer:
         chat = Prompter(scorer, "compact", chat=words.chat_template is not None)
-        assert measure_greedy(model, words, asked[:4], chat, max_new_tokens=8) == 0.0
+        assert measure_greedy(model, words, tasks[:4], chat, max_new_tokens=8) == 0.0
 
 
 @pytest.mark.timeout(400)
