@@ -1,4 +1,4 @@
-"""Whether the completion follows its response format."""
+"""The reward for a completion in the response format."""
 
 from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
@@ -6,7 +6,7 @@ from sql_env.types import Rollout
 
 @without_rows
 def format(rollout: Rollout, *, good: float = 1.0, bad: float = -1.0) -> float:
-    """Pay for a well-formed completion, whatever its SQL says.
+    """Reward a well-formed completion; its SQL does not matter.
 
     SQL-R1, equation 2 (arXiv 2504.08600): S_f is 1 if the format is correct, else -1.
     """

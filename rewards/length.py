@@ -1,4 +1,4 @@
-"""Whether a right answer was reasoned out at length, and is mostly SQL."""
+"""The reward for the length of a right answer, and for its share of SQL."""
 
 from sql_env.plugins import load_object
 from sql_env.scoring.rubric import without_rows
@@ -7,18 +7,18 @@ from sql_env.types import Rollout
 
 @without_rows
 def length(rollout: Rollout, *, max_length: int = 2048, count: str = "", collapse: bool = False) -> float:
-    """Pay a correct completion for its length and for the share of SQL in its answer.
+    """Reward a correct completion for its length and for the share of SQL in its answer.
 
     SQL-R1, equation 5 (arXiv 2504.08600): for a correct result, S_l is 0.5 S_tl + S_al while the
     response is no longer than ``max_length``, and 0.5 + S_al beyond; else 0. S_tl is the length of
     reasoning and answer over ``max_length``, S_al that of the SQL over that of the answer. The
-    paper's text says that a response beyond the maximum is penalised; its formula pays the most.
+    paper's text says that a response beyond the maximum is penalised; its formula gives the maximum.
 
     Args:
-        rollout: What is judged.
+        rollout: The rollout.
         max_length: The paper's MAX.
-        count: What measures a text, as ``package.module:function`` from str to int (a tokenizer's
-            count of tokens, say); characters where empty, as in the released code.
+        count: The measure of a text, as ``package.module:function`` from str to int (for example a
+            tokenizer's count of tokens); where empty, characters, as in the released code.
         collapse: Measure the SQL with its white space collapsed, as the released code does.
 
     Returns:

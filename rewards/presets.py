@@ -1,6 +1,6 @@
-"""Published rewards, as data: which components, with which parameters, on which semantics.
+"""Published rewards as data: components, their parameters, the response format and the comparison.
 
-An entry point of the group ``sql_env.presets`` names such an object, here or in a package of yours.
+An entry point of the group ``sql_env.presets`` names such an object, here or in another package.
 """
 
 SQL_R1 = {
@@ -16,11 +16,11 @@ SQL_R1_LEGACY = {
     "warning": (
         "the preset 'sql-r1-legacy' reproduces the arithmetic of SQL-R1's released code: results are "
         "compared without DISTINCT and with columns in any order, ties in ORDER BY count as wrong, "
-        "lengths are characters although the paper counts tokens, and the longest responses are paid "
+        "lengths are characters although the paper counts tokens, and the longest responses get "
         "the most. Use it to reproduce figures; train with 'sql-r1'."
     ),
 }
-"""The released code's arithmetic for the same inputs. Samples whose gold fails are masked here too."""
+"""The arithmetic of the released code. Samples whose gold query fails are masked here too."""
 
 SKYRL_SQL = {
     "rewards": [
@@ -32,8 +32,8 @@ SKYRL_SQL = {
 }
 """SkyRL-SQL: -1 for a wrong format, 1 for the right result, else 0; results compare as sets.
 
-In several turns too: each must be ``<think>`` and then either ``<sql>`` or ``<solution>``, and one that
-is not, or no ``<solution>`` in the last turn, makes the episode's format wrong.
+In several turns, each turn must be ``<think>`` and then either ``<sql>`` or ``<solution>``. A turn that
+is not, or a last turn without ``<solution>``, makes the episode's format wrong.
 """
 
 ARCTIC = {

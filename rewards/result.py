@@ -1,4 +1,4 @@
-"""Whether the SQL's result is the gold query's."""
+"""The reward for the right result."""
 
 from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
@@ -8,7 +8,7 @@ from sql_env.types import Rollout
 def result(
     rollout: Rollout, *, correct: float = 3.0, wrong: float = -3.0, fails: float = 0.0, malformed: float = 0.0
 ) -> float | None:
-    """Pay for the right result, under the comparison that the task names.
+    """Reward the right result, under the comparison of the task.
 
     SQL-R1, equation 4 (arXiv 2504.08600): S_r is 3 if the result is correct, 0 if the format is
     wrong or the SQL is not executable, else -3.

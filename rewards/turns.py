@@ -1,4 +1,4 @@
-"""What it took to find the answer."""
+"""The cost of the turns before the answer."""
 
 from sql_env.scoring.rubric import without_rows
 from sql_env.types import Rollout
@@ -6,15 +6,15 @@ from sql_env.types import Rollout
 
 @without_rows
 def turns(rollout: Rollout, *, cost: float = 0.0, free: int = 0) -> float:
-    """Charge for each turn before the answer.
+    """Return a negative reward for the turns before the answer.
 
-    Queries that were not run, because none were left, are turns too.
+    A query that did not run, because none was left, is a turn too.
 
     Args:
-        rollout: What is judged.
-        cost: What a turn costs. Keep it small against what a right answer is paid beside a wrong
-            one, or it does not pay to look.
-        free: Turns that cost nothing.
+        rollout: The rollout.
+        cost: The cost of a turn. Keep it small compared with the difference between a right and a
+            wrong answer; otherwise the model learns not to explore.
+        free: Turns without a cost.
 
     Returns:
         0 or less.

@@ -131,9 +131,9 @@ def memorised(tmp_path_factory):
         form = scorer.rubric.form
     answers = [respond(task.gold_sql, "By heart.", form) for task in tasks[:6]]
     answers += [respond("SELECT 1", "No idea.", form), "I do not know."]
-    words = tiny.tokenizer(prompts + answers, form, 800)
+    words = tiny.train_tokenizer(prompts + answers, form, 800)
     words.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
-    model = tiny.model(words, width=64)
+    model = tiny.make_model(words, width=64)
     learn(model, words, prompts, answers)
     model.generation_config.do_sample = True  # a server samples where the model's own configuration does
     model.save_pretrained(place / "model")
@@ -153,7 +153,7 @@ def learn(model, tokenizer, prompts, answers):
     """Train until greedy decoding gives the answers."""
     import torch
 
-    from trainers.generation.sampling import generate
+    from trainers.generation.sampling import generate_completions
 
     ids = [
         tokenizer(p + a)["input_ids"] + [tokenizer.eos_token_id]
@@ -171,6 +171,8 @@ def learn(model, tokenizer, prompts, answers):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if [said for [said] in generate(model, tokenizer, prompts, max_new_tokens=150)] == answers:
+        if [
+            said for [said] in generate_completions(model, tokenizer, prompts, max_new_tokens=150)
+        ] == answers:
             return
     raise AssertionError(f"the model has not learnt its answers: loss {loss.item():.3f}")

@@ -14,8 +14,8 @@ import pytest
 from benchmarks.loading.predictions import read_predictions
 from sql_env import Scorer, Status, load_benchmark, respond
 from sql_env.envs.episode import Episode
-from trainers.trl_adapter.environment import SQLTools, environment_rewards
-from trainers.trl_adapter.rewards import reward_functions, reward_weights
+from trainers.trl_adapter.environment import SQLTools, make_environment_rewards
+from trainers.trl_adapter.rewards import get_reward_weights, make_reward_functions
 from trainers.verl_reward import compute_score
 
 COUNT = 500
@@ -78,7 +78,7 @@ def test_the_reward_functions_of_trl(batch, expected, scorer, chat):
     texts = [text for text, _ in batch]
     completions = [[{"role": "assistant", "content": text}] for text in texts] if chat else texts
     tasks = [json.dumps(task.to_dict()) for _, task in batch]
-    functions, weights = reward_functions(scorer), reward_weights(scorer.rubric)
+    functions, weights = make_reward_functions(scorer), get_reward_weights(scorer.rubric)
     columns = [function(completions=completions, task=tasks, prompts=None) for function in functions]
     for row, (total, components) in zip(zip(*columns, strict=True), expected, strict=True):
         assert dict(zip(components, row, strict=True)) == components
@@ -91,7 +91,9 @@ def test_the_episodes_of_trl(batch, expected, scorer):
     for one, (_, task) in zip(tools, batch, strict=True):
         one.reset(task=json.dumps(task.to_dict()), prompt=[])
     completions = [[{"role": "assistant", "content": text}] for text, _ in batch]
-    columns = [reward(completions=completions, environments=tools) for reward in environment_rewards(scorer)]
+    columns = [
+        reward(completions=completions, environments=tools) for reward in make_environment_rewards(scorer)
+    ]
     for row, (_, components) in zip(zip(*columns, strict=True), expected, strict=True):
         assert dict(zip(components, row, strict=True)) == components
 
@@ -105,19 +107,19 @@ def test_the_agent_loop_of_verl(batch, expected, scorer):
 
     from trainers.demo import tiny
     from trainers.verl_adapter.agent_loop import SQLAgentLoop
-    from trainers.verl_adapter.parquet import PLAIN, rows
+    from trainers.verl_adapter.parquet import PLAIN_CHAT_TEMPLATE, make_rows
 
     places = [place for place, (text, _) in enumerate(batch) if len(text) < 2_000]  # as a model can write
     short, paid = [batch[place] for place in places], [expected[place] for place in places]
     assert len(short) > 400
-    tokenizer = tiny.tokenizer([text for text, _ in short], scorer.rubric.form, 400)
-    tokenizer.chat_template = PLAIN
+    tokenizer = tiny.train_tokenizer([text for text, _ in short], scorer.rubric.form, 400)
+    tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
     sql = {"reward": "sql-r1", "workers": 2, "max_turns": 3, "max_queries": None, "prompt": "full"}
     sql["profile"] = False
     rollout = {"response_length": 100_000, "prompt_length": 100_000}
     config = OmegaConf.create({"sql": sql, "actor_rollout_ref": {"rollout": rollout}, "data": {}})
     wrap = agent_loop.DictConfigWrap
-    made = rows([task for _, task in short], scorer, "spider", "full", max_turns=3)
+    made = make_rows([task for _, task in short], scorer, "spider", "full", max_turns=3)
 
     class Script:
         def __init__(self, text):

@@ -1,7 +1,7 @@
-"""RL algorithms by name: what each sets in TRL and in verl, as data.
+"""RL algorithms by name: their settings in TRL and in verl, as data.
 
-An algorithm is an entry point of the group ``sql_env.algorithms``, so a distribution of yours adds
-one without a change here. Nothing in this file imports a back end.
+An algorithm is an entry point of the group ``sql_env.algorithms``, so another distribution can add
+one without a change here. This file imports no back end.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sql_env.errors import PluginError
 
 @dataclass(frozen=True, slots=True)
 class TRL:
-    """How TRL runs an algorithm.
+    """The settings of an algorithm in TRL.
 
     Attributes:
-        arguments: Fields of the trainer's configuration. What a user sets wins.
+        arguments: Fields of the trainer's configuration. The user's settings override them.
         trainer: The trainer's class, as ``package.module:Class``.
         config: The class of its configuration.
     """
@@ -31,10 +31,10 @@ class TRL:
 
 @dataclass(frozen=True, slots=True)
 class Verl:
-    """How verl runs an algorithm.
+    """The settings of an algorithm in verl.
 
     Attributes:
-        overrides: Hydra keys and their values. What a user sets wins.
+        overrides: Hydra keys and their values. The user's settings override them.
         modules: Modules that every process of verl imports first, to register an advantage
             estimator or a policy loss.
     """
@@ -45,12 +45,12 @@ class Verl:
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """An RL algorithm: a name, where it comes from, and what it is in each back end.
+    """An RL algorithm: its source, and its settings in each back end.
 
     Attributes:
         source: The paper.
-        trl: None where TRL does not have it.
-        verl: None where verl does not have it.
+        trl: None if TRL does not have it.
+        verl: None if verl does not have it.
     """
 
     source: str
@@ -58,8 +58,8 @@ class Algorithm:
     verl: Verl | None = None
 
 
-def algorithm(name: str, backend: str) -> Any:
-    """What a back end has to be told to run an algorithm.
+def get_algorithm(name: str, backend: str) -> Any:
+    """Return the settings of an algorithm in a back end.
 
     Args:
         name: An installed algorithm's name, or ``package.module:object``.
@@ -83,13 +83,13 @@ def algorithm(name: str, backend: str) -> Any:
         other = "verl" if backend == "trl" else "trl"
         raise PluginError(
             f"{backend} has no algorithm {name!r}, but {other} has. "
-            f"{backend} runs {', '.join(algorithms(backend))}."
+            f"{backend} runs {', '.join(list_algorithms(backend))}."
         )
     return settings
 
 
-def algorithms(backend: str) -> list[str]:
-    """The names of the installed algorithms that a back end runs, sorted."""
+def list_algorithms(backend: str) -> list[str]:
+    """Return the names of the installed algorithms that a back end runs, sorted."""
     names = plugins.list_names(plugins.ALGORITHMS)
     return [name for name in names if getattr(plugins.load(plugins.ALGORITHMS, name), backend) is not None]
 

@@ -1,4 +1,4 @@
-"""Tasks as the datasets that TRL trains on."""
+"""Tasks as prompts, and as the datasets that TRL trains on."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Prompt: TypeAlias = str | list[Message]
 
 @dataclass(frozen=True, slots=True)
 class Prompter:
-    """Asks tasks the same way in the cold start, in GRPO and in every measurement.
+    """Makes the same prompts in the cold start, in GRPO and in every measurement.
 
     Attributes:
-        scorer: Knows the schemas and the response format.
+        scorer: Has the schemas and the response format.
         template: The prompt template; see `sql_env.prompts.template.get_template`.
-        chat: Whether the model has a chat template: prompts are then messages, else plain text.
-        budget: How large a prompt may be; None for as large as it gets.
+        chat: True if the model has a chat template: prompts are messages then, else text.
+        budget: The limit of a prompt's size; None for no limit.
     """
 
     scorer: Scorer
@@ -40,13 +40,13 @@ class Prompter:
     budget: PromptBudget | None = None
 
     def __call__(self, task: Task) -> Prompt:
-        """The prompt of one task."""
+        """Return the prompt of one task."""
         form = self.scorer.rubric.form
-        asked = build_prompt(task, self.scorer.executor, form, self.template, budget=self.budget)
-        return asked.messages if self.chat else join_messages(asked.messages)
+        prompt = build_prompt(task, self.scorer.executor, form, self.template, budget=self.budget)
+        return prompt.messages if self.chat else join_messages(prompt.messages)
 
-    def answer(self, task: Task, strategy: str) -> str:
-        """The completion that is taught: the gold SQL, with its reasoning or without.
+    def make_completion(self, task: Task, strategy: str) -> str:
+        """Make the completion to learn: the gold SQL, with its reasoning or without.
 
         Raises:
             TaskError: The strategy is ``reasoning``, and the task has none.
@@ -57,11 +57,11 @@ class Prompter:
         return respond(task.gold_sql, reasoning, self.scorer.rubric.form)
 
 
-def usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> list[Task]:
-    """Those of the tasks that can be learnt from; what is left out, and why, is logged.
+def filter_usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> list[Task]:
+    """Return the tasks that a model can learn from. Log how many others there are, and why.
 
-    A task whose gold query fails has no reward. One whose gold result is empty pays every wrong
-    query that happens to return nothing, so it is left out too unless ``keep_empty``.
+    A task whose gold query fails has no reward. If the gold result is empty, every wrong query that
+    returns no rows is rewarded, so such a task is left out too unless ``keep_empty``.
     """
     reasons: Counter[str] = Counter()
     kept = []
@@ -77,63 +77,77 @@ def usable(tasks: Sequence[Task], scorer: Scorer, keep_empty: bool = False) -> l
     return kept
 
 
-def short(
-    tasks: Sequence[Task], prompter: Prompter, tokenizer: PreTrainedTokenizerBase, at_most: int
+def filter_by_length(
+    tasks: Sequence[Task], prompter: Prompter, tokenizer: PreTrainedTokenizerBase, max_tokens: int
 ) -> list[Task]:
-    """Those of the tasks whose prompt has at most so many tokens; all of them where it is 0."""
-    if not at_most:
-        return list(tasks)
-    kept = [task for task in tasks if prompt_tokens(prompter(task), tokenizer) <= at_most]
+    """Return the tasks whose prompt has at most ``max_tokens`` tokens; all tasks if that is 0."""
+    kept = [
+        task
+        for task in tasks
+        if not max_tokens or count_prompt_tokens(prompter(task), tokenizer) <= max_tokens
+    ]
     if len(kept) < len(tasks):
         log.warning("%d of %d tasks left out: prompt too long", len(tasks) - len(kept), len(tasks))
     return kept
 
 
-def token_budget(most: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:
-    """A budget in a model's tokens; None where it is 0."""
-    chat = tokenizer.chat_template is not None
+def load_tokenizer(model: str, revision: str | None = None) -> Any:
+    """Load a model's tokenizer. It gets a token to pad with if it has none."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def make_token_budget(max_tokens: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:
+    """Make a budget in a model's tokens; None if ``max_tokens`` is 0."""
 
     def size(messages: list[Message]) -> int:
-        return prompt_tokens(messages if chat else join_messages(messages), tokenizer)
+        chat = tokenizer.chat_template is not None
+        return count_prompt_tokens(messages if chat else join_messages(messages), tokenizer)
 
-    return PromptBudget(most, size) if most else None
-
-
-def prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens a prompt has."""
-    return len(tokenizer(plain(prompt, tokenizer))["input_ids"])
+    return PromptBudget(max_tokens, size) if max_tokens else None
 
 
-def plain(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
-    """A prompt as the text that the model reads."""
+def count_prompt_tokens(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Count the tokens of a prompt."""
+    return len(tokenizer(render_prompt(prompt, tokenizer))["input_ids"])
+
+
+def render_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a prompt as the text that the model reads."""
     if isinstance(prompt, str):
         return prompt
     rendered: Any = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
     return str(rendered)
 
 
-def sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto") -> Dataset:
-    """Prompt and completion for `trl.SFTTrainer`.
+def make_sft_dataset(tasks: Sequence[Task], prompter: Prompter, strategy: str = "auto") -> Dataset:
+    """Make the prompts and completions for `trl.SFTTrainer`.
 
     Args:
-        tasks: What is taught.
-        prompter: How it is asked.
-        strategy: ``reasoning`` or ``sql``, the two of SQL-R1 (arXiv 2504.08600); ``auto`` for the
-            former where every task has reasoning.
+        tasks: The tasks.
+        prompter: Makes the prompts.
+        strategy: ``reasoning`` or ``sql``, the two of SQL-R1 (arXiv 2504.08600); ``auto`` chooses
+            ``reasoning`` if every task has reasoning.
     """
     from datasets import Dataset
 
     if strategy == "auto":
         strategy = "reasoning" if all(task.reasoning for task in tasks) else "sql"
         log.info("the cold start teaches %s", "reasoning and SQL" if strategy == "reasoning" else "SQL only")
-    rows = [(prompter(task), prompter.answer(task, strategy)) for task in tasks]
-    said = [[Message(role="assistant", content=answer)] if prompter.chat else answer for _, answer in rows]
-    return Dataset.from_dict({"prompt": [prompt for prompt, _ in rows], "completion": said})
+    texts = [prompter.make_completion(task, strategy) for task in tasks]
+    chats = [[Message(role="assistant", content=text)] for text in texts]
+    completions = chats if prompter.chat else texts
+    return Dataset.from_dict({"prompt": list(map(prompter, tasks)), "completion": completions})
 
 
-def grpo_dataset(tasks: Iterable[Task], prompter: Prompter) -> Dataset:
-    """Prompt and task for `trl.GRPOTrainer` and `trainers.trl_adapter.rewards.reward_functions`."""
+def make_grpo_dataset(tasks: Iterable[Task], prompter: Prompter) -> Dataset:
+    """Make the prompts and tasks for `trl.GRPOTrainer` and `trainers.trl_adapter.rewards`."""
     from datasets import Dataset
 
-    rows = [(prompter(task), json.dumps(task.to_dict())) for task in tasks]
-    return Dataset.from_dict({"prompt": [p for p, _ in rows], "task": [t for _, t in rows]})
+    tasks = list(tasks)
+    encoded = [json.dumps(task.to_dict()) for task in tasks]
+    return Dataset.from_dict({"prompt": list(map(prompter, tasks)), "task": encoded})

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from sql_env import Scorer, Task
-from sql_env.errors import SQLEnvError
-from trainers.arguments import parse
-from trainers.dataset import Prompter, sft_dataset
+from trainers.arguments import exit_on_error, parse_arguments
+from trainers.dataset import Prompter, make_sft_dataset
 
 
-def sft_trainer(
+def make_sft_trainer(
     model: Any,
     tokenizer: Any,
     tasks: Sequence[Task],
@@ -25,45 +23,42 @@ def sft_trainer(
     strategy: str = "auto",
     **others: Any,
 ) -> Any:
-    """TRL's `SFTTrainer` on the tasks' own answers.
+    """Make TRL's `SFTTrainer` for the gold answers of the tasks.
 
     Args:
         model: A model, or the path or name of one.
         tokenizer: Its tokenizer.
-        tasks: What is taught.
-        prompter: How it is asked.
-        config: `trl.SFTConfig`. The loss covers the completion only, as is TRL's default here.
-        strategy: See `trainers.dataset.sft_dataset`.
+        tasks: The tasks.
+        prompter: Makes the prompts.
+        config: `trl.SFTConfig`. The loss covers the completion only, which is TRL's default here.
+        strategy: See `trainers.dataset.make_sft_dataset`.
         others: Further arguments of `SFTTrainer`, such as ``callbacks`` and ``peft_config``.
     """
     from trl import SFTTrainer
 
-    data = sft_dataset(tasks, prompter, strategy)
+    data = make_sft_dataset(tasks, prompter, strategy)
     return SFTTrainer(model, args=config, train_dataset=data, processing_class=tokenizer, **others)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the cold start that the command line describes."""
+    """Run the cold start with the settings of the command line."""
     from trl import SFTConfig
 
-    from trainers.training import adapters, fit, prepare
+    from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
-    args, config, model = parse(SFTConfig, argv)
-    try:
-        with Scorer(args.reward, workers=args.workers) as scorer:
-            setup = prepare(args, config, model, scorer)
-            trainer = sft_trainer(
-                model.model_name_or_path,
-                setup.tokenizer,
-                setup.tasks,
-                setup.prompter,
-                config,
-                strategy=args.strategy,
-                **adapters(model),
-            )
-            fit(trainer, setup, args.max_new_tokens)
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
+    args, config, model = parse_arguments(SFTConfig, argv)
+    with exit_on_error(), Scorer(args.reward, workers=args.workers) as scorer:
+        setup = load_setup(args, config, model, scorer)
+        trainer = make_sft_trainer(
+            model.model_name_or_path,
+            setup.tokenizer,
+            setup.tasks,
+            setup.prompter,
+            config,
+            strategy=args.strategy,
+            **make_adapter_arguments(model),
+        )
+        train_and_measure(trainer, setup, args.max_new_tokens)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """GRPO with TRL: every component of the reward is logged, and SQL runs once for all of them.
 
-``python -m trainers.trl_grpo --config trainers/configs/demo_grpo.yaml --max_steps 50``
+``python -m trainers.trl_grpo --config trainers/configs/tiny_grpo.yaml --benchmark demo --max_steps 50``
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task
-from sql_env.errors import SQLEnvError
 from sql_env.plugins import load_object
-from trainers.algorithms import TRL, algorithm
-from trainers.arguments import parse, peek
-from trainers.dataset import Prompter, grpo_dataset
-from trainers.logs.rollouts import FOLDER, Rollouts
-from trainers.trl_adapter.environment import several_turns
-from trainers.trl_adapter.rewards import reward_functions, reward_weights
+from trainers.algorithms import TRL, get_algorithm
+from trainers.arguments import exit_on_error, parse_arguments, peek_argument
+from trainers.dataset import Prompter, make_grpo_dataset
+from trainers.logs.rollouts import FOLDER, RolloutWriter
+from trainers.trl_adapter.environment import make_environment_arguments
+from trainers.trl_adapter.rewards import get_reward_weights, make_reward_functions
 
 
-def grpo_trainer(
+def make_grpo_trainer(
     model: Any,
     tokenizer: Any,
     tasks: Sequence[Task],
@@ -31,59 +30,57 @@ def grpo_trainer(
     trainer: str = "trl:GRPOTrainer",
     **others: Any,
 ) -> Any:
-    """TRL's `GRPOTrainer`, or a trainer like it, with the scorer's rubric as its rewards.
+    """Make TRL's `GRPOTrainer`, or another trainer with its arguments. The scorer's rubric is its reward.
 
     Args:
         model: A model, or the path or name of one. With ``beta`` above 0 it must be a path or a
             name, because TRL loads the reference model from there.
         tokenizer: Its tokenizer.
-        tasks: What is asked. Their gold SQL is only ever run, never shown.
-        prompter: How it is asked, and what scores the answers.
+        tasks: The tasks. Their gold SQL is only executed; no prompt contains it.
+        prompter: Makes the prompts; its scorer scores the completions.
         config: `trl.GRPOConfig`; its ``reward_weights`` become the rubric's.
         trainer: The trainer's class, as ``package.module:Class``.
         others: Further arguments of the trainer, such as ``callbacks`` and ``peft_config``, or those
-            of `trainers.trl_adapter.environment.several_turns`.
+            of `trainers.trl_adapter.environment.make_environment_arguments`.
     """
-    config.reward_weights = reward_weights(prompter.scorer.rubric)
-    trained_by: Any = load_object(trainer)
-    return trained_by(
+    config.reward_weights = get_reward_weights(prompter.scorer.rubric)
+    trainer_class: Any = load_object(trainer)
+    return trainer_class(
         model,
-        reward_funcs=others.pop("reward_funcs", None) or reward_functions(prompter.scorer),
+        reward_funcs=others.pop("reward_funcs", None) or make_reward_functions(prompter.scorer),
         args=config,
-        train_dataset=grpo_dataset(tasks, prompter),
+        train_dataset=make_grpo_dataset(tasks, prompter),
         processing_class=tokenizer,
         **others,
     )
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the training that the command line describes."""
-    from trainers.training import adapters, fit, prepare
+    """Run the training with the settings of the command line."""
+    from trainers.training import load_setup, make_adapter_arguments, train_and_measure
 
-    try:
-        name = peek("algorithm", sys.argv[1:] if argv is None else argv)
-        chosen = algorithm(name, "trl") if name else TRL()
-        args, config, model = parse(load_object(chosen.config), argv, chosen.arguments)
+    with exit_on_error():
+        name = peek_argument("algorithm", sys.argv[1:] if argv is None else argv)
+        chosen = get_algorithm(name, "trl") if name else TRL()
+        args, config, model = parse_arguments(load_object(chosen.config), argv, chosen.arguments)
         with Scorer(args.reward, workers=args.workers, gold_store=True) as scorer:
-            setup = prepare(args, config, model, scorer)
-            kept = Rollouts(Path(config.output_dir, FOLDER), args.rollouts, scorer)
+            setup = load_setup(args, config, model, scorer)
+            writer = RolloutWriter(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:
-                more = several_turns(scorer, config, max_turns=args.max_turns, rollouts=kept)
+                more = make_environment_arguments(scorer, config, max_turns=args.max_turns, rollouts=writer)
             else:
-                more = {"reward_funcs": reward_functions(scorer, kept)}
-            trainer = grpo_trainer(
+                more = {"reward_funcs": make_reward_functions(scorer, writer)}
+            trainer = make_grpo_trainer(
                 model.model_name_or_path,
                 setup.tokenizer,
                 setup.tasks,
                 setup.prompter,
                 config,
                 trainer=chosen.trainer,
-                **adapters(model),
+                **make_adapter_arguments(model),
                 **more,
             )
-            fit(trainer, setup, config.max_completion_length)
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
+            train_and_measure(trainer, setup, config.max_completion_length)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,13 @@ from trainers.logs.scoring_stats import StepStats
 
 log = logging.getLogger(__name__)
 
-OWN = ("score", "acc", "masked")
-"""What `compute_score` says of each sample beside the components; no component may be called so."""
+OWN_KEYS = ("score", "acc", "masked")
+"""The keys of `compute_score`'s result beside the components. No component may have such a name."""
 
-STATS = "stats"
-"""What it says of the scorer, where it is told to; no component may be called so either."""
+STATS_KEY = "stats"
+"""The key of the scorer's statistics, with ``profile``. No component may have this name either."""
 
-_scorers: dict[tuple[str, int], Scorer] = {}
-_stats: dict[tuple[str, int], StepStats] = {}
+_scorers: dict[tuple[str, int], tuple[Scorer, StepStats]] = {}
 _lock = threading.Lock()
 
 
@@ -39,26 +38,26 @@ def compute_score(
     profile: bool = False,
     **others: Any,
 ) -> dict[str, Any]:
-    """Score one completion, as verl's reward managers ask for it.
+    """Score one completion for verl's reward managers.
 
-    verl calls this from many threads of many processes. It never raises, because verl takes a
-    failed reward for a failed rollout and goes on without a word: what cannot be scored is
+    verl calls this from many threads of many processes. It never raises, because verl treats a
+    failed reward as a failed rollout and continues without a message: what cannot be scored is
     ``masked``, and `trainers.verl_adapter.replay_sampler` leaves it out of the batch.
 
     Args:
         data_source: The benchmark's name.
         solution_str: The model's text.
-        ground_truth: The gold SQL; the task holds it too.
+        ground_truth: The gold SQL, which the task has too.
         extra_info: ``task`` is `Task.to_dict` as JSON.
         reward: A preset or reward by name, or a rubric as JSON.
         workers: How many processes run SQL for this one.
-        profile: Whether to add `stats_of` this process's scorer.
-        others: What verl hands over beside these.
+        profile: Whether to add `get_stats` this process's scorer.
+        others: Further arguments of verl, which are not used.
 
     Returns:
-        ``score``: the total. ``acc``: 1 if the result is the gold's, else 0. ``masked``: 1 if
-        nobody can tell, and then all else is 0. And each component by its name, before its weight;
-        0 where it does not apply, as it adds nothing to the total then. All of these are floats.
+        ``score``: the total. ``acc``: 1 if the result is the gold result, else 0. ``masked``: 1 if
+        this is unknown; then all other values are 0. And each component by its name, before its weight;
+        0 if it does not apply, because it adds nothing to the total then. All values are floats.
 
     Example:
         >>> from benchmarks.demo import demo
@@ -67,70 +66,71 @@ def compute_score(
         -1.0
     """
     try:
-        scorer = scorer_of(reward, workers)
-        said = as_floats(scorer.score([solution_str], [task_of(str((extra_info or {})["task"]))])[0])
+        scorer = get_scorer(reward, workers)
+        task = decode_task(str((extra_info or {})["task"]))
+        result = flatten_score(scorer.score([solution_str], [task])[0])
     except Exception as error:  # noqa: BLE001
         log.error("a completion could not be scored: %s: %s", type(error).__name__, error)
-        said = nothing(reward)
-    return {**said, **stats_of(reward, workers)} if profile else said
+        result = make_masked_scores(reward)
+    return {**result, **get_stats(reward, workers)} if profile else result
 
 
-def as_floats(score: Score) -> dict[str, float]:
-    """A score as what verl logs: the same keys for each of a rubric's scores, and only floats."""
+def flatten_score(score: Score) -> dict[str, float]:
+    """Return a score as verl logs it: the same keys for each score of a rubric, and only floats."""
     values = (score.total or 0.0, float(score.rollout.correct or 0), float(score.masked))
-    return dict(zip(OWN, values, strict=True)) | {
+    return dict(zip(OWN_KEYS, values, strict=True)) | {
         name: 0.0 if value is None else value for name, value in score.components.items()
     }
 
 
-def nothing(reward: str) -> dict[str, float]:
-    """What is said of a sample that cannot be scored."""
-    return {**dict.fromkeys((*OWN, *_components(reward)), 0.0), "masked": 1.0}
+def make_masked_scores(reward: str) -> dict[str, float]:
+    """Return the scores of a sample that cannot be scored."""
+    return {**dict.fromkeys((*OWN_KEYS, *_list_components(reward)), 0.0), "masked": 1.0}
 
 
-def stats_of(text: str, workers: int = 1) -> dict[str, str]:
-    """What this process's scorer for a rubric has done since this was last asked, whichever sample asks.
+def get_stats(text: str, workers: int = 1) -> dict[str, str]:
+    """Return the statistics of this process's scorer for a rubric since the last call.
 
-    So the sum over samples, whatever process has scored them, is what all scorers have done.
+    So the sum over all samples of all processes is what all scorers have done.
 
     Returns:
         ``stats``: `trainers.logs.scoring_stats.StepStats` as JSON. It is a text because verl takes the
         mean of all floats, and in a validation with several answers draws bootstrap samples of each.
     """
-    since = _stats.get((text, workers))
-    return {STATS: json.dumps(since() if since else {})}
+    _, stats = _scorers.get((text, workers), (None, dict))
+    return {STATS_KEY: json.dumps(stats())}
 
 
-def checked(text: str) -> Rubric:
-    """The rubric, if verl can log it.
+def load_checked_rubric(text: str) -> Rubric:
+    """Load a rubric and check that verl can log it.
 
     Raises:
-        PluginError: A component is called as one of `OWN`, or `STATS`.
+        PluginError: A component has the name of one of `OWN_KEYS`, or of `STATS_KEY`.
     """
     built = load_rubric(text)
-    if taken := sorted({reward.name for reward in built.rewards} & {*OWN, STATS}):
-        raise PluginError(f"verl needs the name(s) {taken} itself: call these rewards something else")
+    if taken := sorted({reward.name for reward in built.rewards} & {*OWN_KEYS, STATS_KEY}):
+        raise PluginError(f"verl uses the name(s) {taken} itself: give these rewards other names")
     return built
 
 
-def scorer_of(text: str, workers: int = 1) -> Scorer:
-    """This process's scorer for a rubric; its workers stop when the process ends."""
+def get_scorer(text: str, workers: int = 1) -> Scorer:
+    """Return this process's scorer for a rubric; its workers stop when the process ends."""
     key = (text, workers)
-    with _lock:
+    with _lock:  # verl's threads share one scorer: without the lock two could start workers
         if key not in _scorers:
-            _scorers[key] = Scorer(checked(text), workers=workers, gold_store=True)
-            _stats[key] = StepStats(_scorers[key])
-            atexit.register(_scorers[key].close)
-        return _scorers[key]
+            scorer = Scorer(load_checked_rubric(text), workers=workers, gold_store=True)
+            atexit.register(scorer.close)
+            _scorers[key] = scorer, StepStats(scorer)
+        return _scorers[key][0]
 
 
 @lru_cache(maxsize=16)
-def _components(text: str) -> tuple[str, ...]:
+def _list_components(text: str) -> tuple[str, ...]:
     try:
         return tuple(reward.name for reward in load_rubric(text).rewards)
     except Exception:  # noqa: BLE001
         return ()
 
 
-task_of = lru_cache(maxsize=8192)(Task.from_json)
-"""Build a task from its JSON text. Each process keeps the tasks that it used last."""
+decode_task = lru_cache(maxsize=8192)(Task.from_json)
+"""Return a task from its JSON. Each process keeps the tasks that it used last."""

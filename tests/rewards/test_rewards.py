@@ -1,4 +1,4 @@
-"""Rewards and presets: the paper's numbers, and what no preset may pay."""
+"""Rewards and presets: the paper's numbers, and rules for every preset."""
 
 import logging
 import math
@@ -12,15 +12,15 @@ from sql_env import plugins
 from sql_env.errors import ComparisonError, FormatError, PluginError, RewardError
 from sql_env.parser import parse, respond
 from sql_env.scoring.rubric import load_rubric
-from sql_env.testing import check_reward, check_rubric, sample_rollouts
+from sql_env.testing import check_reward, check_rubric, rollouts
 from sql_env.types import Action, ExecutionResult, Rollout, Status, Task
 
 TASK = Task("t", "How many?", "SELECT 1", "db.sqlite")
 OK = ExecutionResult(Status.OK, ("n",), ((1,),))
 ERROR = ExecutionResult(Status.ERROR, error="no such table: t")
 TIMEOUT = ExecutionResult(Status.TIMEOUT, error="too many steps")
-PRESETS = plugins.list_names(plugins.PRESETS)
-REWARDS = plugins.list_names(plugins.REWARDS)
+PRESETS = plugins.names(plugins.PRESETS)
+REWARDS = plugins.names(plugins.REWARDS)
 ANSWER = "```sql\nSELECT COUNT(*)\nFROM t\n```"
 SQL_SHARE = len("SELECT COUNT(*)\nFROM t") / len(ANSWER)
 
@@ -49,13 +49,13 @@ MALFORMED = Rollout(TASK, "no idea", Action(None), None, OK, correct=False)
     ],
     ids=["bad format", "error", "timeout", "wrong", "short", "2000 chars", "at the maximum", "20000 chars"],
 )
-def test_sql_r1_pays_what_the_paper_says(preset, case, components):
+def test_sql_r1_rewards_as_the_paper_does(preset, case, components):
     score = load_rubric(preset)(case)
     assert tuple(score.components.values()) == pytest.approx(components)
     assert score.total == pytest.approx(sum(components))
 
 
-def test_sql_r1s_totals_in_the_words_of_its_table():
+def test_sql_r1s_totals_are_those_of_its_table():
     """Bad format -1, error -1 alike, runs but wrong 0, correct from 6 to 7.5."""
     totals = [
         load_rubric("sql-r1")(case).total for case in (MALFORMED, rollout(outcome=ERROR, correct=False))
@@ -74,7 +74,7 @@ def test_legacy_measures_sql_with_its_white_space_collapsed():
     assert paper - legacy == pytest.approx(4 / len(answer))
 
 
-def test_legacy_warns_of_what_is_wrong_with_it(caplog):
+def test_legacy_warns_of_its_faults(caplog):
     with caplog.at_level(logging.WARNING):
         load_rubric("sql-r1-legacy")
     assert "ties in ORDER BY" in caplog.text
@@ -85,7 +85,7 @@ def test_legacy_warns_of_what_is_wrong_with_it(caplog):
     ("preset", "malformed", "fails", "wrong", "right"),
     [("skyrl-sql", -1, 0, 0, 1), ("arctic", 0, 0, 0.1, 1)],
 )
-def test_other_presets_pay_what_their_papers_say(preset, malformed, fails, wrong, right):
+def test_other_presets_reward_as_their_papers_do(preset, malformed, fails, wrong, right):
     judge = load_rubric(preset)
     cases = (MALFORMED, rollout(outcome=ERROR, correct=False), rollout(correct=False), rollout())
     assert [judge(case).total for case in cases] == [malformed, fails, wrong, right]
@@ -93,7 +93,7 @@ def test_other_presets_pay_what_their_papers_say(preset, malformed, fails, wrong
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.OK])
-def test_a_failed_gold_is_masked_never_paid_and_never_punished(preset, status):
+def test_a_failed_gold_is_masked(preset, status):
     broken = ExecutionResult(status, error="no such column")
     for case in (
         Rollout(TASK, "", Action(None), None, broken, None),
@@ -123,14 +123,14 @@ def test_the_worked_example_keeps_its_contract():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_no_wrong_answer_is_paid_like_a_right_one(name):
+def test_no_wrong_answer_is_rewarded_like_a_right_one(name):
     check_rubric(name)
 
 
 @given(st.data())
 def test_totals_are_finite_and_wrong_is_below_right(data):
     preset = load_rubric(data.draw(st.sampled_from(PRESETS)))
-    seen = list(sample_rollouts(preset.form))
+    seen = list(rollouts(preset.form))
     right = preset(data.draw(st.sampled_from([r for r in seen if r.correct])))
     wrong = preset(data.draw(st.sampled_from([r for r in seen if not r.correct])))
     assert math.isfinite(right.total)
@@ -138,7 +138,7 @@ def test_totals_are_finite_and_wrong_is_below_right(data):
 
 
 @given(st.text(max_size=40).filter(lambda s: s.strip()))
-def test_format_does_not_depend_on_what_the_sql_says(sql):
+def test_format_does_not_depend_on_the_sql(sql):
     text = respond(sql.replace("`", "'").replace("<", ">"), "why")
     case = Rollout(TASK, text, parse(text), ERROR, OK, correct=False)
     assert format.format(case) == format.format(rollout()) == 1.0
@@ -155,7 +155,7 @@ def words(text):
     return len(text.split())
 
 
-def test_length_counts_tokens_where_it_is_told_how(monkeypatch):
+def test_length_counts_tokens_with_a_count_function(monkeypatch):
     monkeypatch.setattr("sql_env.testing.words", words, raising=False)
     paid = length.length(rollout(think="one two three"), count="sql_env.testing:words", max_length=100)
     assert paid == pytest.approx(0.5 * (3 + 6) / 100 + 4 / 6)
@@ -174,7 +174,6 @@ def test_a_rubric_is_named_by_data():
     score = judge(rollout())
     assert score.components == {"format": 1.0, "right": 3.0}
     assert score.total == 7.0
-    assert load_rubric('{"rewards": ["format"], "comparison": "bird"}').comparison == "bird"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_a_rubric_is_named_by_data():
         ("nowhere:reward", PluginError, "cannot load"),
         (["format", "formt"], PluginError, "Did you mean 'format'"),
         ([], PluginError, "at least one reward"),
-        (["format", "format"], PluginError, "a different name for each"),
+        (["format", "format"], PluginError, "its own name"),
         ([{"reward": "format", "wieght": 2}], PluginError, "Did you mean 'weight'"),
         ([{"reward": "format", "weight": "2"}], PluginError, "finite number"),
         ([{"reward": "format", "weight": math.nan}], PluginError, "finite number"),
@@ -195,8 +194,6 @@ def test_a_rubric_is_named_by_data():
         ({"rewards": "format"}, PluginError, "a list of names"),
         ([{"reward": "format", "params": 5}], PluginError, "must be an object"),
         ([{"reward": "format", "weight": 10**400}], PluginError, "finite number"),
-        ('["format", ', PluginError, "is not valid JSON"),
-        ('["formt"]', PluginError, "Did you mean 'format'"),
     ],
 )
 def test_a_mistake_in_a_rubric_says_how_to_mend_it(spec, error, message):
@@ -220,6 +217,6 @@ def test_the_contract_catches_a_broken_reward(reward, message):
         check_reward(reward)
 
 
-def test_the_contract_catches_a_rubric_that_pays_wrong_answers():
-    with pytest.raises(RewardError, match=r"gives 1\.0 for a wrong"):
+def test_the_contract_catches_a_rubric_that_rewards_wrong_answers():
+    with pytest.raises(RewardError, match=r"pays 1\.0 for a wrong"):
         check_rubric(["format"])

@@ -1,4 +1,4 @@
-"""An algorithm of somebody else's: its formulas, and its distribution in both back ends."""
+"""An algorithm in another distribution: its formulas, and a training in both back ends."""
 
 import importlib.util
 import json
@@ -36,7 +36,7 @@ ranges = st.floats(0.01, 0.9)
 
 
 def numbered(groups):
-    """Rewards in a row, and the number of each one's group."""
+    """Return the rewards, and the number of each one's group."""
     rewards = torch.tensor([reward for group in groups for reward in group])
     return rewards, torch.tensor([number for number, group in enumerate(groups) for _ in group])
 
@@ -85,12 +85,12 @@ def test_one_right_answer_among_wrong_ones_is_all_that_is_learnt_from():
 def test_the_loss_is_finite_and_lowest_where_the_ratio_has_gone_far_enough(anywhere, advantage, epsilon):
     lowest = math.log(1 + math.copysign(epsilon, advantage))
     log_ratio = torch.tensor([anywhere, lowest], requires_grad=True)
-    paid = loss(log_ratio, torch.tensor(advantage), epsilon)
-    [slope] = torch.autograd.grad(paid.sum(), log_ratio)
-    assert torch.isfinite(paid).all()
+    losses = loss(log_ratio, torch.tensor(advantage), epsilon)
+    [slope] = torch.autograd.grad(losses.sum(), log_ratio)
+    assert torch.isfinite(losses).all()
     assert torch.isfinite(slope).all()
     assert slope[1].item() == pytest.approx(0, abs=1e-3 * abs(advantage))
-    assert paid[0] >= paid[1] - 1e-3 * abs(advantage)
+    assert losses[0] >= losses[1] - 1e-3 * abs(advantage)
 
 
 @settings(deadline=None)
@@ -123,8 +123,8 @@ def place(tmp_path_factory):
     with Scorer("sql-r1") as scorer:
         prompter = Prompter(scorer, "compact")
         prompts = [prompter(task) for task in demo(split="dev").tasks[:24]]
-        words = tiny.tokenizer(prompts, scorer.rubric.form, 500)
-    for part in (words, tiny.model(words, width=32)):
+        words = tiny.train_tokenizer(prompts, scorer.rubric.form, 500)
+    for part in (words, tiny.make_model(words, width=32)):
         part.save_pretrained(place / "model")
     return place
 
@@ -137,12 +137,12 @@ def run(place, module, *arguments, fails=False):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, start_new_session=True
     )
     try:
-        said, _ = process.communicate(timeout=280)
+        output, _ = process.communicate(timeout=280)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert (process.returncode != 0) == fails, said[-6000:]
-    return said
+    assert (process.returncode != 0) == fails, output[-6000:]
+    return output
 
 
 def trl(place, out, *more, fails=False):
@@ -166,10 +166,10 @@ def test_trl_learns_from_two_batches_with_it(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_it_lacks_in_trl_is_said_in_a_line(place, tmp_path):
-    said = trl(place, tmp_path, "--beta", 0.1, fails=True)
-    assert "error: SPO has neither a KL term" in said
-    assert "Traceback" not in said
+def test_what_it_lacks_in_trl_is_one_line(place, tmp_path):
+    output = trl(place, tmp_path, "--beta", 0.1, fails=True)
+    assert "error: SPO has neither a KL term" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
@@ -189,9 +189,9 @@ def test_verl_learns_from_two_batches_with_it(place, tmp_path):
         "trainer.default_local_dir": tmp_path,
         "trainer.total_training_steps": 2,
     }
-    said = run(place, "verl_grpo", *(f"{key}={value}" for key, value in keys.items()))
+    output = run(place, "verl_grpo", *(f"{key}={value}" for key, value in keys.items()))
     found = {
-        name: [float(value) for value in re.findall(rf" - actor/{name}:(?:np.float64\()?([^) ]+)", said)]
+        name: [float(value) for value in re.findall(rf" - actor/{name}:(?:np.float64\()?([^) ]+)", output)]
         for name in ("spo/advantage", "spo/drift", "grad_norm")
     }
     assert all(len(values) == 2 for values in found.values())
@@ -200,6 +200,6 @@ def test_verl_learns_from_two_batches_with_it(place, tmp_path):
 
 
 def check(weights, groups):
-    """Each group weighs 1 or nothing, as with no other algorithm's advantages."""
+    """Each group has the weight 1 or 0, which no other algorithm's advantages have."""
     assert weights == [pytest.approx(round(weight * groups) / groups, abs=1e-4) for weight in weights]
     assert min(weights) > 0

@@ -1,4 +1,4 @@
-"""The command lines, for real: a tiny model, both cold starts, GRPO, a kill, and going on."""
+"""The command lines: a tiny model, both cold starts, GRPO, a kill, and a resumed run."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ def state(checkpoint: Path) -> dict:
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("tiny")
-    assert "M parameters" in run("tiny", "--output_dir", place, "--vocabulary", 600)
+    assert "M parameters" in run("demo.tiny", "--output_dir", place, "--vocabulary", 600)
     return place
 
 
 @pytest.mark.parametrize("strategy", ["sql", "reasoning"])
 def test_the_cold_start_learns_and_saves_a_model(tiny_model, tmp_path, strategy):
-    said = run(
+    output = run(
         "sft", "--model_name_or_path", tiny_model, *TASKS, *BATCH, "--strategy", strategy,
         "--max_steps", 6, "--learning_rate", "3e-3", "--lr_scheduler_type", "constant",
         "--output_dir", tmp_path, "--eval-tasks", 4, "--max-new-tokens", 8, "--save_steps", 6,
@@ -47,11 +47,11 @@ def test_the_cold_start_learns_and_saves_a_model(tiny_model, tmp_path, strategy)
     assert (tmp_path / "model.safetensors").exists()
     held_out = json.loads((tmp_path / "held_out.json").read_text())
     assert set(held_out) == {"tasks", "before", "after"}
-    assert "greedy execution accuracy on 4 held-out tasks" in said
+    assert "greedy execution accuracy on 4 held-out tasks" in output
 
 
-def test_a_model_is_asked_as_it_was_trained(tiny_model, tmp_path):
-    """A cold start with `compact` is gone on with in `compact`, though nobody says so again."""
+def test_a_model_keeps_the_prompt_template_of_its_training(tiny_model, tmp_path):
+    """A model that was trained with `compact` continues with `compact`, without the option."""
     for model, out, how in ((tiny_model, "a", TASKS), (tmp_path / "a", "b", [*TASKS[:4], *TASKS[6:]])):
         run(
             "sft", "--model_name_or_path", model, *how, *BATCH, "--prompt_budget", 60,
@@ -70,7 +70,7 @@ def grpo(model, out, *more, fails=False):
     )  # fmt: skip
 
 
-def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp_path):
+def test_grpo_logs_every_component_and_resumes_from_a_checkpoint(tiny_model, tmp_path):
     config = tmp_path / "grpo.yaml"
     config.write_text(
         "learning_rate: 1.0e-3\nlr_scheduler_type: constant\nmax_steps: 99\n"
@@ -104,20 +104,20 @@ def test_grpo_logs_every_component_and_goes_on_from_a_checkpoint(tiny_model, tmp
 
 
 def test_an_algorithm_sets_what_the_command_line_does_not(tiny_model, tmp_path):
-    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--algorithm", "rloo", "--save_steps", 1)
+    output = grpo(tiny_model, tmp_path, "--max_steps", 1, "--algorithm", "rloo", "--save_steps", 1)
     [row] = [row for row in state(tmp_path / "checkpoint-1")["log_history"] if "reward" in row]
     assert "rewards/result/mean" in row
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
-def test_a_mistake_on_the_command_line_is_said_in_a_line(tiny_model, tmp_path):
-    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", "sql-r2", fails=True)
-    assert "error: no preset or reward is called 'sql-r2'. Did you mean 'sql-r1'?" in said
-    assert "Traceback" not in said
+def test_a_mistake_on_the_command_line_is_one_line(tiny_model, tmp_path):
+    output = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", "sql-r2", fails=True)
+    assert "error: no preset or reward is called 'sql-r2'. Did you mean 'sql-r1'?" in output
+    assert "Traceback" not in output
     assert "--model_name_or_path is missing" in run("trl_grpo", "--max_steps", 1, fails=True)
 
 
 def test_a_broken_reward_stops_training(tiny_model, tmp_path):
     reward = '[{"reward": "os.path:join", "name": "broken"}]'
-    said = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", reward, fails=True)
-    assert "error: reward 'broken' raised TypeError" in said
+    output = grpo(tiny_model, tmp_path, "--max_steps", 1, "--reward", reward, fails=True)
+    assert "error: reward 'broken' raised TypeError" in output

@@ -7,7 +7,14 @@ import pytest
 
 from sql_env import Scorer, Task, parse
 from sql_env.errors import TaskError
-from trainers.dataset import Prompter, grpo_dataset, prompt_tokens, sft_dataset, token_budget, usable
+from trainers.dataset import (
+    Prompter,
+    count_prompt_tokens,
+    filter_usable,
+    make_grpo_dataset,
+    make_sft_dataset,
+    make_token_budget,
+)
 from trainers.demo import tiny
 
 GOLD = "SELECT name FROM singer WHERE age = 30"
@@ -19,35 +26,35 @@ def scorer():
         yield made
 
 
-def test_tasks_that_teach_nothing_are_left_out_and_counted(scorer, ask, caplog):
+def test_unusable_tasks_are_left_out_and_counted(scorer, ask, caplog):
     good, empty, broken = ask(GOLD), ask("SELECT name FROM singer WHERE age = 1"), ask("SELECT x FROM y")
     with caplog.at_level(logging.WARNING):
-        assert usable([good, empty, broken], scorer) == [good]
+        assert filter_usable([good, empty, broken], scorer) == [good]
     assert "1 of 3 tasks left out: gold result is empty" in caplog.text
     assert "1 of 3 tasks left out: gold query fails (error)" in caplog.text
-    assert usable([good, empty], scorer, keep_empty=True) == [good, empty]
+    assert filter_usable([good, empty], scorer, keep_empty=True) == [good, empty]
 
 
-def test_both_strategies_say_the_gold_sql(scorer, ask):
+def test_both_strategies_teach_the_gold_sql(scorer, ask):
     task = ask(GOLD, reasoning="Filter by age.")
     prompter = Prompter(scorer, "compact")
     for strategy, reasoning in (("reasoning", "Filter by age."), ("sql", "")):
-        [row] = sft_dataset([task], prompter, strategy)
-        said = parse(row["completion"])
-        assert (said.sql, said.reasoning) == (GOLD, reasoning)
+        [row] = make_sft_dataset([task], prompter, strategy)
+        action = parse(row["completion"])
+        assert (action.sql, action.reasoning) == (GOLD, reasoning)
         assert row["prompt"] == prompter(task)
         assert scorer.score([row["completion"]], [task])[0].rollout.correct
 
 
 def test_reasoning_that_is_not_there_cannot_be_taught(scorer, ask):
     with pytest.raises(TaskError, match="task 't' has no reasoning"):
-        sft_dataset([ask(GOLD)], Prompter(scorer), "reasoning")
+        make_sft_dataset([ask(GOLD)], Prompter(scorer), "reasoning")
 
 
 def test_reasoning_is_taught_by_itself_where_all_tasks_have_it(scorer, ask):
     with_it, without = ask(GOLD, reasoning="Filter."), ask(GOLD)
     for tasks, reasoning in (([with_it, with_it], "Filter."), ([with_it, without], "")):
-        row = sft_dataset(tasks, Prompter(scorer))[0]
+        row = make_sft_dataset(tasks, Prompter(scorer))[0]
         assert parse(row["completion"]).reasoning == reasoning
 
 
@@ -62,14 +69,14 @@ def test_a_plain_prompt_is_a_text_that_ends_its_line(scorer, ask, template):
 
 
 def test_a_chat_prompt_and_its_completion_are_messages(scorer, ask):
-    [row] = sft_dataset([ask(GOLD)], Prompter(scorer, chat=True), "sql")
+    [row] = make_sft_dataset([ask(GOLD)], Prompter(scorer, chat=True), "sql")
     assert [message["role"] for message in row["prompt"]] == ["system", "user"]
     assert [message["role"] for message in row["completion"]] == ["assistant"]
 
 
 def test_the_task_comes_back_from_its_column(scorer, ask):
     task = ask(GOLD, evidence="x", difficulty="simple")
-    [row] = grpo_dataset([task], Prompter(scorer))
+    [row] = make_grpo_dataset([task], Prompter(scorer))
     assert Task.from_dict(json.loads(row["task"])) == task
     assert set(row) == {"prompt", "task"}
 
@@ -77,13 +84,13 @@ def test_the_task_comes_back_from_its_column(scorer, ask):
 def test_a_budget_in_the_tokens_of_a_model(scorer, ask):
     task = ask(GOLD)
     whole = str(Prompter(scorer, "compact")(task))
-    tokenizer = tiny.tokenizer([whole], scorer.rubric.form, 100)
-    assert token_budget(0, tokenizer) is None
-    length = prompt_tokens(whole, tokenizer)
+    tokenizer = tiny.train_tokenizer([whole], scorer.rubric.form, 100)
+    assert make_token_budget(0, tokenizer) is None
+    length = count_prompt_tokens(whole, tokenizer)
     sizes = []
     for most in range(length, length - 12, -2):
-        cut = Prompter(scorer, "compact", budget=token_budget(most, tokenizer))(task)
-        assert prompt_tokens(cut, tokenizer) <= most
+        cut = Prompter(scorer, "compact", budget=make_token_budget(most, tokenizer))(task)
+        assert count_prompt_tokens(cut, tokenizer) <= most
         sizes.append(len(cut))
     assert sizes[0] == len(whole)
     assert sizes == sorted(sizes, reverse=True)

@@ -10,48 +10,50 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sql_env import Scorer, load_benchmark
 from sql_env.parser import ResponseFormat, respond
-from trainers.arguments import option
+from trainers.arguments import make_option, run_command
+from trainers.dataset import Prompter
 
 if TYPE_CHECKING:
     from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
 PIECES = r" ?[A-Z]{2,}(?: [A-Z]{2,})* ?| ?[^\w\s]+ ?|\w+|\s+"
-"""Where words end: keywords and punctuation take the blanks around them, other words never do.
+"""The words of a text: keywords and punctuation include the blanks around them, other words do not.
 
-So a value is the same tokens in the question and between quotes, and copying it is easy to learn.
+So a value has the same tokens in the question and between quotes, and copying it is easy to learn.
 """
 
 
 @dataclass
 class TinyArguments:
-    """What the tokenizer is trained on, and how large the model is."""
+    """The texts of the tokenizer, and the size of the model."""
 
-    output_dir: str = option("runs/tiny", "Where model and tokenizer are saved.")
-    benchmark: str = option("demo", "Benchmark whose prompts and answers make the vocabulary.")
-    data_dir: str | None = option(None, "Folder of the benchmark's files, where it needs one.")
-    split: str = option("train", "Split to read.")
-    prompt: str = option("compact", "Prompt template.")
-    reward: str = option("sql-r1", "Preset whose response format is kept.")
-    strategy: str = option("sql", "Whether answers have reasoning.")
-    vocabulary: int = option(2000, "Tokens.")
-    width: int = option(128, "Hidden size.")
-    layers: int = option(2, "Layers.")
-    heads: int = option(4, "Attention heads.")
-    positions: int = option(1024, "Longest prompt and completion together, in tokens.")
-    seed: int = option(0, "Seed of the weights.")
+    output_dir: str = make_option("runs/tiny", "Folder of the model and the tokenizer.")
+    benchmark: str = make_option("demo", "Benchmark whose prompts and answers make the vocabulary.")
+    data_dir: str | None = make_option(None, "Folder of the benchmark's files, if it needs one.")
+    split: str = make_option("train", "Split to read.")
+    prompt: str = make_option("compact", "Prompt template.")
+    reward: str = make_option("sql-r1", "Preset that has the response format.")
+    strategy: str = make_option("sql", "Answers have reasoning and SQL, or SQL only.")
+    vocabulary: int = make_option(2000, "Tokens of the vocabulary.")
+    width: int = make_option(128, "Hidden size.")
+    layers: int = make_option(2, "Layers.")
+    heads: int = make_option(4, "Attention heads.")
+    positions: int = make_option(1024, "Longest prompt and completion together, in tokens.")
+    seed: int = make_option(0, "Seed of the weights.")
 
 
-def tokenizer(
+def train_tokenizer(
     texts: Iterable[str], form: ResponseFormat, vocabulary: int = 2000, whole: Sequence[str] = ()
 ) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer in which the frame of an answer is a token for each piece.
+    """Train a byte-level BPE tokenizer. Each piece of text around reasoning and SQL is one token.
 
     Args:
-        texts: What the vocabulary is learnt from.
+        texts: The texts that make the vocabulary.
         form: The response format.
-        vocabulary: Tokens, without the pieces of the frame and without ``whole``.
-        whole: Further texts that shall be one token each.
+        vocabulary: Tokens, without those pieces and without ``whole``.
+        whole: Further texts that become one token each.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -64,14 +66,14 @@ def tokenizer(
         ]
     )
     made.decoder = decoders.ByteLevel()
-    learnt = trainers.BpeTrainer(
+    trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=["<pad>", "<eos>"],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    made.train_from_iterator(texts, learnt)
-    made.add_tokens([*frame(form), *whole])
+    made.train_from_iterator(texts, trainer)
+    made.add_tokens([*list_frame_pieces(form), *whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
         eos_token="<eos>",
@@ -81,12 +83,12 @@ def tokenizer(
     )
 
 
-def frame(form: ResponseFormat) -> list[str]:
-    """What stands before, between and after the reasoning and the SQL of a completion."""
+def list_frame_pieces(form: ResponseFormat) -> list[str]:
+    """Return the text before, between and after the reasoning and the SQL of a completion."""
     return [piece for piece in re.split("[\0\1]", respond("\1", "\0", form)) if piece]
 
 
-def model(
+def make_model(
     tokenizer: PreTrainedTokenizerFast,
     *,
     width: int = 128,
@@ -95,12 +97,12 @@ def model(
     positions: int = 1024,
     seed: int = 0,
 ) -> Lfm2ForCausalLM:
-    """A model with random weights: 0.7 M parameters as it stands.
+    """Make a model with random weights: 0.7 M parameters with the default sizes.
 
-    Layers are by turns short convolutions and attention (LFM2, as transformers has it). A text-to-SQL
-    model must copy names and values from the question; with a convolution in front, one attention
-    layer can, and learns it many times sooner than a Llama of the same size does. The initial weights
-    are four times as large as usual, which helps a model this small too.
+    Short convolutions and attention layers alternate (LFM2 of transformers). A text-to-SQL model must
+    copy names and values from the question. One attention layer after a convolution can do this, and
+    learns it in far fewer steps than a Llama of the same size. The initial weights are four times as
+    large as usual, which also helps a model this small.
     """
     from transformers import Lfm2Config, Lfm2ForCausalLM, set_seed
 
@@ -125,25 +127,19 @@ def model(
     )
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Make and save them."""
-    from transformers import HfArgumentParser
-
-    from sql_env import Scorer, load_benchmark
-    from trainers.dataset import Prompter
-
-    (args,) = HfArgumentParser(TinyArguments).parse_args_into_dataclasses(argv)
+def save_tiny_model(args: TinyArguments) -> None:
+    """Train the tokenizer, make the model, and save both."""
     with Scorer(args.reward) as scorer:
         prompter = Prompter(scorer, args.prompt)
         tasks = load_benchmark(args.benchmark, args.split, args.data_dir).tasks
-        texts = [str(prompter(task)) + prompter.answer(task, args.strategy) for task in tasks]
-        words = tokenizer(texts, scorer.rubric.form, args.vocabulary)
+        texts = [str(prompter(task)) + prompter.make_completion(task, args.strategy) for task in tasks]
+        tokenizer = train_tokenizer(texts, scorer.rubric.form, args.vocabulary)
     shape = {"width": args.width, "layers": args.layers, "heads": args.heads, "positions": args.positions}
-    made = model(words, **shape, seed=args.seed)
-    made.save_pretrained(args.output_dir)
-    words.save_pretrained(args.output_dir)
-    print(f"{made.num_parameters() / 1e6:.2f} M parameters, {len(words)} tokens: {args.output_dir}")
+    model = make_model(tokenizer, **shape, seed=args.seed)
+    for part in (model, tokenizer):
+        part.save_pretrained(args.output_dir)
+    print(f"{model.num_parameters() / 1e6:.2f} M parameters, {len(tokenizer)} tokens: {args.output_dir}")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(save_tiny_model, TinyArguments)

@@ -1,6 +1,6 @@
-"""The RL stage of a tiny model by verl: another process, followed while it works.
+"""The RL stage of a tiny model by verl, which runs in another process.
 
-verl takes the model from disk; it comes back merged from verl's checkpoint.
+verl reads the model from disk. The trained model is merged from verl's checkpoint.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from sql_env import Task
-from trainers.demo.arguments import DemoArguments
-from trainers.demo.stages import REPORTS, Log, Stages, load
-from trainers.verl_adapter.merge import merge
-from trainers.verl_adapter.parquet import write
+from trainers.demo.stages import GROUP_SIZE, GROUPS, REPORTS, Log, Stages, get_warmup
+from trainers.demo.tasks import DemoArguments
+from trainers.verl_adapter.merge import merge_checkpoint
+from trainers.verl_adapter.parquet import write_parquet
 
-RENAMED = {
+TRL_NAMES = {
     "reward/score/mean": "reward",
     "reward/acc/mean": "sql/correct",
     "reward/masked/mean": "sql/masked",
     "actor/entropy": "entropy",
 }
-"""What verl calls the figures that TRL logs; components become ``rewards/<name>/mean``."""
+"""TRL's names for metrics of verl. A component's metric becomes ``rewards/<name>/mean``."""
 
 
-def command(args: DemoArguments, start: Path, longest: int) -> list[str]:
-    """How verl is called: the settings of the demo, in the keys of verl."""
+def make_command(args: DemoArguments, start: Path, max_tokens: int) -> list[str]:
+    """Return the command that starts verl with the settings of the demo."""
     out, steps = Path(args.out).resolve(), args.grpo_steps
     keys = {
         "setup": "cpu",
@@ -41,15 +41,15 @@ def command(args: DemoArguments, start: Path, longest: int) -> list[str]:
         "sql.algorithm": args.algorithm or "grpo",
         "data.train_files": out / "data" / "train.parquet",
         "data.val_files": out / "data" / "held_out.parquet",
-        "data.train_batch_size": 16,
-        "data.max_response_length": longest,
+        "data.train_batch_size": GROUPS,
+        "data.max_response_length": max_tokens,
         "data.seed": args.seed,
         "actor_rollout_ref.model.path": start.resolve(),
-        "actor_rollout_ref.rollout.n": 8,
+        "actor_rollout_ref.rollout.n": GROUP_SIZE,
         "actor_rollout_ref.rollout.seed": args.seed,
         "actor_rollout_ref.actor.optim.lr": args.grpo_rate,
         "actor_rollout_ref.actor.optim.lr_scheduler_type": "cosine",
-        "actor_rollout_ref.actor.optim.lr_warmup_steps": min(10, steps // 2),
+        "actor_rollout_ref.actor.optim.lr_warmup_steps": get_warmup(steps),
         "trainer.default_local_dir": out / "verl",
         "trainer.total_training_steps": steps,
         "trainer.total_epochs": 1_000,
@@ -60,48 +60,55 @@ def command(args: DemoArguments, start: Path, longest: int) -> list[str]:
     return [sys.executable, "-m", "trainers.verl_grpo", *(f"{key}={value}" for key, value in keys.items())]
 
 
-def environment(figures: Path) -> dict[str, str]:
-    """The environment of verl's processes: where figures go, and as many threads as torch has here."""
+def make_environment(metrics: Path) -> dict[str, str]:
+    """Return the environment of verl's processes: the file of the metrics, and as many threads as here."""
     import torch
 
     threads = str(torch.get_num_threads())
-    return {**os.environ, "VERL_FILE_LOGGER_PATH": str(figures.resolve()), "OMP_NUM_THREADS": threads}
+    return {**os.environ, "VERL_FILE_LOGGER_PATH": str(metrics.resolve()), "OMP_NUM_THREADS": threads}
 
 
-def reinforce(stages: Stages, start: Path, tasks: Sequence[Task], args: DemoArguments) -> tuple[Any, Log]:
-    """The model after RL by verl from the one in the folder ``start``, and verl's log in TRL's words.
+def reinforce_with_verl(
+    stages: Stages, start: Path, tasks: Sequence[Task], args: DemoArguments
+) -> tuple[Any, Log]:
+    """Train the model in the folder ``start`` by RL in verl.
+
+    Returns:
+        The trained model, and verl's log with TRL's names.
 
     Raises:
-        ChildProcessError: verl failed; what it said is in ``verl.log``.
+        ChildProcessError: verl failed; its output is in ``verl.log``.
     """
     out = Path(args.out)
     for name, part in (("train", tasks), ("held_out", tasks[:16])):
-        write(out / "data" / f"{name}.parquet", list(part), stages.prompter.scorer, "demo", "compact")
-    figures, log = out / "verl.jsonl", out / "verl.log"
-    figures.unlink(missing_ok=True)
-    call = command(args, start, stages.longest)
+        write_parquet(out / "data" / f"{name}.parquet", list(part), stages.prompter.scorer, "demo", "compact")
+    metrics, log, merged = out / "verl.jsonl", out / "verl.log", out / "verl" / "model"
+    metrics.unlink(missing_ok=True)
+    command, environment = make_command(args, start, stages.max_tokens), make_environment(metrics)
     name = f"{args.algorithm or 'GRPO'} by verl"
-    with log.open("w") as sink, stages.display.stage(name, args.grpo_steps) as stage:
-        verl = subprocess.Popen(call, stdout=sink, stderr=subprocess.STDOUT, env=environment(figures))
+    with log.open("w") as sink, stages.display.start_stage(name, args.grpo_steps) as stage:
+        verl = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment)
         try:
-            rows = list(follow(figures, lambda: verl.poll() is not None, stage))
+            rows = list(follow_log(metrics, lambda: verl.poll() is not None, stage))
         finally:
-            verl.terminate()
+            verl.terminate()  # also after Ctrl-C: verl must not outlive the demo
         if verl.wait() != 0:
-            raise ChildProcessError(f"verl ended with status {verl.returncode}; {log} says why")
+            raise ChildProcessError(f"verl ended with status {verl.returncode}: read {log}")
         with redirect_stdout(sink), redirect_stderr(sink):
-            merge(out / "verl", out / "verl" / "model")
-    return load(out / "verl" / "model"), rows
+            merge_checkpoint(out / "verl", merged)
+    return stages.load_model(merged), rows
 
 
-def follow(figures: Path, ended: Callable[[], bool], stage: Any) -> Iterator[dict[str, Any]]:
-    """The rows that verl writes for each step, until it ends; some of them are shown."""
+def follow_log(path: Path, has_ended: Callable[[], bool], stage: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows that verl writes for each step until it ends; the stage shows some of them."""
     seen = 0
     while True:
-        over = ended()
-        lines = figures.read_text().split("\n")[:-1] if figures.exists() else []
+        over = has_ended()  # before the file is read: verl may write its last row in between
+        lines = (
+            path.read_text().split("\n")[:-1] if path.exists() else []
+        )  # the last line may be half written
         for line in lines[seen:]:
-            row = renamed(json.loads(line))
+            row = rename_metrics(json.loads(line))
             stage.advance(1)
             if row["step"] % max(1, stage.total // REPORTS) == 0:
                 stage.on_log(None, SimpleNamespace(global_step=row["step"]), None, row)
@@ -112,10 +119,10 @@ def follow(figures: Path, ended: Callable[[], bool], stage: Any) -> Iterator[dic
         time.sleep(0.5)
 
 
-def renamed(line: dict[str, Any]) -> dict[str, Any]:
-    """A row of verl's, with TRL's names for what both have."""
+def rename_metrics(line: dict[str, Any]) -> dict[str, Any]:
+    """Return one row of verl's log with TRL's names for the metrics that both have."""
     row = {"step": line["step"]}
     for name, value in line["data"].items():
-        component = name.startswith("reward/") and name not in RENAMED
-        row[f"rewards/{name.split('/')[1]}/mean" if component else RENAMED.get(name, name)] = value
+        component = name.startswith("reward/") and name not in TRL_NAMES
+        row[f"rewards/{name.split('/')[1]}/mean" if component else TRL_NAMES.get(name, name)] = value
     return row

@@ -1,78 +1,73 @@
-"""A model's folder, or its name on the Hugging Face hub: its tokenizer, and what tells it from others."""
+"""A model's folder, or its name on the Hugging Face hub: the tokenizer, and the model's identity."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.generation.generator import Chat
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import join_messages
-from trainers.generation.sampling import encode
+from trainers.dataset import load_tokenizer
+from trainers.generation.sampling import encode_prompt
 
 FILES = (".safetensors", ".bin", ".json", ".jinja", ".model")
-"""Files of a model's folder that what it says depends on."""
+"""Suffixes of the files in a model's folder that its completions depend on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A model that has not been loaded yet.
+class CheckpointGenerator:
+    """The part of a generator that needs a model's tokenizer, but not the model.
+
+    Args:
+        name: The model's name on the hub, or its folder.
+        revision: Its revision on the hub; None for the newest.
 
     Attributes:
-        name: Its name on the hub, or its folder.
-        revision: Its revision on the hub; None for the newest.
-        tokenizer: Its tokenizer, with a token to pad with.
+        tokenizer: The tokenizer, with a token to pad with.
 
     Raises:
         GenerationError: There is no such model, or it has no tokenizer.
     """
 
-    name: str
-    revision: str | None = None
-    tokenizer: Any = field(init=False, repr=False)
+    unit = "tokens"
 
-    def __post_init__(self) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
-        except (OSError, ValueError) as error:
-            raise GenerationError(
-                f"no model at {self.name!r}: {error}. Give a folder with a model and its tokenizer, or a "
-                "name on the Hugging Face hub"
-            ) from None
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        object.__setattr__(self, "tokenizer", tokenizer)
-
-    def encode(self, chat: Chat) -> list[int]:
-        """The tokens of a prompt: by the chat template, or as plain text where there is none."""
-        prompt = chat if self.tokenizer.chat_template is not None else join_messages(chat)
-        return encode(prompt, self.tokenizer)
-
-    def identity(self) -> dict[str, str]:
-        """Its name, and its commit on the hub or the SHA-256 of its folder's files.
-
-        Raises:
-            GenerationError: It has no configuration, or its files cannot be read.
-        """
+    def __init__(self, name: str, revision: str | None) -> None:
         from transformers import AutoConfig
 
+        self.name, self.revision, self._model = name, revision, None
         try:
-            if Path(self.name).is_dir():
-                return {"model": self.name, "sha256": digest(Path(self.name))}
-            commit = AutoConfig.from_pretrained(self.name, revision=self.revision)._commit_hash
+            self.tokenizer = load_tokenizer(name, revision)
+            if Path(name).is_dir():
+                identity = {"sha256": hash_folder(Path(name))}
+            else:
+                commit = AutoConfig.from_pretrained(name, revision=revision)._commit_hash
+                identity = {"revision": commit or revision or ""}
         except (OSError, ValueError) as error:
-            raise GenerationError(f"no model at {self.name!r}: {error}") from None
-        return {"model": self.name, "revision": commit or self.revision or ""}
+            raise GenerationError(
+                f"no model at {name!r}: {error}. Give a folder with a model and its tokenizer, or a "
+                "name on the Hugging Face hub"
+            ) from None
+        self.settings: dict[str, Any] = {"model": name, **identity}
+
+    def encode(self, chat: Chat) -> list[int]:
+        """Return the tokens of a prompt: by the chat template, or as plain text if there is none."""
+        prompt = chat if self.tokenizer.chat_template is not None else join_messages(chat)
+        return encode_prompt(prompt, self.tokenizer)
+
+    def size(self, chat: Chat) -> int:
+        """Count the tokens of a prompt."""
+        return len(self.encode(chat))
+
+    def close(self) -> None:
+        """Release the model."""
+        self._model = None
 
 
-def digest(folder: Path) -> str:
-    """The SHA-256 of a model's files and their names."""
-    found = hashlib.sha256()
+def hash_folder(folder: Path) -> str:
+    """Return the SHA-256 of a model's files and their names."""
+    digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.suffix in FILES):
         with path.open("rb") as file:
-            found.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
+            digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

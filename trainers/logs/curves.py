@@ -1,43 +1,48 @@
-"""Pictures of a training run."""
+"""Figures of a training run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-MEAN = re.compile("rewards/.*/mean")
-"""How TRL calls the mean of a component."""
+COMPONENT_MEAN = re.compile("rewards/.*/mean")
+"""TRL's name for the mean of a component."""
 
 Log = Sequence[Mapping[str, Any]]
-"""What a trainer logged, a mapping for each time."""
+"""A trainer's log: a mapping for each report."""
 
 
-def draw(path: Path, cold: Mapping[str, Log], grpo: Log, bars: Mapping[str, Mapping[str, float]]) -> None:
-    """Draw the losses of the cold starts, the rewards of GRPO, and the figures on held-out tasks.
+def draw_curves(
+    path: Path, cold_starts: Mapping[str, Log], rl_log: Log, bars: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Draw the losses of the cold starts, the rewards of RL, and the accuracy on held-out tasks.
 
     Args:
         path: The PNG file.
-        cold: Logs of the cold starts, by what they learnt from.
-        grpo: Log of GRPO.
-        bars: Figures by name, for each model by name.
+        cold_starts: Logs of the cold starts, by the name of their data.
+        rl_log: Log of RL.
+        bars: Figures by name, for each model by name; one model is ``before``.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 7), layout="constrained")
     (losses, reward), (components, shares) = figure.subplots(2, 2)
-    lines(losses, {name: (log, "loss") for name, log in cold.items() if log}, "cold start: loss")
-    shown = {"correct answers": (grpo, "sql/correct"), "entropy of a token": (grpo, "entropy")}
-    lines(reward, shown, "GRPO: sampled answers")
-    means = {name.split("/")[1]: (grpo, name) for name in (grpo[0] if grpo else {}) if MEAN.fullmatch(name)}
-    lines(components, {"total": (grpo, "reward")} | means, "GRPO: mean reward")
-    _bars(shares, bars)
+    draw_lines(losses, {name: (log, "loss") for name, log in cold_starts.items() if log}, "cold start: loss")
+    sampled = {"correct answers": (rl_log, "sql/correct"), "entropy of a token": (rl_log, "entropy")}
+    draw_lines(reward, sampled, "GRPO: sampled answers")
+    names = [name for name in (rl_log[0] if rl_log else {}) if COMPONENT_MEAN.fullmatch(name)]
+    means = {name.split("/")[1]: (rl_log, name) for name in names}
+    draw_lines(components, {"total": (rl_log, "reward")} | means, "GRPO: mean reward")
+    flat = {f"{figure}, {name}": [shown[figure]] for figure in bars["before"] for name, shown in bars.items()}
+    draw_bars(shares, flat, "held-out questions: execution accuracy")
     figure.savefig(path, dpi=110)
 
 
-def lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
-    """One line a series: a logged name over the steps."""
+def draw_lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
+    """Draw a line for each series: a metric of a log over the steps."""
     for label, (log, name) in series.items():
         points = [(row["step"], float(row[name])) for row in log if name in row]
         axes.plot([step for step, _ in points], [value for _, value in points], label=label, marker=".")
@@ -47,11 +52,24 @@ def lines(axes: Any, series: Mapping[str, tuple[Log, str]], title: str) -> None:
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines, not on them
 
 
-def _bars(axes: Any, bars: Mapping[str, Mapping[str, float]]) -> None:
-    width = 0.8 / max(1, len(bars))
-    for i, (label, figures) in enumerate(bars.items()):
-        places = [place + i * width for place in range(len(figures))]
-        axes.bar_label(axes.bar(places, list(figures.values()), width, label=label), fmt="%.2f", fontsize=8)
-        axes.set_xticks([place + width * (len(bars) - 1) / 2 for place in range(len(figures))], list(figures))
-    axes.set(title="held-out questions: execution accuracy", ylim=(0, 1.2))
-    axes.legend(loc="upper center", ncols=len(bars))
+def draw_bars(
+    axes: Any,
+    bars: Mapping[str, Sequence[float]],
+    title: str,
+    spread: Callable[[Sequence[float]], float] | None = None,
+) -> None:
+    """Draw a bar for the mean of each name's values.
+
+    Args:
+        axes: The panel.
+        bars: The values by name, for example one for each seed.
+        title: The title.
+        spread: Computes the length of the error bar. With it, each value is a dot.
+    """
+    for i, values in enumerate(bars.values()):
+        axes.barh(i, mean(values), 0.7, color="C0", alpha=0.6, xerr=spread and spread(values), capsize=3)
+        if spread:
+            axes.plot(values, [i] * len(values), "k.", markersize=4)
+    axes.set_yticks(range(len(bars)), [f"{name}: {mean(values):.3f}" for name, values in bars.items()])
+    axes.invert_yaxis()
+    axes.set(title=title, xlim=(0, 1))

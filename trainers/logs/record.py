@@ -1,4 +1,4 @@
-"""What a run of the demo has found, in figures."""
+"""The record of a run of the demo."""
 
 from __future__ import annotations
 
@@ -6,35 +6,60 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
-from trainers.generation.measure import standard_error
+from trainers.hardware import count_idle_cores, use_threads
 
 
 @dataclass
-class Record:
+class StageTimes:
+    """The time that each stage took.
+
+    Attributes:
+        seconds: Wall time, by stage.
+        cpu_seconds: Processor time of this process, by stage. It does not grow on a busy machine.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict, kw_only=True)
+    cpu_seconds: dict[str, float] = field(default_factory=dict, kw_only=True)
+
+    @contextmanager
+    def time_stage(self, stage: str) -> Iterator[None]:
+        """Measure the time of a stage."""
+        start, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 1)
+        self.cpu_seconds[stage] = round(time.process_time() - cpu, 1)
+
+    def time_call(self, stage: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function and measure its time."""
+        with self.time_stage(stage):
+            return function(*args)
+
+
+@dataclass
+class RunRecord(StageTimes):
     """The fields of ``record.json``.
 
     Attributes:
         before: ``greedy``, ``mean@1``, ``pass@8`` and ``vote@8`` on held-out questions after the cold start.
         after: The same after GRPO, or another algorithm.
-        clean_labels: The same after as long a cold start on clean labels, without GRPO; empty where there
-            was none.
-        held_out_questions: How many questions were held out.
-        training_questions: How many were trained on.
+        clean_labels: The same after an equally long cold start on clean labels, without GRPO; empty if
+            there was none.
+        held_out_questions: The number of held-out questions.
+        training_questions: The number of questions to train on.
         mislabelled_share: The share of the cold start's labels that were wrong.
-        parameters: Of the model.
-        settings: What the run was told.
-        machine: Where it ran.
-        seconds: What each stage took.
-        cpu_seconds: What each stage took of processor time, which a busy machine does not stretch.
+        parameters: Parameters of the model.
+        settings: The settings of the run.
+        machine: The machine that it ran on.
     """
 
     before: dict[str, float] = field(default_factory=dict)
@@ -46,55 +71,59 @@ class Record:
     parameters: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def algorithm(self) -> str:
-        """What came after the cold start."""
-        return str(self.settings.get("algorithm") or "GRPO")
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Note how long a stage takes, and how much of it this process really ran."""
-        start, cpu = time.perf_counter(), time.process_time()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - start, 1)
-        self.cpu_seconds[stage] = round(time.process_time() - cpu, 1)
-
-    def caution(self) -> str:
-        """What the lift must not be taken for, in a line."""
-        return (
-            f"For comparison: as long a cold start on clean labels, without GRPO, reaches "
-            f"{self.clean_labels['greedy']:.3f} greedy. GRPO repairs wrong labels "
-            f"(here {self.mislabelled_share:.0%} of them); it does not replace right ones."
-        )
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return the figures of each model that was measured, by the model's name."""
+        after = f"after {self.settings.get('algorithm') or 'GRPO'}"
+        figures = {"before": self.before, after: self.after, "clean labels": self.clean_labels}
+        return {name: values for name, values in figures.items() if values}
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, with each figure's standard error."""
+        """Write the record as JSON, with the standard error of each figure."""
         errors = {
-            name: {key: round(self.error(value), 4) for key, value in getattr(self, name).items()}
+            name: {
+                key: round(compute_standard_error(value, self.held_out_questions), 4)
+                for key, value in getattr(self, name).items()
+            }
             for name in ("before", "after", "clean_labels")
         }
         path.write_text(json.dumps(asdict(self) | {"standard_errors": errors}, indent=2) + "\n")
 
-    def error(self, share: float) -> float:
-        """The standard error of a share of the held-out questions."""
-        return standard_error(share, self.held_out_questions)
-
-    def table(self) -> Table:
-        """Before and after, side by side."""
+    def print_summary(self, console: Console) -> None:
+        """Print the figures before and after RL, and the comparison with clean labels."""
         table = Table(title=f"{self.held_out_questions} held-out questions, execution accuracy")
-        for column in ("", "before", f"after {self.algorithm}", "change"):
-            table.add_column(column, justify="left" if not column else "right")
+        for column in ("", *list(self.figures())[:2], "change"):
+            table.add_column(column, justify="right" if column else "left")
         for name, before in self.before.items():
-            shown = [f"{value:.3f} ± {self.error(value):.3f}" for value in (before, self.after[name])]
-            table.add_row(name, *shown, f"{self.after[name] - before:+.3f}")
-        return table
+            errors = [
+                (value, compute_standard_error(value, self.held_out_questions))
+                for value in (before, self.after[name])
+            ]
+            change = f"{self.after[name] - before:+.3f}"
+            table.add_row(name, *(f"{value:.3f} ± {error:.3f}" for value, error in errors), change)
+        console.print(table)
+        if self.clean_labels:
+            console.print(
+                f"For comparison: an equally long cold start on clean labels, without GRPO, reaches "
+                f"{self.clean_labels['greedy']:.3f} greedy. GRPO repairs wrong labels "
+                f"(here {self.mislabelled_share:.0%} of them); it does not replace right ones."
+            )
 
 
-def machine(threads: int, backend: str) -> dict[str, Any]:
-    """What a time depends on."""
+def compute_standard_error(share: float, n: int) -> float:
+    """Compute the standard error of a share of ``n`` tasks."""
+    return (share * (1 - share) / n) ** 0.5 if n else 0.0
+
+
+def set_up_machine(threads: int, backend: str) -> dict[str, Any]:
+    """Set torch's threads, and return the properties of the machine that the times depend on.
+
+    Args:
+        threads: The number of threads; 0 for the number of idle cores.
+        backend: ``trl`` or ``verl``.
+    """
+    threads = threads or count_idle_cores()
+    use_threads(threads)
     installed = ("torch", "transformers", "trl") + (("verl", "ray") if backend == "verl" else ())
     versions = {name: version(name) for name in installed} | {"python": platform.python_version()}
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None

@@ -1,4 +1,4 @@
-"""What scoring took since it was last logged, for the trainers' logs."""
+"""The scorer's statistics of one step, for the trainers' logs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sql_env import Scorer
 
 
 class StepStats:
-    """A scorer's figures since it was last asked, so that logs show a step and not the whole run.
+    """A scorer's statistics since the last call, so that logs show a step and not the whole run.
 
-    Thread-safe: what several ask for adds up to what the scorer has done, and nothing counts twice.
+    Thread-safe: nothing counts twice, and the results of all calls add up to the scorer's statistics.
 
     Args:
-        scorer: What is watched, from now on.
+        scorer: The scorer. Counting starts now.
 
     Example:
         >>> with Scorer("sql-r1") as scorer:
@@ -27,7 +27,8 @@ class StepStats:
         self._last = scorer.stats
 
     def __call__(self) -> dict[str, float]:
-        """``sql/<name>`` for each of `sql_env.ScorerStats.metrics`."""
+        """Return ``sql/<name>`` for each of `sql_env.ScorerStats.metrics`."""
+        # Read and store under one lock: otherwise two calls could return the same difference.
         with self._lock:
             now, before = self._scorer.stats, self._last
             self._last = now

@@ -1,184 +1,293 @@
-"""What RL adds to a clean cold start: ``python -m trainers.studies.cold_start``.
+"""The gain of RL over a clean cold start: ``python -m trainers.studies.cold_start``.
 
-SQL-R1's claim in miniature. A tiny model learns simple questions well and complex ones thinly, from right
-labels only; then GRPO asks it further complex questions, of which it is told nothing but whether its results
-are right. Two controls go on from the same start, for at least as much processor time: more supervised
-steps on the same labels, and rejection sampling on the same questions.
+SQL-R1's claim in miniature. A tiny model learns many simple questions and few complex ones, from right
+labels only. Then GRPO trains it on further complex questions; it uses their right results, not their SQL.
+Two controls continue from the same start, for at least as much processor time: more supervised steps on
+the same labels, and rejection sampling on the same questions.
 
-An arm whose ``record.json`` is there is not run again, so the command goes on where it was stopped.
+An arm that has a ``record.json`` does not run again, so the command resumes after a stop.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+import math
+import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-from sql_env import Scorer
-from sql_env.errors import DataError, SQLEnvError
-from trainers.arguments import option
-from trainers.demo.stages import Log, quiet
-from trainers.hardware import idle_cores, use_threads
-from trainers.studies.arms import Arms
-from trainers.studies.coverage import Settings, data
-from trainers.studies.verdict import ARMS, Verdict
+from sql_env import Scorer, Task
+from sql_env.errors import DataError
+from trainers.arguments import make_option
+from trainers.dataset import Prompter
+from trainers.demo.stages import GROUP_SIZE, Log, Stages
+from trainers.demo.tasks import get_label
+from trainers.logs.record import StageTimes
+from trainers.studies.cold_start_tasks import (
+    ColdStartTasks,
+    Settings,
+    load_cold_start_tasks,
+    sample_share,
+)
+from trainers.studies.experiment import (
+    FIGURES,
+    Experiment,
+    Record,
+    Report,
+    StudyArguments,
+    compute_spread,
+    format_mean,
+    get_values,
+    make_table,
+    run_study,
+    subtract,
+)
 
-OWN = {
-    "start": set[str](),
-    "grpo": {"replay", "grpo_steps", "grpo_rate", "temperature"},
-    "supervised": {"margin", "supervised_rate"},
-    "rejection": {"margin", "rounds", "asked", "kept", "rejection_rate"},
+ARMS = {
+    "start": "start",
+    "grpo": "GRPO",
+    "supervised": "more supervised steps",
+    "rejection": "rejection sampling",
 }
-"""The settings that are an arm's own; a control depends on GRPO's too, all arms on all others."""
+"""The name of each arm, in the order in which they run."""
 
-LOGGED = ("step", "loss", "reward", "sql/correct", "entropy", "round", "kept")
-"""What a record keeps of a trainer's log."""
+CONTROLS = ("supervised", "rejection")
+
+GRPO_SETTINGS = {"replay", "grpo_steps", "grpo_rate", "temperature"}
+"""Settings of GRPO. The controls depend on them too."""
+
+OWN_SETTINGS: dict[str, set[str]] = {
+    "start": set(),
+    "grpo": GRPO_SETTINGS,
+    "supervised": GRPO_SETTINGS | {"margin", "supervised_rate"},
+    "rejection": GRPO_SETTINGS | {"margin", "rounds", "asked", "kept", "rejection_rate"},
+}
+"""The settings that an arm depends on beside those of the start."""
+
+LEAD, LOSS = 0.10, 0.02
+"""The bar: what GRPO must gain on the supervised control, and may lose on simple questions (greedy)."""
+
+COMPARISONS = {
+    ("supervised", "complex"): "the supervised control, complex",
+    ("start", "complex"): "the start, complex",
+    ("start", "simple"): "the start, simple",
+    ("rejection", "complex"): "rejection sampling on the same questions, complex",
+}
+"""The comparisons with GRPO: an arm, a kind of questions, and their name."""
 
 
 @dataclass
-class RunArguments:
-    """What is run, and where it goes."""
+class RunArguments(StudyArguments):
+    """The folder, the seeds, the arms and the threads."""
 
-    out: str = option("runs/cold_start", "Folder of the records, the models, the table and the figure.")
-    seeds: str = option("21,22,23", "Seeds of the weights and of every draw, with commas between.")
-    arms: str = option(",".join(ARMS), "Arms to run; the start is always needed, GRPO before a control.")
-    starts: str = option("", "Folder of another run whose starts are taken; where empty, make them.")
-    threads: int = option(0, "Threads of torch; 0 for as many as the machine has idle cores.")
-    data_dir: str | None = option(None, "Where the benchmark is kept, instead of the user's cache.")
+    out: str = make_option("runs/cold_start", "Folder of the records, the models, the table and the figure.")
+    seeds: str = make_option(
+        "21,22,23", "Seeds of the weights and of every random choice, separated by commas."
+    )
+    arms: str = make_option(
+        ",".join(ARMS), "Arms to run; every arm needs the start, and a control needs GRPO."
+    )
+    starts: str = make_option(
+        "", "Folder of another run whose cold starts are used; where empty, train new ones."
+    )
 
 
-class Run:
-    """The arms of all seeds, one after another."""
+class ColdStart(Experiment):
+    """One start, and three ways to continue from it."""
 
-    def __init__(self, args: RunArguments, settings: Settings, display: Any) -> None:
-        self.args, self.settings, self.display = args, settings, display
-        self.threads = args.threads or idle_cores()
+    name = "cold_start"
 
-    def records(self) -> dict[int, dict[str, dict[str, Any]]]:
-        """The records of every arm: those that were there, and those of the arms that it runs now."""
-        found: dict[int, dict[str, dict[str, Any]]] = {}
-        for seed in map(int, self.args.seeds.split(",")):
-            found[seed] = {}
-            made: list[Arms] = []  # loading the data takes a while: only for an arm that must be run
-            with Scorer(self.settings.reward) as scorer:
-                for arm in (name for name in ARMS if name in self.args.arms.split(",")):
-                    path = self.folder(seed, arm) / "record.json"
-                    if not path.exists():
-                        made = made or [self.arms(scorer, seed)]
-                        self.write(path, self.run(made[0], seed, arm, found[seed]))
-                    found[seed][arm] = self.read(path)
-        return found
+    @property
+    def arms(self) -> list[str]:
+        """The chosen arms, in the order in which they depend on each other."""
+        return [arm for arm in ARMS if arm in self.args.arms.split(",")]
 
-    def folder(self, seed: int, arm: str) -> Path:
-        """Where an arm's record and model are."""
+    def get_folder(self, seed: int, arm: str) -> Path:
+        """Return the folder of an arm; a start may be that of another run."""
         return Path((arm == "start" and self.args.starts) or self.args.out, str(seed), arm)
 
-    def arms(self, scorer: Scorer, seed: int) -> Arms:
-        """The arms of a seed, with their data."""
-        self.display.console.print(f"seed {seed}: loading the demo benchmark ...")
-        dealt = data(self.settings, seed, self.args.data_dir)
-        held_out = ", ".join(f"{len(tasks)} {kind}" for kind, tasks in dealt.held_out.items())
-        self.display.console.print(
-            f"{len(dealt.cold)} examples in the cold start, {len(dealt.asked)} questions for RL, "
-            f"{held_out} ones held out"
-        )
-        return Arms(self.settings, dealt, scorer, self.display, str(Path(self.args.out, str(seed))), seed)
+    def list_settings(self, arm: str) -> set[str]:
+        """See `Experiment.list_settings`."""
+        return set(asdict(self.settings)) - set().union(*OWN_SETTINGS.values()) | OWN_SETTINGS[arm]
 
-    def run(self, arms: Arms, seed: int, arm: str, before: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Train and measure an arm, and keep its model."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        if arm == "start":
-            model, log = arms.start()
-        else:
-            model = arms.load(self.folder(seed, "start"))
-            log = self.way(arms, arm, before)(model)
-        seconds = {"training": time.perf_counter() - wall}
-        cpu_seconds = {"training": time.process_time() - cpu}
-        arms.stages.save(model, arm)
-        figures = arms.measure(model, ARMS[arm])
-        seconds["all"] = time.perf_counter() - wall
-        cpu_seconds["all"] = time.process_time() - cpu
+    def load(self, seed: int, stack: ExitStack) -> tuple[ColdStartTasks, Stages]:
+        """Load the tasks of a seed."""
+        self.display.console.print(f"seed {seed}: loading the demo benchmark ...")
+        tasks = load_cold_start_tasks(self.settings, seed, self.args.data_dir)
+        held_out = ", ".join(f"{len(chosen)} {kind}" for kind, chosen in tasks.held_out.items())
+        self.display.console.print(
+            f"{len(tasks.cold_start)} examples in the cold start, {len(tasks.rl)} questions for RL, "
+            f"{held_out} questions held out"
+        )
+        prompter = Prompter(stack.enter_context(Scorer(self.settings.reward)), "compact")
+        answers = [prompter.make_completion(task, "sql") for task in tasks.cold_start]
+        place = {"out": f"{self.args.out}/{seed}", "seed": seed, "max_tokens": self.settings.longest}
+        return tasks, Stages(tasks.train, answers, prompter, self.display, **place)
+
+    def run_arm(
+        self, loaded: tuple[ColdStartTasks, Stages], seed: int, arm: str, earlier: Mapping[str, Record]
+    ) -> Record:
+        """See `Experiment.run_arm`.
+
+        Raises:
+            DataError: The arm is a control, and there is no GRPO whose processor time it could match.
+        """
+        settings, times, (tasks, stages) = self.settings, StageTimes(), loaded
+        if arm in CONTROLS:
+            if "grpo" not in earlier:
+                raise DataError("a control needs the processor time of GRPO: add grpo to --arms")
+            spent = {name: record["cpu_seconds"]["training"] for name, record in earlier.items()}
+            budget = settings.margin * spent["grpo"]
+            step = spent["start"] / earlier["start"]["settings"]["sft_steps"]
+        with times.time_stage("all"):
+            with times.time_stage("training"):
+                start = self.get_folder(seed, "start")
+                model = stages.make_model() if arm == "start" else stages.load_model(start)
+                train = partial(stages.supervise, model, tasks.cold_start)
+                if arm == "start":
+                    log = train("cold start", steps=settings.sft_steps, rate=settings.sft_rate)
+                elif arm == "grpo":
+                    log = stages.reinforce(
+                        model,
+                        tasks.rl,
+                        "GRPO",
+                        steps=settings.grpo_steps,
+                        rate=settings.grpo_rate,
+                        temperature=settings.temperature,
+                    )
+                elif arm == "supervised":
+                    log = train(
+                        "more supervised steps",
+                        steps=math.ceil(budget / step),
+                        rate=settings.supervised_rate,
+                    )
+                else:
+                    log = self.train_rejection(model, loaded, budget, step)
+            stages.save(model, arm)
+            figures = {
+                kind: stages.measure(model, held_out, f"{ARMS[arm]}, {kind}")
+                for kind, held_out in tasks.held_out.items()
+            }
         return {
-            "arm": arm,
-            "seed": seed,
             **figures,
-            "held_out_questions": {kind: len(tasks) for kind, tasks in arms.data.held_out.items()},
-            "cold_start_examples": len(arms.data.cold),
-            "rl_questions": len(arms.data.asked),
+            "held_out_questions": {kind: len(held_out) for kind, held_out in tasks.held_out.items()},
+            "cold_start_examples": len(tasks.cold_start),
+            "rl_questions": len(tasks.rl),
             "parameters": model.num_parameters(),
-            "settings": asdict(self.settings),
-            "seconds": {name: round(value, 1) for name, value in seconds.items()},
-            "cpu_seconds": {name: round(value, 1) for name, value in cpu_seconds.items()},
-            "log": [{key: row[key] for key in LOGGED if key in row} for row in log],
+            "seconds": times.seconds,
+            "cpu_seconds": times.cpu_seconds,
+            "log": log,
         }
 
-    def way(self, arms: Arms, arm: str, before: Mapping[str, Mapping[str, Any]]) -> Callable[[Any], Log]:
-        """What an arm does with the start.
+    def train_rejection(
+        self, model: Any, loaded: tuple[ColdStartTasks, Stages], budget: float, step: float
+    ) -> Log:
+        """Repeat: sample answers to the questions of GRPO, then train on the right ones.
 
-        Raises:
-            DataError: It is a control, and there is no GRPO whose time it could match.
+        Each round has its share of the budget. The time that sampling leaves goes into training, on all
+        answers that have been kept so far and on labels of the cold start. An answer that is a held-out
+        label is not kept.
+
+        Args:
+            model: The model, which is trained in place.
+            loaded: The tasks and the stages.
+            budget: Processor seconds.
+            step: Processor seconds that a step of training takes.
         """
-        if arm == "grpo":
-            return arms.grpo
-        if "grpo" not in before:
-            raise DataError("a control is given the time of GRPO: name grpo among the arms too")
-        budget = self.settings.margin * before["grpo"]["cpu_seconds"]["training"]
-        step = before["start"]["cpu_seconds"]["training"] / before["start"]["settings"]["sft_steps"]
-        control = arms.supervised if arm == "supervised" else arms.rejection
-        return lambda model: control(model, budget, step)
+        settings, began, (tasks, stages) = self.settings, time.process_time(), loaded
+        rng, right, log = random.Random(stages.seed), list[Task](), Log()
+        for turn in range(1, settings.rounds + 1):
+            questions = rng.sample(tasks.rl, min(settings.asked, len(tasks.rl)))
+            groups = stages.generate(
+                model,
+                questions,
+                f"sampling, round {turn}",
+                samples=GROUP_SIZE,
+                temperature=settings.temperature,
+                seed=stages.seed * 100 + turn,
+            )
+            answers = [
+                replace(task, gold_sql=sql)
+                for task, group in zip(questions, groups, strict=True)
+                for sql in sorted(
+                    {r.action.sql for r in group if r.correct and not r.masked and r.action.sql}
+                )
+            ]
+            new = [task for task in answers if get_label(task) not in tasks.reserved]
+            right += new
+            answered = len({(task.id, task.database) for task in new})
+            self.display.console.print(
+                f"  {len(new)} right answers to {answered} of {len(questions)} questions"
+            )
+            left = budget * turn / settings.rounds - (time.process_time() - began)
+            examples = right + sample_share(tasks.cold_start, len(right), 1 - settings.kept, rng)
+            rows = stages.supervise(
+                model,
+                examples or tasks.cold_start,
+                f"rejection sampling, round {turn}",
+                steps=max(1, math.ceil(left / step)),
+                rate=settings.rejection_rate,
+            )
+            log += [{"round": turn, "kept": len(right), **row} for row in rows]
+        return log
 
-    def read(self, path: Path) -> dict[str, Any]:
-        """An arm's record.
-
-        Raises:
-            DataError: It was made with other settings than those that the arm depends on now.
-        """
-        record: dict[str, Any] = json.loads(path.read_text())
-        arm, wanted = record["arm"], asdict(self.settings)
-        matters = OWN[arm] | (OWN["grpo"] if arm != "start" else set())
-        free = set().union(*OWN.values()) - matters
-        other = [name for name in wanted if name not in free and record["settings"].get(name) != wanted[name]]
-        if other:
-            raise DataError(f"{path} was made with other settings ({', '.join(other)}): give another --out")
-        return record
-
-    def write(self, path: Path, record: dict[str, Any]) -> None:
-        """Keep a record; half of one is never seen."""
-        from trainers.logs.record import machine
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".part")
-        scratch.write_text(json.dumps(record | {"machine": machine(self.threads, "trl")}, indent=2) + "\n")
-        scratch.rename(path)
+    def make_report(self, records: Mapping[int, Mapping[str, Record]]) -> Report:
+        """Compare the arms that every seed has: mean and spread over the seeds, then each seed."""
+        arms = [arm for arm in ARMS if all(arm in found for found in records.values())]
+        rows = [("questions", "arm", *FIGURES, *(f"greedy, seed {seed}" for seed in records), "CPU s")]
+        bars: dict[str, dict[str, list[float]]] = {}
+        for kind in ("complex", "simple"):
+            greedy = {arm: get_values(records, arm, kind, "greedy") for arm in arms}
+            bars[f"{kind} questions, greedy"] = {ARMS[arm]: values for arm, values in greedy.items()}
+            for arm in arms:
+                means = [format_mean(get_values(records, arm, kind, figure)) for figure in FIGURES]
+                each = [f"{value:.3f}" for value in greedy[arm]]
+                cpu = mean(get_values(records, arm, "cpu_seconds", "training"))
+                rows.append((kind, ARMS[arm], *means, *each, f"{cpu:.0f}"))
+        curves = {
+            f"seed {seed}": (found["grpo"]["log"], "sql/correct")
+            for seed, found in records.items()
+            if "grpo" in found
+        }
+        table = make_table("mean ± standard deviation over the seeds", rows, 2, len(arms))
+        return Report(rows, table, conclude(records, arms), bars, compute_spread, curves)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the arms that the command line describes."""
-    quiet()
-    from rich.console import Console
-    from transformers import HfArgumentParser
-
-    from trainers.logs.progress import Display
-
-    args, settings = HfArgumentParser((RunArguments, Settings)).parse_args_into_dataclasses(argv)
-    out, console = Path(args.out), Console()
-    try:
-        with Display(console) as display:
-            run = Run(args, settings, display)
-            use_threads(run.threads)
-            verdict = Verdict(run.records())
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
-    (out / "table.md").write_text(verdict.markdown())
-    verdict.draw(out / "cold_start.png")
-    console.print(verdict.table())
-    console.print(verdict.text(), highlight=False)
-    console.print(f"{out / 'table.md'}, {out / 'cold_start.png'}")
+def conclude(records: Mapping[int, Mapping[str, Record]], arms: list[str]) -> str:
+    """State if GRPO reached the bar on every seed, and how far it is from the other arms."""
+    if not {"start", "grpo", "supervised"} <= set(arms):
+        return "No verdict: it needs the start, GRPO and more supervised steps on every seed."
+    leads = {
+        (other, kind): subtract(
+            get_values(records, "grpo", kind, "greedy"), get_values(records, other, kind, "greedy")
+        )
+        for other, kind in COMPARISONS
+        if other in arms
+    }
+    short = [
+        f"{ARMS[arm]} (seed {seed})"
+        for seed, found in records.items()
+        for arm in CONTROLS
+        if arm in arms and found[arm]["cpu_seconds"]["training"] < found["grpo"]["cpu_seconds"]["training"]
+    ]
+    above = min(leads["supervised", "complex"]) >= LEAD and min(leads["start", "simple"]) >= -LOSS
+    lines = [
+        f"The bar was {'reached' if above and not short else 'not reached'}. It is: on every seed, GRPO "
+        f"at least {LEAD:.2f} above the supervised control on complex questions, and at most "
+        f"{LOSS:.2f} below the start on simple ones."
+    ]
+    for key, lead in leads.items():
+        each = ", ".join(f"{value:+.3f}" for value in lead)
+        lines.append(f"GRPO against {COMPARISONS[key]}: {each} (mean {mean(lead):+.3f}).")
+    if short:
+        lines.append(f"Less processor time than GRPO: {', '.join(short)}.")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    run_study(ColdStart, RunArguments, Settings)

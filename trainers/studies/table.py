@@ -1,148 +1,79 @@
-"""Runs of `trainers.demo` over several seeds, as one table: ``python -m trainers.studies.table runs/*/*``.
+"""Runs of `trainers.demo` over several seeds in one table: ``python -m trainers.studies.table runs/*/*``.
 
-A row is an algorithm and a back end, with the mean over its seeds and their standard deviation. Rows
-compare only where their runs had the same starts: the table says so where they had not.
+A row is an algorithm and a back end, with the mean over its seeds and their standard deviation. Runs
+compare only if they had the same starts; otherwise the command ends with an error.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from sql_env.errors import DataError, SQLEnvError
+from sql_env.errors import DataError
+from trainers.arguments import exit_on_error
+from trainers.studies.experiment import Record, Rows, format_mean, make_markdown, make_table
 
-START = "cold start"
-"""What the row of the models before RL is called."""
-
-OWN = ("seed", "out", "start", "clean", "algorithm", "backend", "threads", "data_dir")
+OWN_SETTINGS = ("seed", "out", "start", "clean", "algorithm", "backend", "threads", "data_dir")
 """Settings in which the runs of a table may differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        name: The algorithm and what ran it.
-        seeds: Seeds of the runs.
-        figures: Each figure's values, one for each seed.
-        seconds: What RL took of wall time, one for each seed; empty for the cold start.
-    """
-
-    name: str
-    seeds: list[int]
-    figures: dict[str, list[float]]
-    seconds: list[float]
-
-    def shown(self, figure: str) -> str:
-        """Mean and standard deviation over the seeds."""
-        return spread(self.figures[figure])
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation of a sample; the mean alone of one value.
-
-    Example:
-        >>> spread([0.6, 0.7, 0.8])
-        '0.700 ± 0.100'
-    """
-    mean = f"{statistics.mean(values):.3f}"
-    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The record of a run.
+def read_record(folder: Path) -> Record:
+    """Read the record of a run.
 
     Raises:
         DataError: There is none.
     """
     path = folder / "record.json" if folder.is_dir() else folder
     try:
-        record: dict[str, Any] = json.loads(path.read_text())
+        record: Record = json.loads(path.read_text())
         return record
     except (OSError, ValueError) as error:
         raise DataError(f"no record of a run at {str(path)!r}: {error}") from None
 
 
-def rows(records: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """The cold start, then an algorithm a line, in the order in which they come.
+def compare_runs(runs: Sequence[Mapping[str, Any]]) -> Rows:
+    """Make the rows of the table: the head, the cold start, then each algorithm in the order of the runs.
 
     Raises:
-        DataError: Runs differ in settings that make them other experiments, or two runs of one line
-            have the same seed.
+        DataError: There are no runs; or they differ in settings other than `OWN_SETTINGS`; or two runs of
+            one seed have other starts; or two runs of one row have the same seed.
     """
-    records = list(records)
-    _comparable(records)
-    lines: dict[str, list[Mapping[str, Any]]] = {}
+    if not runs:
+        raise DataError("no runs: give the folders that trainers.demo has written")
     starts: dict[int, Mapping[str, Any]] = {}
-    for record in records:
-        settings = record["settings"]
-        starts.setdefault(settings["seed"], record)
-        lines.setdefault(name(settings), []).append(record)
-    found = [_row(START, list(starts.values()), "before")]
-    return found + [_row(line, runs, "after") for line, runs in lines.items()]
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        own, first = run["settings"], runs[0]["settings"]
+        if other := [key for key in own if key not in OWN_SETTINGS and own[key] != first.get(key)]:
+            raise DataError(f"the runs differ in {', '.join(other)}: they cannot be in one table")
+        if starts.setdefault(own["seed"], run)["before"] != run["before"]:
+            raise DataError(f"the runs of seed {own['seed']} did not start from the same model")
+        name = f"{own['algorithm'] or 'GRPO, as tuned for the demo'} ({own['backend']})"
+        groups.setdefault(name, []).append(run)
+    head = ("", "seeds", *runs[0]["before"], "wall time of RL, s")
+    rows = [make_row(name, group, "after") for name, group in groups.items()]
+    return [head, make_row("cold start", starts.values(), "before"), *rows]
 
 
-def name(settings: Mapping[str, Any]) -> str:
-    """What a run's line is called."""
-    return f"{settings['algorithm'] or 'GRPO, as tuned for the demo'} ({settings['backend']})"
+def make_row(name: str, runs: Iterable[Mapping[str, Any]], stage: str) -> tuple[str, ...]:
+    """Make one row of the table.
 
-
-def _row(line: str, runs: Sequence[Mapping[str, Any]], what: str) -> Row:
+    Raises:
+        DataError: Two runs have the same seed.
+    """
     runs = sorted(runs, key=lambda run: run["settings"]["seed"])
     seeds = [run["settings"]["seed"] for run in runs]
     if len(set(seeds)) < len(seeds):
-        raise DataError(f"{line}: two runs have the same seed, of {seeds}; leave one out")
-    figures = {figure: [run[what][figure] for run in runs] for figure in runs[0][what]}
-    seconds = [run["seconds"]["grpo"] for run in runs] if what == "after" else []
-    return Row(line, seeds, figures, seconds)
-
-
-def _comparable(records: Sequence[Mapping[str, Any]]) -> None:
-    """All runs must have the same settings but for `OWN`, and one start for each seed."""
-    if not records:
-        raise DataError("no runs: give the folders that trainers.demo has written")
-    first, starts = records[0]["settings"], {}
-    for record in records:
-        settings = record["settings"]
-        if other := [key for key in settings if key not in OWN and settings[key] != first.get(key)]:
-            raise DataError(f"the runs differ in {', '.join(other)}: they cannot stand in one table")
-        before = starts.setdefault(settings["seed"], record["before"])
-        if before != record["before"]:
-            raise DataError(f"the runs of seed {settings['seed']} did not start from the same model")
-
-
-def drawn(lines: Sequence[Row], markdown: bool = False) -> str | Table:
-    """The lines, for a terminal or as Markdown."""
-    figures = list(lines[0].figures)
-    head = ["", "seeds", *figures, "wall time of RL, s"]
-    body = [
-        [
-            line.name,
-            ", ".join(map(str, line.seeds)),
-            *(line.shown(figure) for figure in figures),
-            f"{statistics.mean(line.seconds):.0f}" if line.seconds else "–",
-        ]
-        for line in lines
-    ]
-    if markdown:
-        rule = ["---"] * len(head)
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
-    table = Table(title="held-out execution accuracy: mean ± standard deviation over seeds")
-    for column in head:
-        table.add_column(column, justify="left" if not column else "right")
-    for cells in body:
-        table.add_row(*cells)
-    return table
+        raise DataError(f"{name}: two runs have the same seed, of {seeds}; leave one out")
+    figures = [format_mean([run[stage][figure] for run in runs]) for figure in runs[0][stage]]
+    seconds = "–" if stage == "before" else f"{mean(run['seconds']['grpo'] for run in runs):.0f}"
+    return (name, ", ".join(map(str, seeds)), *figures, seconds)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -154,11 +85,10 @@ def main(
     markdown: Annotated[bool, typer.Option(help="Print Markdown.")] = False,
 ) -> None:
     """Compare algorithms over several seeds."""
-    try:
-        table = drawn(rows(map(read, runs)), markdown)
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
-    print(table) if markdown else Console().print(table)
+    with exit_on_error():
+        rows = compare_runs([read_record(run) for run in runs])
+    table = make_table("mean ± standard deviation over seeds", rows)
+    print(make_markdown(rows)) if markdown else Console().print(table)
 
 
 if __name__ == "__main__":

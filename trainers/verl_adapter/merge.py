@@ -1,35 +1,36 @@
-"""A checkpoint of verl as a model that transformers loads.
+"""Convert a checkpoint of verl to a model that transformers loads.
 
 ``python -m trainers.verl_adapter.merge --run runs/verl_grpo --output_dir runs/verl_grpo/model``
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sql_env.errors import DataError, SQLEnvError
-from trainers.arguments import option
+from sql_env.errors import DataError
+from trainers.arguments import make_option, run_command
 
 NEWEST = "latest_checkpointed_iteration.txt"
-"""Where verl notes the step of its newest checkpoint."""
+"""The file in which verl writes the step of its newest checkpoint."""
 
 
 @dataclass
 class MergeArguments:
-    """Which checkpoint, and where the model goes."""
+    """The checkpoint, and the folder of the model."""
 
-    run: str = option("runs/verl_grpo", "Folder of a run (trainer.default_local_dir), or one global_step_N.")
-    output_dir: str = option("runs/verl_grpo/model", "Folder of the model.")
+    run: str = make_option(
+        "runs/verl_grpo", "Folder of a run (trainer.default_local_dir), or one global_step_N."
+    )
+    output_dir: str = make_option("runs/verl_grpo/model", "Folder of the model.")
 
 
-def merge(run: str | Path, output_dir: str | Path) -> Path:
+def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
     """Merge the shards of a checkpoint's weights, in bfloat16, as verl's own merger does.
 
     Args:
-        run: Folder of a run, whose newest checkpoint is taken, or of one checkpoint.
-        output_dir: Where the model and its tokenizer go.
+        run: Folder of a run, whose newest checkpoint is used, or of one checkpoint.
+        output_dir: Folder of the model and its tokenizer.
 
     Returns:
         The folder that was merged.
@@ -40,39 +41,31 @@ def merge(run: str | Path, output_dir: str | Path) -> Path:
     from verl.model_merger.base_model_merger import ModelMergerConfig
     from verl.model_merger.fsdp_model_merger import FSDPModelMerger
 
-    actor = checkpoint(Path(run)) / "actor"
+    actor = find_checkpoint(Path(run)) / "actor"
     Path(output_dir).mkdir(parents=True, exist_ok=True)
-    places = {"local_dir": str(actor), "target_dir": str(output_dir)}
-    config = ModelMergerConfig("merge", "fsdp", hf_model_config_path=str(actor / "huggingface"), **places)
+    folders = {"local_dir": str(actor), "target_dir": str(output_dir)}
+    config = ModelMergerConfig("merge", "fsdp", hf_model_config_path=str(actor / "huggingface"), **folders)
     FSDPModelMerger(config).merge_and_save()
     return actor
 
 
-def checkpoint(run: Path) -> Path:
-    """The newest checkpoint of a run, or the one that the folder is.
+def find_checkpoint(run: Path) -> Path:
+    """Return the newest checkpoint of a run, or the folder itself if it is a checkpoint.
 
     Raises:
         DataError: There is none.
     """
-    noted = run / NEWEST
-    found = run / f"global_step_{noted.read_text().strip()}" if noted.exists() else run
+    newest = run / NEWEST
+    found = run / f"global_step_{newest.read_text().strip()}" if newest.exists() else run
     if not (found / "actor" / "fsdp_config.json").exists():
-        raise DataError(
-            f"{run} has no checkpoint of verl's FSDP: trainer.save_freq says how often one is saved"
-        )
+        raise DataError(f"{run} has no checkpoint of verl's FSDP: set trainer.save_freq to save some")
     return found
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Merge what the command line names."""
-    from transformers import HfArgumentParser
-
-    (args,) = HfArgumentParser(MergeArguments).parse_args_into_dataclasses(argv)
-    try:
-        print(f"{merge(args.run, args.output_dir)} -> {args.output_dir}")
-    except SQLEnvError as error:
-        sys.exit(f"error: {error}")
+def run_merge(args: MergeArguments) -> None:
+    """Merge the checkpoint and print both folders."""
+    print(f"{merge_checkpoint(args.run, args.output_dir)} -> {args.output_dir}")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(run_merge, MergeArguments)

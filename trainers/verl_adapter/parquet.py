@@ -13,57 +13,57 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import PromptBudget, build_prompt
-from trainers.dataset import usable
+from trainers.dataset import filter_usable, load_tokenizer
 
-PLAIN = (
+PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
     "{% else %}{{ m['content'].rstrip('\n') + '\n' }}{% endif %}{% endfor %}"
 )
 """Chat template of a model that has none.
 
-A prompt becomes the very text that `trainers.dataset.Prompter` makes of it, and a message that follows
-changes no token of it.
+A prompt becomes exactly the text that `trainers.dataset.Prompter` makes of it, and a message after it
+changes none of its tokens.
 """
 
 CHUNK = 512
-"""Gold queries that are run at the same time while tasks are drawn."""
+"""Gold queries that run at the same time while tasks are drawn."""
 
 
-def prepare(
+def write_datasets(
     sql: Mapping[str, Any], scorer: Scorer, train: Path, held_out: Path, budget: PromptBudget | None = None
 ) -> tuple[int, int]:
-    """Write the tasks to train on and those that verl validates on; what is left out is logged.
+    """Write the training tasks and the validation tasks; the number of unusable tasks is logged.
 
-    Where both come from one split, none is in both.
+    If both come from one split, no task is in both.
 
     Args:
         sql: The ``sql`` block of the configuration.
-        scorer: Runs the gold queries, and knows the schemas and the response format.
-        train: Parquet file of the tasks to train on.
-        held_out: Parquet file of the others.
-        budget: How large a prompt may be; None for as large as it gets.
+        scorer: Runs the gold queries, and has the schemas and the response format.
+        train: Parquet file of the training tasks.
+        held_out: Parquet file of the validation tasks.
+        budget: The limit of a prompt's size; None for no limit.
 
     Returns:
-        How many tasks each has.
+        The number of tasks in each.
 
     Raises:
         DataError: No task is left.
     """
     apart = sql["eval_split"] not in (None, sql["split"])
-    kept = draw(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
-    without = frozenset() if apart else frozenset(task.id for task in kept)
-    learnt = draw(sql, sql["split"], sql["tasks"], scorer, without)
-    for path, tasks in ((train, learnt), (held_out, kept)):
-        write(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
-    return len(learnt), len(kept)
+    validation = draw_tasks(sql, sql["eval_split"] or sql["split"], sql["eval_tasks"], scorer)
+    without = frozenset() if apart else frozenset(task.id for task in validation)
+    training = draw_tasks(sql, sql["split"], sql["tasks"], scorer, without)
+    for path, tasks in ((train, training), (held_out, validation)):
+        write_parquet(path, tasks, scorer, sql["benchmark"], sql["prompt"], sql["max_turns"], budget)
+    return len(training), len(validation)
 
 
-def draw(
+def draw_tasks(
     sql: Mapping[str, Any], split: str, at_most: int, scorer: Scorer, without: frozenset[str] = frozenset()
 ) -> list[Task]:
-    """Tasks that can be learnt from, drawn with the seed; where ``at_most`` is 0 all, in their order.
+    """Draw usable tasks with the seed. If ``at_most`` is 0, return all in their order.
 
-    Gold queries run only until enough is found, so that a part of millions of tasks is soon drawn.
+    Gold queries run only until there are enough tasks, so drawing a few of millions is fast.
     """
     found = load_benchmark(sql["benchmark"], split, sql["data_dir"], **sql["params"]).tasks
     levels = sql["levels"] or ()
@@ -71,14 +71,14 @@ def draw(
     if at_most:
         random.Random(sql["seed"]).shuffle(tasks)
     chunks = (tasks[i : i + CHUNK] for i in range(0, len(tasks), CHUNK))
-    good = (task for chunk in chunks for task in usable(chunk, scorer, sql["keep_empty"]))
+    good = (task for chunk in chunks for task in filter_usable(chunk, scorer, sql["keep_empty"]))
     kept = list(islice(good, at_most or None))
     if not kept:
-        raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left to ask")
+        raise DataError(f"benchmark {sql['benchmark']!r}, split {split!r}: no task is left")
     return kept
 
 
-def write(
+def write_parquet(
     path: Path,
     tasks: Sequence[Task],
     scorer: Scorer,
@@ -91,22 +91,22 @@ def write(
 
     Args:
         path: The file; its folder is made.
-        tasks: What is asked, in this order.
-        scorer: Knows the schemas and the response format.
-        benchmark: What verl's metrics call the data.
+        tasks: The tasks, in this order.
+        scorer: Has the schemas and the response format.
+        benchmark: The name of the data in verl's metrics.
         template: The prompt template.
-        max_turns: How many turns an episode has.
-        budget: How large a prompt may be; None for as large as it gets.
+        max_turns: The number of turns of an episode.
+        budget: The limit of a prompt's size; None for no limit.
     """
     import pyarrow
     from pyarrow import parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pyarrow.Table.from_pylist(list(rows(tasks, scorer, benchmark, template, max_turns, budget)))
+    table = pyarrow.Table.from_pylist(list(make_rows(tasks, scorer, benchmark, template, max_turns, budget)))
     parquet.write_table(table, str(path))
 
 
-def rows(
+def make_rows(
     tasks: Sequence[Task],
     scorer: Scorer,
     benchmark: str,
@@ -114,9 +114,9 @@ def rows(
     max_turns: int = 1,
     budget: PromptBudget | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each task, in the columns that verl expects. The task travels as JSON, as it does in TRL.
+    """Yield a row for each task, with the columns that verl expects. The task is JSON, as in TRL.
 
-    Paths of databases are made absolute, because verl's processes run elsewhere.
+    Paths of databases become absolute, because verl's processes run in other folders.
     """
     for index, task in enumerate(tasks):
         here = replace(task, database=str(Path(task.database).resolve()))
@@ -130,8 +130,6 @@ def rows(
         }
 
 
-def chat_template(model: str) -> str | None:
-    """The template that a model's tokenizer has to be given, or None where it has its own."""
-    from transformers import AutoTokenizer
-
-    return PLAIN if AutoTokenizer.from_pretrained(model).chat_template is None else None
+def get_chat_template(model: str) -> str | None:
+    """Return the chat template for a model; None if its tokenizer has one."""
+    return PLAIN_CHAT_TEMPLATE if load_tokenizer(model).chat_template is None else None

@@ -1,6 +1,6 @@
-"""What each back end is told.
+"""The settings of the algorithm in each back end.
 
-Each batch is learnt from twice: in the first pass every ratio is 1, and there is nothing to hold back.
+Each batch is used twice: in the first pass every ratio is 1, and the loss limits nothing.
 """
 
 from trainers.algorithms import TRL, Algorithm, Verl

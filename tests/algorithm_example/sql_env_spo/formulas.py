@@ -1,15 +1,15 @@
-"""The algorithm itself, which both back ends call."""
+"""The formulas of the algorithm, which both back ends call."""
 
 import torch
 
 TINY = 1e-6
-"""Keeps a group without any spread from dividing by 0."""
+"""Avoids a division by 0 for a group in which all rewards are equal."""
 
 
 def advantages(rewards: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """How far each reward is from its group's median, in units of the group's mean deviation.
+    """Return each reward's distance from its group's median, in units of the group's mean deviation.
 
-    One lucky answer among many wrong ones moves a mean, not a median: the wrong ones get 0 here.
+    One right answer among many wrong ones moves a mean, but not a median: the wrong ones get 0 here.
 
     Args:
         rewards: One for each answer; NaN for one that cannot be scored, which gets 0.
@@ -24,24 +24,24 @@ def advantages(rewards: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 
 
 def loss(log_ratio: torch.Tensor, advantages: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """A token's loss: where PPO clips the ratio, a parabola whose lowest point is at ``1 ± epsilon``.
+    """Return the loss of each token: a parabola with its minimum at ``1 ± epsilon``, PPO's clipping bounds.
 
     Args:
-        log_ratio: The token's log-probability, less what it was when it was sampled.
-        advantages: Of the token's answer.
-        epsilon: How far the ratio should go.
+        log_ratio: The token's log-probability, less its log-probability at sampling time.
+        advantages: The advantage of the token's answer.
+        epsilon: The distance that the ratio should move.
     """
     ratio = log_ratio.clamp(-20, 20).exp()
     return advantages.abs() * (ratio - 1) ** 2 / (2 * epsilon) - advantages * ratio
 
 
 def mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The mean over the answers of each one's mean over its tokens."""
+    """Return the mean over the answers of the mean over their tokens."""
     return ((values * mask).sum(-1) / mask.sum(-1).clamp(min=1)).mean()
 
 
 def metrics(log_ratio: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What is logged: how large advantages are, and how far ratios went.
+    """Return the metrics: the size of the advantages, and the distance that the ratios moved.
 
     The mean advantage is the share of the groups in which rewards differ.
     """

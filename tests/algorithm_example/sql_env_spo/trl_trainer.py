@@ -1,4 +1,4 @@
-"""The algorithm in TRL: its trainer, with other advantages and another loss."""
+"""The algorithm in TRL: a trainer with other advantages and another loss."""
 
 import torch
 from trl import GRPOTrainer
@@ -8,7 +8,7 @@ from sql_env_spo import formulas
 
 
 class SPOTrainer(GRPOTrainer):
-    """Sampling, rewards, logging and checkpoints are TRL's."""
+    """TRL's trainer, whose sampling, rewards, logging and checkpoints stay."""
 
     def __init__(self, *arguments, args, **others):
         if args.beta or args.use_liger_kernel:

@@ -1,4 +1,4 @@
-"""The algorithm in verl: two functions under the names that the configuration uses.
+"""The algorithm in verl: two functions, registered with the names that the configuration uses.
 
 Every process of verl imports this module first.
 """
@@ -12,7 +12,7 @@ from sql_env_spo import formulas
 
 @register_adv_est("median")
 def median(token_level_rewards, response_mask, index, config=None, **others):
-    """An answer's reward is the sum over its tokens; ``index`` names its question."""
+    """Return the advantages. An answer's reward is the sum over its tokens; ``index`` names its question."""
     groups = torch.from_numpy(np.unique(index, return_inverse=True)[1])
     found = formulas.advantages(token_level_rewards.sum(-1), groups.to(token_level_rewards.device))
     spread = found[:, None] * response_mask
@@ -29,7 +29,7 @@ def spo(
     config=None,
     rollout_is_weights=None,
 ):
-    """The loss of a batch, and what is logged of it."""
+    """Return the loss of a batch, and its metrics."""
     log_ratio = log_prob - old_log_prob
     tokens = formulas.loss(log_ratio, advantages, config.clip_ratio)
     if rollout_is_weights is not None:

@@ -28,7 +28,7 @@ from sql_env.prompts.template import (
 from sql_env.schema.model import Column, Schema, Table
 from sql_env.types import Task
 from trainers.dataset import Prompter
-from trainers.verl_adapter.parquet import rows
+from trainers.verl_adapter.parquet import make_rows
 
 THINK = get_format("think-answer")
 VERSIONS = {one.id: one for one in TEMPLATES.values()}
@@ -182,7 +182,7 @@ def test_a_prompt_is_the_same_through_every_door(tmp_path, task, database):
                 assert Episode(scorer, task, template=name, budget=limit).built_prompt.messages == expected
                 assert Prompter(scorer, name, chat=True, budget=limit)(task) == expected
                 assert Prompter(scorer, name, budget=limit)(task) == join_messages(expected)
-                [made] = rows([task], scorer, "jsonl", name, budget=limit)
+                [made] = make_rows([task], scorer, "jsonl", name, budget=limit)
                 assert made["prompt"] == expected
             settings = {"path": str(file), "prompt": name, "prompt_budget": budget}
             with gymnasium.make("SQLEnv-jsonl-v0", **settings) as env:

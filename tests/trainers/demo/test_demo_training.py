@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from sql_env import Scorer
-from trainers.demo.arguments import DemoArguments
 from trainers.demo.run import Demo
+from trainers.demo.tasks import DemoArguments
 from trainers.hardware import use_threads
 from trainers.logs.progress import Display
 
@@ -49,18 +49,18 @@ def test_grpo_repairs_a_mislabelled_cold_start(tmp_path):
     )
     use_threads(1)
     with Scorer(settings.reward) as scorer, Display(Console()) as display:
-        lesson = Demo(settings, scorer, display)
-        model, _ = lesson.cold_start(lesson.data.spoilt, "cold start")
-        before = lesson.measure(model, "before")
-        model, log = lesson.improve(model)
-        after = lesson.measure(model, "after")
+        run = Demo(settings, scorer, display)
+        model, _ = run.cold_start(run.tasks.mislabelled, "cold start")
+        before = run.measure(model, "before")
+        model, log = run.improve(model)
+        after = run.measure(model, "after")
     rewards = [row["reward"] for row in log if "reward" in row]
     assert sum(rewards[-10:]) / 10 > sum(rewards[:2]) / 2 + 0.5
     assert after["mean@1"] > before["mean@1"] + 0.03
 
 
 def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
-    said, record = demo(
+    output, record = demo(
         tmp_path, "--sft-steps", 5, "--grpo-steps", 2, "--contents", 1, "--questions", 16, "--seed", 7
     )
     for name in ("before", "after", "clean_labels"):
@@ -73,20 +73,20 @@ def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
     assert record["seconds"]["total"] > record["seconds"]["grpo"] > 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert {"cold_start", "grpo"} <= {path.name for path in tmp_path.iterdir()}
-    for told in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
-        assert told in " ".join(said.split())
+    for text in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
+        assert text in " ".join(output.split())
 
 
-def test_another_algorithm_goes_on_from_the_same_cold_start(tmp_path):
+def test_another_algorithm_resumes_from_the_same_cold_start(tmp_path):
     small = ["--sft-steps", 2, "--grpo-steps", 2, "--contents", 1, "--questions", 8, "--levels", "simple"]
     _, first = demo(tmp_path / "a", *small, "--clean", "False")
     assert first["clean_labels"] == {}
     start = ["--start", tmp_path / "a" / "cold_start", *small, "--clean", "False"]
-    said, second = demo(tmp_path / "b", *start, "--algorithm", "rloo")
+    output, second = demo(tmp_path / "b", *start, "--algorithm", "rloo")
     assert second["before"] == first["before"]
     assert second["seconds"]["cold start"] < first["seconds"]["cold start"]
-    assert "after rloo" in said
-    assert "clean labels" not in said
-    said, nothing = demo(tmp_path / "c", *start, "--seed", "1")
+    assert "after rloo" in output
+    assert "clean labels" not in output
+    output, nothing = demo(tmp_path / "c", *start, "--seed", "1")
     assert nothing is None
-    assert "another vocabulary: give the seed" in said
+    assert "another vocabulary: give the seed" in output

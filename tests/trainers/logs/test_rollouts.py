@@ -1,4 +1,4 @@
-"""Rollouts that a training run keeps: whole groups, few, in order, from many threads, over a restart."""
+"""The rollouts that a training run keeps: whole groups, in order, from many threads, over a restart."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ import pytest
 from benchmarks.records.item import ITEMS, read_items
 from sql_env import Scorer, respond
 from trainers.logs import rollouts
-from trainers.logs.rollouts import Rollouts, some
-from trainers.trl_adapter.rewards import reward_functions
+from trainers.logs.rollouts import RolloutWriter, take_groups
+from trainers.trl_adapter.rewards import make_reward_functions
 
 RIGHT = "SELECT name FROM singer"
 
@@ -23,7 +23,7 @@ def scorer():
 
 @pytest.fixture
 def batch(scorer, ask):
-    """Scores of so many groups of three answers."""
+    """Make scores of a number of groups with three answers each."""
 
     def batch(groups):
         tasks = [ask(RIGHT, id=f"t-{i // 3}") for i in range(3 * groups)]
@@ -38,34 +38,34 @@ def kept(folder):
 
 def test_whole_groups_are_kept_as_far_as_they_fit(batch):
     scores = batch(3)
-    assert [len(some(scores, most)) for most in (0, 2, 3, 5, 6, 9, 99)] == [0, 2, 3, 3, 6, 9, 9]
-    assert some([], 4) == []
+    assert [len(take_groups(scores, most)) for most in (0, 2, 3, 5, 6, 9, 99)] == [0, 2, 3, 3, 6, 9, 9]
+    assert take_groups([], 4) == []
 
 
 def test_so_many_of_a_step_are_kept_over_all_its_batches(batch, tmp_path):
-    keeper = Rollouts(tmp_path / "a" / "b", 6)
+    keeper = RolloutWriter(tmp_path / "a" / "b", 6)
     for step in (1, 1, 1, 2):
         keeper.add(batch(1), step)
     assert kept(tmp_path / "a" / "b") == [(i, 1 + i // 6, "t-0") for i in range(9)]
-    none = Rollouts(tmp_path / "none", 0)
+    none = RolloutWriter(tmp_path / "none", 0)
     none.add(batch(1), 1)
     assert not (tmp_path / "none").exists()
 
 
 def test_what_is_done_again_is_replaced(batch, tmp_path):
-    first = Rollouts(tmp_path, 3)
+    first = RolloutWriter(tmp_path, 3)
     for step in (1, 2, 3):
         first.add(batch(1), step)
     with (tmp_path / ITEMS).open("a") as out:
         out.write('{"cut off by a kill')
-    Rollouts(tmp_path, 3).add(batch(2), 2)
+    RolloutWriter(tmp_path, 3).add(batch(2), 2)
     assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(6)]
-    Rollouts(tmp_path, 3).add(batch(1), 1)
+    RolloutWriter(tmp_path, 3).add(batch(1), 1)
     assert kept(tmp_path) == [(i, 1, "t-0") for i in range(3)]
 
 
 def test_threads_do_not_mix_their_lines(batch, tmp_path):
-    keeper, scores = Rollouts(tmp_path, 1_000), batch(2)
+    keeper, scores = RolloutWriter(tmp_path, 1_000), batch(2)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: keeper.add(scores, 1), range(40)))
     found = list(read_items(tmp_path))
@@ -73,13 +73,13 @@ def test_threads_do_not_mix_their_lines(batch, tmp_path):
 
 
 def test_the_file_is_bounded_and_a_full_disk_stops_nothing(batch, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(rollouts, "MOST_BYTES", 5_000)
-    keeper = Rollouts(tmp_path, 3)
+    monkeypatch.setattr(rollouts, "MAX_BYTES", 5_000)
+    keeper = RolloutWriter(tmp_path, 3)
     for step in range(1, 50):
         keeper.add(batch(1), step)
     assert 5_000 < (tmp_path / ITEMS).stat().st_size < 10_000
     (tmp_path / "file").write_text("")
-    Rollouts(tmp_path / "file" / "folder", 3).add(batch(1), 1)
+    RolloutWriter(tmp_path / "file" / "folder", 3).add(batch(1), 1)
     assert [record.message.partition(" in ")[0] for record in caplog.records] == [
         "no more rollouts are kept"
     ] * 2
@@ -87,15 +87,15 @@ def test_the_file_is_bounded_and_a_full_disk_stops_nothing(batch, tmp_path, monk
 
 def test_only_the_first_process_keeps_any(batch, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    Rollouts(tmp_path, 3).add(batch(1), 1)
+    RolloutWriter(tmp_path, 3).add(batch(1), 1)
     assert not (tmp_path / ITEMS).exists()
 
 
 def test_trl_keeps_a_batch_once_with_the_step_that_learns_from_it(scorer, ask, tmp_path):
     task, completions = ask(RIGHT), [respond(RIGHT), "no idea"]
-    keeper = Rollouts(tmp_path, 8)
+    keeper = RolloutWriter(tmp_path, 8)
     for step in (0, 1):
-        for function in reward_functions(scorer, keeper):
+        for function in make_reward_functions(scorer, keeper):
             function(
                 completions=completions,
                 task=[json.dumps(task.to_dict())] * 2,

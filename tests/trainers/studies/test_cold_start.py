@@ -1,4 +1,4 @@
-"""What RL adds to a clean cold start: the split, the verdict, and all arms in a miniature."""
+"""The gain of RL over a clean cold start: the split, the conclusions, and all arms in a miniature."""
 
 import json
 import subprocess
@@ -8,46 +8,48 @@ from dataclasses import replace
 
 import pytest
 
-from trainers.studies.coverage import Settings, data, label
-from trainers.studies.verdict import ARMS, FIGURES, Verdict
+from trainers.demo.tasks import get_label
+from trainers.studies.cold_start import ARMS, ColdStart, RunArguments
+from trainers.studies.cold_start_tasks import Settings, load_cold_start_tasks
+from trainers.studies.experiment import FIGURES, make_markdown
 
 SETTINGS = Settings(contents=2, covered=1000, thin=40, copies=3, replay=0.2, questions=100)
 
 
 @pytest.fixture(scope="module")
-def dealt():
-    return data(SETTINGS, seed=4)
+def split():
+    return load_cold_start_tasks(SETTINGS, seed=4)
 
 
-def test_the_cold_start_has_few_complex_questions_several_times(dealt):
-    levels = Counter(task.difficulty for task in dealt.cold)
+def test_the_cold_start_has_few_complex_questions_several_times(split):
+    levels = Counter(task.difficulty for task in split.cold_start)
     assert set(levels) == {"simple", "moderate", "complex"}
     assert levels["complex"] == 40 * 3
     assert levels["simple"] + levels["moderate"] == 1000
-    thin = [task for task in dealt.cold if task.difficulty == "complex"]
+    thin = [task for task in split.cold_start if task.difficulty == "complex"]
     assert set(Counter((task.database, task.id) for task in thin).values()) == {3}
 
 
-def test_rl_asks_what_nothing_has_taught(dealt):
-    levels = Counter(task.difficulty for task in dealt.asked)
+def test_rl_asks_what_nothing_has_taught(split):
+    levels = Counter(task.difficulty for task in split.rl)
     assert levels["complex"] > 2000
     assert (levels["simple"] + levels["moderate"]) / levels.total() == pytest.approx(0.2, abs=0.001)
-    assert not {label(task) for task in dealt.asked} & {label(task) for task in dealt.cold}
+    assert not {get_label(task) for task in split.rl} & {get_label(task) for task in split.cold_start}
 
 
-def test_no_held_out_label_is_taught_or_asked(dealt):
-    assert {kind: len(tasks) for kind, tasks in dealt.held_out.items()} == {"complex": 100, "simple": 100}
-    held_out = {label(task) for tasks in dealt.held_out.values() for task in tasks}
-    assert held_out <= dealt.secret
-    assert not dealt.secret & {label(task) for task in dealt.train + dealt.cold + dealt.asked}
+def test_no_held_out_label_is_taught_or_asked(split):
+    assert {kind: len(tasks) for kind, tasks in split.held_out.items()} == {"complex": 100, "simple": 100}
+    held_out = {get_label(task) for tasks in split.held_out.values() for task in tasks}
+    assert held_out <= split.reserved
+    assert not split.reserved & {get_label(task) for task in split.train + split.cold_start + split.rl}
 
 
-def test_dev_and_test_are_different_questions(dealt):
-    other = data(replace(SETTINGS, split="dev"), seed=4)
-    assert [label(task) for task in other.cold] == [label(task) for task in dealt.cold]
-    for kind, tasks in dealt.held_out.items():
-        asked = {(task.database, task.id) for task in tasks}
-        assert not asked & {(task.database, task.id) for task in other.held_out[kind]}
+def test_dev_and_test_are_different_questions(split):
+    other = load_cold_start_tasks(replace(SETTINGS, split="dev"), seed=4)
+    assert [get_label(task) for task in other.cold_start] == [get_label(task) for task in split.cold_start]
+    for kind, tasks in split.held_out.items():
+        questions = {(task.database, task.id) for task in tasks}
+        assert not questions & {(task.database, task.id) for task in other.held_out[kind]}
 
 
 def records(*greedy, simple=0.9, cpu=100.0):
@@ -59,6 +61,7 @@ def records(*greedy, simple=0.9, cpu=100.0):
             "complex": figures(value),
             "simple": figures(simple if arm == "grpo" else 0.9),
             "cpu_seconds": {"training": cpu if arm == "supervised" else 100.0},
+            "log": [{"step": 1, "sql/correct": value}],
         }
         for arm, value in zip(ARMS, greedy, strict=True)
     }
@@ -73,11 +76,12 @@ def records(*greedy, simple=0.9, cpu=100.0):
         (records(0.4, 0.6, 0.5, 0.7, cpu=99.0), False),
     ],
 )
-def test_the_bar_holds_for_every_seed_and_for_every_part_of_it(second, reached):
-    verdict = Verdict({1: records(0.3, 0.5, 0.3, 0.4), 2: second})
-    assert verdict.reached is reached
-    assert ("The bar was reached" in verdict.text()) is reached
-    assert "| complex | start | 0.350 ± 0.071 |" in verdict.markdown()
+def test_the_bar_is_for_every_seed_and_has_several_parts(second, reached):
+    study = ColdStart(RunArguments(threads=1), Settings(), None)
+    report = study.make_report({1: records(0.3, 0.5, 0.3, 0.4), 2: second})
+    assert ("The bar was reached" in report.conclusions) is reached
+    assert ("The bar was not reached" in report.conclusions) is not reached
+    assert "| complex | start | 0.350 ± 0.071 |" in make_markdown(report.rows)
 
 
 @pytest.mark.slow
@@ -90,8 +94,8 @@ def test_a_miniature_runs_every_arm_once(tmp_path):
     def run(*more):
         return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
 
-    said = run()
-    assert said.returncode == 0, said.stderr
+    first = run()
+    assert first.returncode == 0, first.stderr
     paths = [tmp_path / "5" / arm / "record.json" for arm in ARMS]
     found = [json.loads(path.read_text()) for path in paths]
     for record in found:
@@ -107,7 +111,7 @@ def test_a_miniature_runs_every_arm_once(tmp_path):
     again = run()
     assert again.returncode == 0, again.stderr
     assert times == [path.stat().st_mtime_ns for path in paths]
-    assert "cold start ..." in said.stdout
+    assert "cold start ..." in first.stdout
     assert "cold start ..." not in again.stdout
     other = run("--grpo-rate", "1e-5")
     assert "other settings (grpo_rate)" in other.stderr

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sql_env.errors import DataError
-from trainers.studies.table import app, drawn, rows, spread
+from trainers.studies.experiment import format_mean, make_table
+from trainers.studies.table import app, compare_runs
 
 
 def record(seed, after, algorithm="", backend="trl", **settings):
@@ -24,15 +25,15 @@ RUNS = [
 ]  # fmt: skip
 
 
-def test_a_line_for_the_start_and_one_for_each_algorithm():
-    start, demo, rloo, verl = rows(RUNS)
-    assert (start.name, start.seeds) == ("cold start", [1, 2, 3])
-    assert start.figures["greedy"] == pytest.approx([0.31, 0.32, 0.33])
-    assert (demo.seeds, demo.figures["greedy"], demo.seconds) == ([1, 2, 3], [0.6, 0.7, 0.8], [61, 62, 63])
-    assert demo.shown("greedy") == "0.700 ± 0.100"
-    assert (rloo.name, rloo.shown("greedy")) == ("rloo (trl)", "0.500")
-    assert verl.name == "grpo (verl)"
-    assert spread([0.5]) == "0.500"
+def test_a_row_for_the_start_and_one_for_each_algorithm():
+    assert compare_runs(RUNS) == [
+        ("", "seeds", "greedy", "pass@8", "wall time of RL, s"),
+        ("cold start", "1, 2, 3", "0.320 ± 0.010", "0.500 ± 0.000", "–"),
+        ("GRPO, as tuned for the demo (trl)", "1, 2, 3", "0.700 ± 0.100", "0.750 ± 0.000", "62"),
+        ("rloo (trl)", "1", "0.500", "0.750", "61"),
+        ("grpo (verl)", "2", "0.900", "0.750", "62"),
+    ]
+    assert format_mean([0.5]) == "0.500"
 
 
 @pytest.mark.parametrize(
@@ -47,14 +48,14 @@ def test_other_experiments_do_not_mix(change, message):
     runs = deepcopy(RUNS)
     change(runs[-1])
     with pytest.raises(DataError, match=message):
-        rows(runs)
+        compare_runs(runs)
 
 
 def test_a_seed_counts_once():
     with pytest.raises(DataError, match="two runs have the same seed"):
-        rows([*RUNS, RUNS[0]])
+        compare_runs([*RUNS, RUNS[0]])
     with pytest.raises(DataError, match="no runs"):
-        rows([])
+        compare_runs([])
 
 
 def test_the_command(tmp_path):
@@ -71,4 +72,4 @@ def test_the_command(tmp_path):
     assert "cold start" in CliRunner().invoke(app, [str(tmp_path / "0")], terminal_width=200).stdout
     missing = CliRunner().invoke(app, [str(tmp_path / "none")])
     assert missing.exit_code == 1
-    assert drawn(rows(RUNS)).row_count == 4
+    assert make_table("", compare_runs(RUNS)).row_count == 4

@@ -1,4 +1,4 @@
-"""Several turns in TRL: one tool, the same numbers as in gymnasium, and only the model's tokens learnt."""
+"""Several turns in TRL: one tool, the same rewards as in gymnasium, a mask on all but the model's tokens."""
 
 import inspect
 import json
@@ -13,7 +13,7 @@ from sql_env import Scorer, respond
 from sql_env.errors import LimitError, TaskError
 from sql_env.parser import FORMATS
 from trainers.dataset import Prompter
-from trainers.trl_adapter.environment import SQLTools, said, several_turns
+from trainers.trl_adapter.environment import SQLTools, extract_answer, make_environment_arguments
 
 GOLD = "SELECT name FROM singer WHERE country = 'France'"
 EXPLORED = ["SELECT DISTINCT country FROM singer", "SELECT name FROM singers WHERE country = 'France'"]
@@ -36,7 +36,7 @@ def jsonl(concerts, tmp_path):
 
 
 class GRPO:
-    """What is read and set of `trl.GRPOConfig`."""
+    """The part of `trl.GRPOConfig` that is read and set."""
 
     max_tool_calling_iterations = None
 
@@ -46,13 +46,13 @@ def message(content, **others):
 
 
 def in_gymnasium(jsonl):
-    """What the scripted policy is told and paid: a look, a mistake, its repair."""
+    """Return the observations and the reward of the scripted policy: a look, a mistake, its repair."""
     with gymnasium.make("SQLEnv-jsonl-v0", path=jsonl, reward=COSTS, max_turns=4) as env:
         env.reset(options={"task_id": "t"})
-        told = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
+        observations = [env.step(f"<think>A look.</think><sql>{sql}</sql>")[0] for sql in EXPLORED]
         _, reward, terminated, _, info = env.step(ANSWER)
     assert terminated
-    return told, reward, info["components"]
+    return observations, reward, info["components"]
 
 
 def rewards(environments, completions, functions, **others):
@@ -63,7 +63,7 @@ def rewards(environments, completions, functions, **others):
 
 
 def test_the_model_is_offered_one_tool_and_nothing_else(scorer, ask):
-    tools = several_turns(scorer, GRPO())["environment_factory"]()
+    tools = make_environment_arguments(scorer, GRPO())["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()), prompt=[])
     public = [name for name, _ in inspect.getmembers(tools, inspect.ismethod) if not name.startswith("_")]
     assert public == ["reset", "run_sql"]
@@ -79,46 +79,46 @@ def test_the_tool_has_a_schema_that_says_what_it_does():
     assert schema["parameters"]["properties"]["query"]["type"] == "string"
 
 
-def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(scorer, ask, jsonl):
-    arguments = several_turns(scorer, GRPO(), max_turns=4)
+def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(scorer, ask, jsonl):
+    arguments = make_environment_arguments(scorer, GRPO(), max_turns=4)
     tools = arguments["environment_factory"]()
     assert "3 times" in tools.reset(task=json.dumps(ask(GOLD).to_dict()))
-    told = [tools.run_sql(sql) for sql in EXPLORED]
-    assert "no such table: singers" in told[1]
-    paid = rewards([tools], [[message("", tool_calls=[{}]), message(ANSWER)]], arguments["reward_funcs"])
-    told_there, reward, components = in_gymnasium(jsonl)
-    assert told == told_there
-    assert {name: values[0] for name, values in paid.items()} == components
+    observations = [tools.run_sql(sql) for sql in EXPLORED]
+    assert "no such table: singers" in observations[1]
+    rewarded = rewards([tools], [[message("", tool_calls=[{}]), message(ANSWER)]], arguments["reward_funcs"])
+    expected, reward, components = in_gymnasium(jsonl)
+    assert observations == expected
+    assert {name: values[0] for name, values in rewarded.items()} == components
     assert tools.episode.score.total == reward
     assert components["result"] == 3.0
     assert components["turns"] == -0.2
 
 
 def test_a_batch_is_scored_once_and_every_environment_by_its_own_task(scorer, ask):
-    arguments = several_turns(scorer, GRPO())
+    arguments = make_environment_arguments(scorer, GRPO())
     environments = [arguments["environment_factory"]() for _ in range(3)]
     for tools, gold in zip(environments, [GOLD, "SELECT 1", "SELECT broken FROM nowhere"], strict=True):
         tools.reset(task=json.dumps(ask(gold).to_dict()))
     logged = {}
-    paid = rewards(
+    rewarded = rewards(
         environments, [[message(ANSWER)]] * 3, arguments["reward_funcs"], log_metric=logged.__setitem__
     )
-    assert paid["result"] == [3.0, -3.0, None]
-    assert paid["format"] == [1.0, 1.0, None]
+    assert rewarded["result"] == [3.0, -3.0, None]
+    assert rewarded["format"] == [1.0, 1.0, None]
     assert logged["sql/turns"] == 1.0
     assert logged["sql/correct"] == 0.5
 
 
 def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, concerts):
-    arguments = several_turns(scorer, GRPO())
+    arguments = make_environment_arguments(scorer, GRPO())
     tools = arguments["environment_factory"]()
     tools.reset(task=json.dumps(ask(GOLD).to_dict()))
     content = concerts.read_bytes()
     concerts.unlink()
     assert "does not answer" in tools.run_sql("SELECT 1")
     concerts.write_bytes(content)
-    paid = rewards([tools], [[message(ANSWER)]], arguments["reward_funcs"])
-    assert {values[0] for values in paid.values()} == {None}
+    rewarded = rewards([tools], [[message(ANSWER)]], arguments["reward_funcs"])
+    assert {values[0] for values in rewarded.values()} == {None}
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_database_that_fails_while_exploring_masks_the_sample(scorer, ask, con
         ([message(None)], ""),
     ],
 )
-def test_what_counts_as_said(messages, text):
-    assert said(messages, FORMATS["think-answer"]) == text
+def test_which_message_is_the_answer(messages, text):
+    assert extract_answer(messages, FORMATS["think-answer"]) == text
 
 
 def test_trl_asks_no_more_often_than_there_are_turns(scorer):
     config = GRPO()
-    several_turns(scorer, config, max_turns=4)
-    several_turns(scorer, config, max_turns=9)
+    make_environment_arguments(scorer, config, max_turns=4)
+    make_environment_arguments(scorer, config, max_turns=9)
     assert config.max_tool_calling_iterations == 3, "what is set stays"
 
 
@@ -153,14 +153,14 @@ def test_mistakes(scorer, ask):
     with pytest.raises(TypeError, match="must be a string"):
         tools.run_sql(3)
     with pytest.raises(LimitError, match="the trainer of object has no environments"):
-        several_turns(scorer, object())
+        make_environment_arguments(scorer, object())
     with pytest.raises(LimitError, match="max_turns"):
-        several_turns(scorer, GRPO(), max_turns=0)
+        make_environment_arguments(scorer, GRPO(), max_turns=0)
 
 
 @pytest.fixture(scope="module")
 def words():
-    """A small vocabulary learnt from what is said below, with Qwen3's chat template."""
+    """A tokenizer with a small vocabulary, trained on the script below, with Qwen3's chat template."""
     import trl
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -208,15 +208,15 @@ def model(words):
 def trainer(words, scorer, tasks, out, made=None, length=2000, **turns):
     from trl import GRPOConfig
 
-    from trainers.trl_grpo import grpo_trainer
+    from trainers.trl_grpo import make_grpo_trainer
 
     config = GRPOConfig(
         output_dir=str(out), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[],
         save_strategy="no", disable_tqdm=True, per_device_train_batch_size=4, num_generations=2, max_steps=2,
         max_completion_length=length, logging_steps=1, learning_rate=1e-5,
     )  # fmt: skip
-    turns = several_turns(scorer, config, **turns)
-    return grpo_trainer(made or model(words), words, tasks, Prompter(scorer, chat=True), config, **turns)
+    turns = make_environment_arguments(scorer, config, **turns)
+    return make_grpo_trainer(made or model(words), words, tasks, Prompter(scorer, chat=True), config, **turns)
 
 
 def call(sql):
@@ -237,14 +237,14 @@ def silent(monkeypatch):
 
 
 def follow(made, words):
-    """Let a trainer's model follow the script: a look, a mistake, its repair. What is seen on the way."""
+    """Train a model that follows the script: a look, a mistake, its repair. Return what the trainer saw."""
     turn, seen = [0], {}
     script = [*map(call, EXPLORED), ANSWER + "<|im_end|>"]
 
     def scripted(prompt_ids, *arguments, **others):
         turn[0] += 1
-        said = words(script[(turn[0] - 1) % len(script)], add_special_tokens=False)["input_ids"]
-        return [list(said) for _ in prompt_ids], None
+        ids = words(script[(turn[0] - 1) % len(script)], add_special_tokens=False)["input_ids"]
+        return [list(ids) for _ in prompt_ids], None
 
     generate = made._generate_and_score_completions
 
@@ -268,15 +268,15 @@ def tokens(words, batch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_trl_pays_the_scripted_policy_as_gymnasium_does(silent, words, scorer, ask, jsonl, tmp_path):
-    """Two groups that say the same: the first is right, the second has another task."""
+def test_trl_rewards_the_scripted_policy_as_gymnasium_does(silent, words, scorer, ask, jsonl, tmp_path):
+    """Two groups with the same completions: the first is right, the second has another task."""
     made = trainer(words, scorer, [ask(GOLD), ask("SELECT 1")], tmp_path, max_turns=4)
     seen = follow(made, words)
-    told, reward, components = in_gymnasium(jsonl)
+    observations, reward, components = in_gymnasium(jsonl)
     assert seen["tasks"][0] == seen["tasks"][1] != seen["tasks"][2] == seen["tasks"][3], "groups share a task"
     for gold, score in zip(seen["tasks"], seen["scores"], strict=True):
         assert score.rollout.task.gold_sql == gold
-        assert [turn.observation for turn in score.rollout.turns] == told
+        assert [turn.observation for turn in score.rollout.turns] == observations
         assert (score.total == reward) == (gold == GOLD)
         assert score.components == components or gold != GOLD
     logged = made.state.log_history[0]
@@ -300,7 +300,7 @@ def test_only_the_models_own_tokens_are_learnt(silent, words, scorer, ask, tmp_p
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_model_that_looks_around_trains_on_what_it_samples(silent, words, scorer, ask, tmp_path):
-    """A model that has learnt the script by heart, and then samples its own calls and answers."""
+    """A model that was trained on the script, and then samples its own calls and answers."""
     made = model(words)
     by_heart(made, follow(trainer(words, scorer, [ask(GOLD)] * 2, tmp_path, max_turns=4), words)["batch"])
     taught = trainer(words, scorer, [ask(GOLD)] * 2, tmp_path, made, max_turns=4)

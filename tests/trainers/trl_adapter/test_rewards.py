@@ -1,4 +1,4 @@
-"""The scorer as TRL's reward functions: the same numbers, one execution, and None where nothing is known."""
+"""The scorer as TRL's reward functions: the same numbers, one execution, None for masked samples."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,12 @@ import pytest
 from sql_env import Scorer, respond
 from sql_env.errors import RewardError
 from sql_env.scoring.rubric import Rubric, WeightedReward
-from trainers.trl_adapter.rewards import metrics, reward_functions, reward_weights, text
+from trainers.trl_adapter.rewards import (
+    compute_metrics,
+    extract_text,
+    get_reward_weights,
+    make_reward_functions,
+)
 
 SPEC = ["format", "execution", {"reward": "result", "weight": 2.0}, "length"]
 RIGHT = "SELECT name FROM singer WHERE country = 'France'"
@@ -37,11 +42,11 @@ def column(tasks):
 
 
 def rewards(scorer, completions, tasks, **others):
-    """All components, as TRL asks for them: name -> values."""
-    asked = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
+    """Call the functions as TRL does: component -> values."""
+    columns = {"prompts": ["?"] * len(tasks), "completion_ids": [[1]] * len(tasks), "trainer_state": None}
     return {
-        function.__name__: function(completions=completions, task=column(tasks), **asked, **others)
-        for function in reward_functions(scorer)
+        function.__name__: function(completions=completions, task=column(tasks), **columns, **others)
+        for function in make_reward_functions(scorer)
     }
 
 
@@ -55,16 +60,16 @@ def test_the_weighted_sum_of_the_components_is_the_total(scorer, ask):
     tasks = [ask(RIGHT)] * len(COMPLETIONS)
     values = rewards(scorer, COMPLETIONS, tasks)
     assert list(values) == ["format", "execution", "result", "length"]
-    assert reward_weights(scorer.rubric) == [1.0, 1.0, 2.0, 1.0]
+    assert get_reward_weights(scorer.rubric) == [1.0, 1.0, 2.0, 1.0]
     for i, score in enumerate(scorer.score(COMPLETIONS, tasks)):
         assert {name: column[i] for name, column in values.items()} == score.components
-        weights = zip(values.values(), reward_weights(scorer.rubric), strict=True)
+        weights = zip(values.values(), get_reward_weights(scorer.rubric), strict=True)
         assert sum(weight * column[i] for column, weight in weights) == pytest.approx(score.total)
 
 
 def test_a_batch_is_scored_once_for_all_components(scorer, ask):
     tasks = [ask(RIGHT)] * len(COMPLETIONS)
-    functions = reward_functions(scorer)
+    functions = make_reward_functions(scorer)
     for function in functions:
         function(completions=COMPLETIONS, task=column(tasks))
     assert scorer.batches == 1
@@ -87,27 +92,27 @@ def test_a_masked_sample_is_none_for_every_component(scorer, ask):
         lambda text: [{"role": "user", "content": "go on"}, {"role": "assistant", "content": text}],
     ],
 )
-def test_conversations_are_paid_like_plain_texts(scorer, ask, wrap):
+def test_conversations_are_rewarded_like_plain_texts(scorer, ask, wrap):
     tasks = [ask(RIGHT)] * len(COMPLETIONS)
     plain = rewards(scorer, COMPLETIONS, tasks)
     assert rewards(scorer, [wrap(completion) for completion in COMPLETIONS], tasks) == plain
 
 
 def test_a_conversation_without_text_is_empty():
-    assert text([]) == ""
-    assert text([{"role": "assistant", "content": None}]) == ""
+    assert extract_text([]) == ""
+    assert extract_text([{"role": "assistant", "content": None}]) == ""
 
 
 def test_many_threads_get_their_own_batches(scorer, ask):
     batches = [([COMPLETIONS[i % 6], COMPLETIONS[i % 5]], [ask(RIGHT), ask("SELECT 1")]) for i in range(24)]
-    functions = reward_functions(scorer)
+    functions = make_reward_functions(scorer)
 
-    def paid(batch):
+    def call(batch):
         return [function(completions=batch[0], task=column(batch[1])) for function in functions]
 
-    alone = [paid(batch) for batch in batches]
+    alone = [call(batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(paid, batches)) == alone
+        assert list(pool.map(call, batches)) == alone
 
 
 def test_metrics_are_logged_once_a_batch(scorer, ask):
@@ -123,7 +128,7 @@ def test_metrics_are_logged_once_a_batch(scorer, ask):
 
 def test_a_batch_logs_what_it_took_and_not_what_others_did(scorer, ask):
     tasks = [ask(RIGHT)] * 6
-    functions, logged = reward_functions(scorer), {}
+    functions, logged = make_reward_functions(scorer), {}
     for function in functions:
         function(completions=COMPLETIONS, task=column(tasks), log_metric=logged.__setitem__)
     assert (logged["sql/gold_misses"], logged["sql/queries"], logged["sql/known"]) == (1, 4, 1)
@@ -137,15 +142,15 @@ def test_a_batch_logs_what_it_took_and_not_what_others_did(scorer, ask):
 
 
 def test_the_names_of_metrics_do_not_depend_on_the_batch(scorer, ask):
-    names = list(metrics(scorer.score(COMPLETIONS, [ask(RIGHT)] * 6)))
-    masked = metrics(scorer.score(["x"], [ask("SELECT broken FROM nowhere")]))
+    names = list(compute_metrics(scorer.score(COMPLETIONS, [ask(RIGHT)] * 6)))
+    masked = compute_metrics(scorer.score(["x"], [ask("SELECT broken FROM nowhere")]))
     assert masked == {**dict.fromkeys(names, 0.0), "sql/masked": 1.0}
 
 
 def test_a_broken_reward_raises_and_is_not_remembered(ask):
     broken = Rubric("broken", (WeightedReward("broken", lambda rollout: 1 / 0),))
     with CountingScorer(broken) as scorer:
-        [function] = reward_functions(scorer)
+        [function] = make_reward_functions(scorer)
         for _ in range(2):
             with pytest.raises(RewardError, match="'broken' raised ZeroDivisionError"):
                 function(completions=["x"], task=column([ask(RIGHT)]))

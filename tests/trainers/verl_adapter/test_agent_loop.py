@@ -1,4 +1,4 @@
-"""verl's agent loop around an episode: what is learnt from, what is told, and what is paid."""
+"""verl's agent loop around an episode: the mask, the observations, and the reward."""
 
 import asyncio
 import importlib.util
@@ -16,7 +16,7 @@ if importlib.util.find_spec("verl") is None:
     pytest.skip("verl is not installed", allow_module_level=True)
 
 from trainers.demo import tiny
-from trainers.verl_adapter.parquet import PLAIN, rows
+from trainers.verl_adapter.parquet import PLAIN_CHAT_TEMPLATE, make_rows
 from trainers.verl_reward import compute_score
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,38 +40,44 @@ def task(ask):
 @pytest.fixture
 def row(task):
     with Scorer(json.loads(REWARD)) as scorer:
-        (made,) = rows([task], scorer, "own", "full", max_turns=4)
+        (made,) = make_rows([task], scorer, "own", "full", max_turns=4)
     return {**made, "raw_prompt": made["prompt"]}
 
 
 @pytest.fixture(params=["plain", "chatml"])
 def words(request, row):
-    """A tokenizer, and what verl takes its model for."""
+    """A tokenizer, and the type of its model in verl."""
     with Scorer(json.loads(REWARD)) as scorer:
         form = scorer.rubric.form
     if request.param == "plain":
-        made = tiny.tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
-        made.chat_template = PLAIN
+        made = tiny.train_tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
+        made.chat_template = PLAIN_CHAT_TEMPLATE
         return made, "lfm2"
-    made = tiny.tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
+    made = tiny.train_tokenizer([m["content"] for m in row["prompt"]] + SCRIPT, form, 400)
     made.add_special_tokens({"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"})
     made.chat_template = CHATML
     return made, "qwen2"
 
 
 class Model:
-    """Says what a script says, each letter a token of its own, so that its text is other tokens."""
+    """Completes with the lines of a script, a token for each letter: encoding the text gives other tokens."""
 
     def __init__(self, tokenizer, script):
-        self.tokenizer, self.script, self.asked, self.said, self.room = tokenizer, iter(script), [], [], []
+        self.tokenizer, self.script, self.prompts, self.completions, self.rooms = (
+            tokenizer,
+            iter(script),
+            [],
+            [],
+            [],
+        )
 
     async def generate(self, request_id, prompt_ids, sampling_params):
         letters = [token for letter in next(self.script) for token in self.tokenizer(letter)["input_ids"]]
         letters = [*letters, self.tokenizer.eos_token_id][: sampling_params["max_tokens"]]
-        self.asked.append(list(prompt_ids))
-        self.said.append(letters)
-        self.room.append(sampling_params["max_tokens"])
-        step = len(self.said)
+        self.prompts.append(list(prompt_ids))
+        self.completions.append(letters)
+        self.rooms.append(sampling_params["max_tokens"])
+        step = len(self.completions)
         return SimpleNamespace(
             token_ids=letters, log_probs=[-0.5] * len(letters), extra_fields={"global_steps": step}
         )
@@ -111,23 +117,23 @@ def in_gymnasium(task, tmp_path):
     path.write_text(json.dumps(fields) + "\n")
     with gymnasium.make("SQLEnv-jsonl-v0", path=str(path), reward=json.loads(REWARD), max_turns=4) as env:
         env.reset(options={"task_id": "t"})
-        told = [env.step(said)[0] for said in SCRIPT[:-1]]
+        observations = [env.step(completion)[0] for completion in SCRIPT[:-1]]
         _, reward, terminated, _, info = env.step(SCRIPT[-1])
     assert terminated
-    return told, reward, info["components"]
+    return observations, reward, info["components"]
 
 
-def test_a_policy_that_explores_errs_and_repairs_is_paid_as_in_gymnasium(words, row, task, tmp_path):
+def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(words, row, task, tmp_path):
     output, model = play(words, row, SCRIPT)
-    told, reward, components = in_gymnasium(task, tmp_path)
+    observations, reward, components = in_gymnasium(task, tmp_path)
     info = output.extra_fields["reward_extra_info"]
     assert output.reward_score == info["score"] == reward
     assert {name: info[name] for name in components} == components
     assert (info["acc"], info["masked"], components["result"]) == (1.0, 0.0, 3.0)
     assert output.num_turns == 8
-    assert "no such table: singers" in told[1]
-    seen = words[0].decode(model.asked[-1])
-    assert all(text in seen for text in told)
+    assert "no such table: singers" in observations[1]
+    seen = words[0].decode(model.prompts[-1])
+    assert all(text in seen for text in observations)
     fields = output.extra_fields
     assert (fields["min_global_steps"], fields["max_global_steps"]) == (1, 4)
 
@@ -137,7 +143,7 @@ def test_only_what_the_model_wrote_is_learnt_from(words, row):
     lengths = {len(output.response_ids), len(output.response_mask), len(output.response_logprobs)}
     assert len(lengths) == 1
     written = [t for t, own in zip(output.response_ids, output.response_mask, strict=True) if own]
-    assert written == [token for tokens in model.said for token in tokens]
+    assert written == [token for tokens in model.completions for token in tokens]
     assert [p for p, own in zip(output.response_logprobs, output.response_mask, strict=True) if own] == [
         -0.5
     ] * len(written)
@@ -153,34 +159,34 @@ def test_only_what_the_model_wrote_is_learnt_from(words, row):
 
 def test_nothing_is_made_into_tokens_again(words, row):
     output, model = play(words, row, SCRIPT)
-    asked = words[0].apply_chat_template(
+    prompt = words[0].apply_chat_template(
         row["prompt"], add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    assert model.asked[0] == output.prompt_ids == asked
-    for before, said, after in zip(model.asked, model.said, model.asked[1:], strict=False):
-        assert after[: len(before) + len(said)] == before + said
-    assert output.prompt_ids + output.response_ids == model.asked[-1] + model.said[-1]
-    text = words[0].decode(model.said[0], skip_special_tokens=True)
+    assert model.prompts[0] == output.prompt_ids == prompt
+    for before, completion, after in zip(model.prompts, model.completions, model.prompts[1:], strict=False):
+        assert after[: len(before) + len(completion)] == before + completion
+    assert output.prompt_ids + output.response_ids == model.prompts[-1] + model.completions[-1]
+    text = words[0].decode(model.completions[0], skip_special_tokens=True)
     assert text == SCRIPT[0]
-    assert words[0](text)["input_ids"] != model.said[0][:-1]
+    assert words[0](text)["input_ids"] != model.completions[0][:-1]
 
 
 def test_all_turns_share_one_budget(words, row):
     whole, model = play(words, row, SCRIPT)
-    used = [len(ids) - len(whole.prompt_ids) for ids in model.asked]
-    assert model.room == [4_000 - length for length in used]
+    used = [len(ids) - len(whole.prompt_ids) for ids in model.prompts]
+    assert model.rooms == [4_000 - length for length in used]
     short = used[1] - 1
     output, model = play(words, row, SCRIPT, room=short)
-    assert len(model.asked) == 1
+    assert len(model.prompts) == 1
     assert len(output.response_ids) <= short
     assert output.extra_fields["reward_extra_info"]["format"] == -1.0
     assert all(output.response_mask)
 
 
 def test_one_turn_is_scored_as_compute_score_does(words, row, task):
-    for said in (SCRIPT[-1], SCRIPT[0], "no idea", ""):
-        output, _ = play(words, row, [said], max_turns=1)
-        alone = compute_score("own", said, GOLD, row["extra_info"], reward=REWARD)
+    for completion in (SCRIPT[-1], SCRIPT[0], "no idea", ""):
+        output, _ = play(words, row, [completion], max_turns=1)
+        alone = compute_score("own", completion, GOLD, row["extra_info"], reward=REWARD)
         assert output.extra_fields["reward_extra_info"] == alone
 
 

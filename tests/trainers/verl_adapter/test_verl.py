@@ -1,4 +1,4 @@
-"""verl's side of the trainers, as far as it goes without starting verl: reward, data, configuration."""
+"""The parts of the verl trainer that need no run of verl: reward, data, configuration."""
 
 import importlib.util
 import json
@@ -18,9 +18,9 @@ pytest.importorskip("transformers")
 from trainers import verl_grpo, verl_reward
 from trainers.dataset import Prompter
 from trainers.demo import tiny, verl_stage
-from trainers.demo.arguments import DemoArguments
+from trainers.demo.tasks import DemoArguments
 from trainers.verl_adapter import parquet as verl_data
-from trainers.verl_adapter.merge import checkpoint
+from trainers.verl_adapter.merge import find_checkpoint
 
 needs_verl = pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed")
 
@@ -64,14 +64,14 @@ def test_total_and_components_are_those_of_the_scorer(ask, reward):
         for completion, expected in zip(
             COMPLETIONS, scorer.score(COMPLETIONS, [task] * len(COMPLETIONS)), strict=True
         ):
-            said = score(completion, task, reward=reward)
-            assert said == {
+            result = score(completion, task, reward=reward)
+            assert result == {
                 "score": expected.total,
                 "acc": float(expected.rollout.correct),
                 "masked": 0.0,
                 **expected.components,
             }
-            assert all(type(value) is float for value in said.values())
+            assert all(type(value) is float for value in result.values())
 
 
 def test_many_threads_get_the_same_scores(ask):
@@ -107,23 +107,23 @@ def test_it_never_raises_and_what_cannot_be_scored_is_masked(ask, extra, reward,
     tasks = {"good": ask(RIGHT), "bad gold": ask("SELECT broken FROM nowhere")}
     tasks["gone"] = replace(tasks["good"], database=str(tmp_path / "gone.sqlite"))
     given = info(tasks[extra]) if isinstance(extra, str) else extra
-    said = verl_reward.compute_score("demo", COMPLETIONS[0], "", given, reward=reward)
-    assert said["masked"] == 1.0
-    assert {value for key, value in said.items() if key != "masked"} == {0.0}
+    result = verl_reward.compute_score("demo", COMPLETIONS[0], "", given, reward=reward)
+    assert result["masked"] == 1.0
+    assert {value for key, value in result.items() if key != "masked"} == {0.0}
     names = {"sql-r1": {"format", "execution", "result", "length"}, "no-such-reward": set(), "[1]": set()}
-    assert set(said) - set(verl_reward.OWN) == names.get(reward, {"format", "broken"})
+    assert set(result) - set(verl_reward.OWN_KEYS) == names.get(reward, {"format", "broken"})
 
 
 def test_a_component_that_does_not_apply_adds_nothing(ask):
-    said = score(COMPLETIONS[2], ask(RIGHT), reward="rewards.custom:brevity")
-    assert said == {"score": 0.0, "acc": 0.0, "masked": 0.0, "brevity": 0.0}
+    result = score(COMPLETIONS[2], ask(RIGHT), reward="rewards.custom:brevity")
+    assert result == {"score": 0.0, "acc": 0.0, "masked": 0.0, "brevity": 0.0}
 
 
 def test_names_that_verl_needs_are_refused():
     with pytest.raises(PluginError, match="'acc'"):
-        verl_reward.checked('[{"reward": "result", "name": "acc"}]')
+        verl_reward.load_checked_rubric('[{"reward": "result", "name": "acc"}]')
     with pytest.raises(PluginError, match="'stats'"):
-        verl_reward.checked('[{"reward": "result", "name": "stats"}]')
+        verl_reward.load_checked_rubric('[{"reward": "result", "name": "stats"}]')
 
 
 # The data
@@ -143,11 +143,11 @@ def read(path):
 
 def test_the_parquet_has_what_verl_reads(tmp_path, scorer):
     train, held_out = tmp_path / "a" / "train.parquet", tmp_path / "held_out.parquet"
-    assert verl_data.prepare(SQL, scorer, train, held_out) == (20, 10)
+    assert verl_data.write_datasets(SQL, scorer, train, held_out) == (20, 10)
     rows = read(train)
     assert [row["extra_info"]["index"] for row in rows] == list(range(20))
     for row in rows:
-        task = verl_reward.task_of(row["extra_info"]["task"])
+        task = verl_reward.decode_task(row["extra_info"]["task"])
         assert os.path.isabs(task.database)
         assert row["data_source"] == "demo"
         assert row["reward_model"] == {"style": "rule", "ground_truth": task.gold_sql}
@@ -156,27 +156,27 @@ def test_the_parquet_has_what_verl_reads(tmp_path, scorer):
         right = verl_reward.compute_score("demo", respond(task.gold_sql), "", row["extra_info"])
         assert (right["acc"], right["masked"]) == (1.0, 0.0)
     again = tmp_path / "again.parquet"
-    verl_data.prepare(SQL, scorer, again, held_out)
+    verl_data.write_datasets(SQL, scorer, again, held_out)
     assert read(again) == rows
-    verl_data.prepare({**SQL, "seed": 4}, scorer, again, held_out)
+    verl_data.write_datasets({**SQL, "seed": 4}, scorer, again, held_out)
     assert read(again) != rows
 
 
 def test_held_out_tasks_of_the_same_split_are_not_trained_on(scorer):
     sql = {**SQL, "eval_split": None, "split": "dev", "tasks": 0, "eval_tasks": 50}
-    held_out = verl_data.draw(sql, "dev", 50, scorer)
+    held_out = verl_data.draw_tasks(sql, "dev", 50, scorer)
     ids = {task.id for task in held_out}
-    learnt = verl_data.draw(sql, "dev", 0, scorer, frozenset(ids))
+    learnt = verl_data.draw_tasks(sql, "dev", 0, scorer, frozenset(ids))
     assert len(held_out) == 50
     assert len(learnt) == 150
     assert not ids & {task.id for task in learnt}
 
 
-def test_levels_choose_tasks_and_none_left_is_said(scorer):
-    simple = verl_data.draw({**SQL, "levels": ["simple"]}, "dev", 30, scorer)
+def test_levels_choose_tasks_and_none_left_is_an_error(scorer):
+    simple = verl_data.draw_tasks({**SQL, "levels": ["simple"]}, "dev", 30, scorer)
     assert {task.difficulty for task in simple} == {"simple"}
     with pytest.raises(DataError, match="no task is left"):
-        verl_data.draw({**SQL, "levels": ["none such"]}, "dev", 30, scorer)
+        verl_data.draw_tasks({**SQL, "levels": ["none such"]}, "dev", 30, scorer)
 
 
 def test_a_gold_that_fails_is_left_out_and_counted(tmp_path, concerts, scorer, caplog):
@@ -187,16 +187,16 @@ def test_a_gold_that_fails_is_left_out_and_counted(tmp_path, concerts, scorer, c
     path = tmp_path / "own.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     sql = {**SQL, "benchmark": "jsonl", "params": {"path": str(path)}}
-    assert [task.gold_sql for task in verl_data.draw(sql, "all", 0, scorer)] == [RIGHT]
+    assert [task.gold_sql for task in verl_data.draw_tasks(sql, "all", 0, scorer)] == [RIGHT]
     assert "1 of 3 tasks left out: gold query fails (error)" in caplog.text
     assert "1 of 3 tasks left out: gold result is empty" in caplog.text
 
 
 @pytest.fixture(scope="module")
 def words(scorer):
-    tasks = verl_data.draw(SQL, "dev", 20, scorer)
+    tasks = verl_data.draw_tasks(SQL, "dev", 20, scorer)
     texts = [Prompter(scorer, "full")(task) for task in tasks]
-    return tiny.tokenizer(texts, scorer.rubric.form, 400), tasks
+    return tiny.train_tokenizer(texts, scorer.rubric.form, 400), tasks
 
 
 @pytest.mark.parametrize("template", ["compact", "full"])
@@ -205,20 +205,24 @@ def test_a_model_without_a_chat_template_reads_the_prompt_of_its_cold_start(word
     for task in tasks:
         taught = tokenizer(Prompter(scorer, template)(task))["input_ids"]
         chat = Prompter(scorer, template, chat=True)(task)
-        asked = tokenizer.apply_chat_template(
-            chat, chat_template=verl_data.PLAIN, add_generation_prompt=True, tokenize=True, return_dict=False
+        prompt = tokenizer.apply_chat_template(
+            chat,
+            chat_template=verl_data.PLAIN_CHAT_TEMPLATE,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=False,
         )
-        assert asked == taught
+        assert prompt == taught
 
 
 def test_only_a_tokenizer_without_a_chat_template_gets_one(words, tmp_path):
     tokenizer, _ = words
     tokenizer.save_pretrained(tmp_path / "plain")
-    assert verl_data.chat_template(str(tmp_path / "plain")) == verl_data.PLAIN
+    assert verl_data.get_chat_template(str(tmp_path / "plain")) == verl_data.PLAIN_CHAT_TEMPLATE
     tokenizer.chat_template = "{{ messages }}"
     tokenizer.save_pretrained(tmp_path / "chat")
     tokenizer.chat_template = None
-    assert verl_data.chat_template(str(tmp_path / "chat")) is None
+    assert verl_data.get_chat_template(str(tmp_path / "chat")) is None
 
 
 # The configuration
@@ -252,7 +256,7 @@ OPEN = (
     "critic.model.override_config.",
     "ray_kwargs.ray_init.",
 )
-"""Where verl takes any key, or where it is ours."""
+"""Keys that verl does not check, and keys of our own."""
 
 
 @pytest.mark.slow
@@ -264,7 +268,7 @@ def test_every_key_that_we_set_is_one_of_verls(quiet_verl, setup):
     from omegaconf import OmegaConf
     from verl.workers.config import FSDPEngineConfig
 
-    ours = verl_grpo.compose([f"setup={setup}", "actor_rollout_ref.model.path=x"])
+    ours = verl_grpo.compose_config([f"setup={setup}", "actor_rollout_ref.model.path=x"])
     with hydra.initialize_config_module("verl.trainer.config", version_base=None):
         theirs = OmegaConf.to_container(hydra.compose("ppo_trainer"), resolve=False)
     known = set(leaves(theirs)) | {
@@ -292,7 +296,7 @@ def test_every_key_that_we_set_is_one_of_verls(quiet_verl, setup):
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_the_setups_are_what_they_are_called(quiet_verl):
-    config = {name: verl_grpo.compose([f"setup={name}"]) for name in SETUPS}
+    config = {name: verl_grpo.compose_config([f"setup={name}"]) for name in SETUPS}
     assert config["cpu"].trainer.device == "cpu"
     assert [config[name].trainer.n_gpus_per_node for name in SETUPS[1:]] == [1, 8, 8]
     assert [config[name].trainer.nnodes for name in SETUPS[1:]] == [1, 1, 2]
@@ -305,14 +309,14 @@ def test_the_setups_are_what_they_are_called(quiet_verl):
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_what_a_command_line_implies_goes_before_it(quiet_verl, monkeypatch):
-    monkeypatch.setattr(verl_grpo, "accelerator", lambda: False)
-    found = verl_grpo.implied(["sql.algorithm=rloo"])
+    monkeypatch.setattr(verl_grpo, "has_accelerator", lambda: False)
+    found = verl_grpo.implied_overrides(["sql.algorithm=rloo"])
     assert found == ["setup=cpu", "algorithm.adv_estimator=rloo"]
-    assert verl_grpo.implied(["setup=one_gpu_3b", "sql.algorithm=null"]) == []
-    monkeypatch.setattr(verl_grpo, "accelerator", lambda: True)
-    assert verl_grpo.implied(["sql.algorithm=null"]) == []
+    assert verl_grpo.implied_overrides(["setup=one_gpu_3b", "sql.algorithm=null"]) == []
+    monkeypatch.setattr(verl_grpo, "has_accelerator", lambda: True)
+    assert verl_grpo.implied_overrides(["sql.algorithm=null"]) == []
     with pytest.raises(PluginError, match="grop"):
-        verl_grpo.implied(["sql.algorithm=grop"])
+        verl_grpo.implied_overrides(["sql.algorithm=grop"])
 
 
 @needs_verl
@@ -323,17 +327,17 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "one")
     monkeypatch.setenv("VERL_PLATFORM", "cpu")
     model = f"actor_rollout_ref.model.path={tmp_path}"
-    config = verl_grpo.compose(
+    config = verl_grpo.compose_config(
         ["setup=cpu", model, "sql.max_turns=3", "sql.reward=[format,{reward: result}]"]
     )
-    verl_grpo.complete(config)
-    assert config.actor_rollout_ref.model.custom_chat_template == verl_data.PLAIN
+    verl_grpo.fill_defaults(config)
+    assert config.actor_rollout_ref.model.custom_chat_template == verl_data.PLAIN_CHAT_TEMPLATE
     assert config.sql.prompt == "full@1"
-    assert verl_grpo.budget(config) is None
+    assert verl_grpo.make_prompt_budget(config) is None
     config.sql.prompt_budget = 9
-    budget = verl_grpo.budget(config)
-    asked = budget.size([{"role": "user", "content": "Which dishes?"}])
-    assert (budget.max_size, asked) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
+    budget = verl_grpo.make_prompt_budget(config)
+    size = budget.size([{"role": "user", "content": "Which dishes?"}])
+    assert (budget.most, size) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
     assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
     assert config.actor_rollout_ref.rollout.agent.default_agent_loop == "sql_env"
     assert config.actor_rollout_ref.rollout.agent.agent_loop_config_path.endswith("agent.yaml")
@@ -343,18 +347,18 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_what_verl_cannot_run_is_said(quiet_verl, monkeypatch):
+def test_a_configuration_that_verl_cannot_run_has_an_error(quiet_verl, monkeypatch):
     monkeypatch.delenv("VERL_PLATFORM", raising=False)
-    assert "name a model" in verl_grpo.trouble(verl_grpo.compose(["setup=cpu"]))
-    config = verl_grpo.compose(["setup=cpu", "actor_rollout_ref.model.path=x"])
-    assert "VERL_PLATFORM" in verl_grpo.trouble(config)
+    assert "name a model" in verl_grpo.validation_error(verl_grpo.compose_config(["setup=cpu"]))
+    config = verl_grpo.compose_config(["setup=cpu", "actor_rollout_ref.model.path=x"])
+    assert "VERL_PLATFORM" in verl_grpo.validation_error(config)
     monkeypatch.setenv("VERL_PLATFORM", "cpu")
-    assert verl_grpo.trouble(config) == ""
+    assert verl_grpo.validation_error(config) == ""
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n: None if n == "trl.experimental.ppo" else find(n)
     )
-    assert "trl>=1.12,<1.13" in verl_grpo.trouble(config)
+    assert "trl>=1.12,<1.13" in verl_grpo.validation_error(config)
 
 
 def verl_command(*arguments):
@@ -380,17 +384,17 @@ def test_cfg_job_prints_the_configuration(setup):
 @needs_verl
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["setup=cpu"], "error: name a model: actor_rollout_ref.model.path="),
         (["setup=cpu", "sql.algorithm=grop"], "Did you mean 'grpo'?"),
         (["setup=cpu", "actor_rollout_ref.model.path=x", "trainer.stepz=3"], "stepz"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_said(arguments, told):
+def test_a_mistake_on_the_command_line_is_named(arguments, message):
     done = verl_command(*arguments)
     assert done.returncode != 0
-    assert told in done.stderr + done.stdout
+    assert message in done.stderr + done.stdout
 
 
 # The processor, the sampler, the merger
@@ -416,55 +420,57 @@ print(RolloutReplicaRegistry.get("transformers").__name__, get_rollout_class("tr
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **verl_grpo.CPU},
+        env={**os.environ, **verl_grpo.CPU_ENVIRONMENT},
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "trainers.verl_adapter.cpu.platform cpu GPU",
         "CPUFSDPEngineWithLMHead",
         "CPUFSDPEngineWithValueHead",
-        "Replica Weights",
+        "Replica WeightSender",
     ]
 
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
-    from trainers.verl_adapter.replay_sampler import means, unpaid
+    from trainers.verl_adapter.replay_sampler import average_components, find_dropped
 
     keys = ["a_0_0", "a_1_0", "a_2_0", "b_0_0", "b_1_0", "c_0_0", "d_0_0", "d_1_0"]
     masked = {"a_1_0", "b_0_0"}
-    said = [{"score": float(i), "masked": float(key in masked), "format": 1.0} for i, key in enumerate(keys)]
-    assert unpaid(keys, said) == {"a_1_0", "b_0_0", "b_1_0"}
-    found = means(said)
+    infos = [{"score": float(i), "masked": float(key in masked), "format": 1.0} for i, key in enumerate(keys)]
+    assert find_dropped(keys, infos) == {"a_1_0", "b_0_0", "b_1_0"}
+    found = average_components(infos)
     assert found["reward/score/mean"] == pytest.approx((0 + 2 + 4 + 5 + 6 + 7) / 6)
     assert found["reward/masked/mean"] == 0.25
     assert found["reward/format/mean"] == 1.0
-    assert means([{"masked": 1.0}]) == {"reward/masked/mean": 1.0}
+    assert average_components([{"masked": 1.0}]) == {"reward/masked/mean": 1.0}
 
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_what_samples_say_of_their_scorer_adds_up(ask, quiet_verl):
-    from trainers.verl_adapter.replay_sampler import means, sums
+def test_the_statistics_of_the_samples_add_up(ask, quiet_verl):
+    from trainers.verl_adapter.replay_sampler import average_components, sum_stats
 
-    told = json.dumps(["format", "execution"])  # a scorer of its own
+    reward = json.dumps(["format", "execution"])  # a scorer of its own
     tasks = [ask(RIGHT), ask("SELECT count(*) FROM concert"), ask("SELECT broken FROM nowhere")]
     jobs = [(completion, task) for task in tasks for completion in COMPLETIONS] * 2
-    before = verl_reward.scorer_of(told).stats
+    before = verl_reward.get_scorer(reward).stats
     with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(lambda job: score(*job, reward=told, profile=True), jobs))
-    done = verl_reward.scorer_of(told).stats - before
+        infos = list(pool.map(lambda job: score(*job, reward=reward, profile=True), jobs))
+    done = verl_reward.get_scorer(reward).stats - before
     assert done.scores == len(jobs)
-    assert sums(said) == pytest.approx({f"sql/{name}": value for name, value in done.metrics().items()})
-    assert set(means(said)) == {f"reward/{name}/mean" for name in (*verl_reward.OWN, "format", "execution")}
-    assert sums([{}, {"stats": "{}"}]) == {}
+    assert sum_stats(infos) == pytest.approx({f"sql/{name}": value for name, value in done.metrics().items()})
+    assert set(average_components(infos)) == {
+        f"reward/{name}/mean" for name in (*verl_reward.OWN_KEYS, "format", "execution")
+    }
+    assert sum_stats([{}, {"stats": "{}"}]) == {}
     assert score("", tasks[0], reward="no-such-reward", profile=True)["stats"] == "{}"
 
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
-def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
+def test_the_sampler_gets_the_settings_of_verls_own(quiet_verl):
     import inspect
 
     from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
@@ -473,34 +479,36 @@ def test_the_sampler_knows_what_verl_tells_its_own(quiet_verl):
 
     filters = {"enable": True, "metric": "acc", "max_inflight_gen_batches": 2}
     given = {"filter_groups": filters, "train_batch_size": 8, "gen_batch_size": None}
-    made = verl_sampler.settings(given)
+    made = verl_sampler.make_buffer_settings(given)
     assert (made["filter_groups_metric"], made["gen_batch_size"]) == ("acc", 1)
     assert set(made) <= set(inspect.signature(ReplayBuffer.__init__).parameters)
-    made = verl_sampler.settings({**given, "filter_groups": {**filters, "enable": False}})
+    made = verl_sampler.make_buffer_settings({**given, "filter_groups": {**filters, "enable": False}})
     assert (made["filter_groups_metric"], made["gen_batch_size"]) == (None, 8)
     assert issubclass(verl_sampler.separate_async, ReplayBufferAsync)
-    assert verl_sampler.colocate_async.sample is verl_sampler.Scored.sample
+    assert verl_sampler.colocate_async.sample is verl_sampler.ScoringReplayBuffer.sample
 
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
 def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
-    told = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
+    overrides = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERL_PLATFORM", "cpu")
-        assert "sql.max_turns=1" in verl_grpo.trouble(verl_grpo.compose([*told, "sql.max_turns=3"]))
-        assert "sql.rollouts" not in verl_grpo.trouble(verl_grpo.compose(told))
+        assert "sql.max_turns=1" in verl_grpo.validation_error(
+            verl_grpo.compose_config([*overrides, "sql.max_turns=3"])
+        )
+        assert "sql.rollouts" not in verl_grpo.validation_error(verl_grpo.compose_config(overrides))
 
 
 def test_the_newest_checkpoint_is_found(tmp_path):
     with pytest.raises(DataError, match="no checkpoint"):
-        checkpoint(tmp_path)
+        find_checkpoint(tmp_path)
     for step in (2, 10):
         (tmp_path / f"global_step_{step}" / "actor").mkdir(parents=True)
         (tmp_path / f"global_step_{step}" / "actor" / "fsdp_config.json").write_text("{}")
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("10")
-    assert checkpoint(tmp_path).name == "global_step_10"
-    assert checkpoint(tmp_path / "global_step_2").name == "global_step_2"
+    assert find_checkpoint(tmp_path).name == "global_step_10"
+    assert find_checkpoint(tmp_path / "global_step_2").name == "global_step_2"
 
 
 # The demo
@@ -510,7 +518,7 @@ def test_the_newest_checkpoint_is_found(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_the_demo_calls_verl_in_its_own_keys(quiet_verl, tmp_path):
     args = DemoArguments(out=str(tmp_path), backend="verl", algorithm="rloo", grpo_steps=7, grpo_rate=0.25)
-    config = verl_grpo.compose(verl_stage.command(args, tmp_path / "cold_start", 33)[3:])
+    config = verl_grpo.compose_config(verl_stage.make_command(args, tmp_path / "cold_start", 33)[3:])
     assert config.sql.algorithm == "rloo"
     assert config.actor_rollout_ref.model.path == str(tmp_path / "cold_start")
     assert config.trainer.total_training_steps == config.trainer.save_freq == 7
@@ -528,22 +536,22 @@ def test_the_demo_s_threads_are_those_of_verl(tmp_path):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        told = verl_stage.environment(tmp_path / "verl.jsonl")
+        environment = verl_stage.make_environment(tmp_path / "verl.jsonl")
     finally:
         torch.set_num_threads(before)
-    assert told["OMP_NUM_THREADS"] == "3"
-    assert told["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
 
 
 def test_the_demo_reads_what_verl_logs(tmp_path):
     class Stage:
-        name, total, advanced, said = "GRPO", 50, 0, ()
+        name, total, advanced, shown = "GRPO", 50, 0, ()
 
         def advance(self, steps):
             self.advanced += steps
 
         def on_log(self, args, state, control, logs):
-            self.said += ((state.global_step, logs["reward"], logs["sql/correct"]),)
+            self.shown += ((state.global_step, logs["reward"], logs["sql/correct"]),)
 
     path, stage = tmp_path / "verl.jsonl", Stage()
     data = {"reward/score/mean": 1.5, "reward/acc/mean": 0.5, "reward/format/mean": 1.0, "actor/entropy": 0.1}
@@ -554,9 +562,9 @@ def test_the_demo_reads_what_verl_logs(tmp_path):
         path.write_text(next(texts))
         return path.read_text() == full
 
-    rows = list(verl_stage.follow(path, ended, stage))
+    rows = list(verl_stage.follow_log(path, ended, stage))
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert rows[0] == {
         "step": 1, "reward": 1.5, "sql/correct": 0.5, "rewards/format/mean": 1.0, "entropy": 0.1,
     }  # fmt: skip
-    assert (stage.advanced, stage.said) == (4, ((2, 1.5, 0.5), (4, 1.5, 0.5)))
+    assert (stage.advanced, stage.shown) == (4, ((2, 1.5, 0.5), (4, 1.5, 0.5)))

@@ -1,4 +1,4 @@
-"""verl for real, on the processor: a kill and going on, masked samples, several turns, a merged model."""
+"""Runs of verl on the processor: a kill and a resumed run, masked samples, several turns, a merged model."""
 
 import importlib.util
 import json
@@ -18,8 +18,8 @@ pytest.importorskip("transformers")
 
 from trainers.dataset import Prompter
 from trainers.demo import tiny
-from trainers.generation.measure import greedy
-from trainers.verl_adapter.parquet import draw
+from trainers.generation.accuracy import measure_greedy
+from trainers.verl_adapter.parquet import draw_tasks
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,20 +48,20 @@ LOOK = "<think>\n\n</think>\n<sql>SELECT 1</sql>"
 def tasks():
     with Scorer("sql-r1") as scorer:
         prompter = Prompter(scorer, "compact")
-        found = draw(SQL, "train", 24, scorer)
+        found = draw_tasks(SQL, "train", 24, scorer)
         return found, [str(prompter(task)) for task in found], scorer.rubric.form
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tasks):
-    """A tokenizer, a model of random weights, and one that only ever wants to look around."""
+    """A tokenizer, a model with random weights, and a model that always runs a query."""
     import torch
 
     place = tmp_path_factory.mktemp("verl")
     (place / "flaky_reward.py").write_text(FLAKY)
     _, prompts, form = tasks
-    words = tiny.tokenizer([*prompts, *[LOOK] * 40], form, 500)
-    model = tiny.model(words, width=32)
+    words = tiny.train_tokenizer([*prompts, *[LOOK] * 40], form, 500)
+    model = tiny.make_model(words, width=32)
     for part in (words, model):
         part.save_pretrained(place / "random")
     torch.set_num_threads(1)  # others use the machine too
@@ -116,7 +116,7 @@ def finish(process, out):
 
 
 def steps(out):
-    """What the console says of each step: name -> value."""
+    """Return the metrics of each step on the console: name -> value."""
     found = {}
     for line in (out / "log").read_text().splitlines():
         if " step:" in line and " - " in line:
@@ -129,7 +129,7 @@ def steps(out):
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_run_goes_on_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
+def test_a_killed_run_resumes_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
     rubric = json.dumps(["format", {"reward": "flaky_reward:flaky", "weight": 0.5}])
     reward = f"sql.reward='{rubric}'"
     process = start(folder, tmp_path, reward, "trainer.total_training_steps=500", "trainer.save_freq=1")
@@ -190,7 +190,7 @@ def test_rollouts_are_kept_with_their_steps_and_scores(folder, tmp_path):
     assert not any("stats" in name for row in logged.values() for name in row)
 
 
-def check_model(merged, before, asked: list[Task]):
+def check_model(merged, before, tasks: list[Task]):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -204,7 +204,7 @@ def check_model(merged, before, asked: list[Task]):
     words = AutoTokenizer.from_pretrained(merged)
     with Scorer("sql-r1") as scorer:
         chat = Prompter(scorer, "compact", chat=words.chat_template is not None)
-        assert greedy(model, words, asked[:4], chat, max_new_tokens=8) == 0.0
+        assert measure_greedy(model, words, tasks[:4], chat, max_new_tokens=8) == 0.0
 
 
 @pytest.mark.timeout(400)
