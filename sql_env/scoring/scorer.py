@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 from time import perf_counter
 from types import TracebackType
@@ -16,6 +18,7 @@ from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.scoring.batch import QueryBatch, QueryOutcome
+from sql_env.scoring.coalescer import Coalescer
 from sql_env.scoring.golds import GoldResults
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 from sql_env.scoring.stats import Counters, ScorerStats
@@ -73,6 +76,9 @@ class Scorer:
         self.executor = load_executor(backend, limits or Limits(), workers)
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._counters = Counters()
+        # A bound method would be a cycle: the scorer would live until the garbage collector finds it.
+        self._with_rows = Coalescer(partial(_score_batch_of, weakref.ref(self), True), workers + 1)
+        self._without_rows = Coalescer(partial(_score_batch_of, weakref.ref(self), False), workers + 1)
         store = GoldStore() if gold_store is True else gold_store or None
         self._golds = GoldResults(
             self.executor, self._counters, comparison or self.rubric.comparison, gold_cache, store
@@ -125,7 +131,7 @@ class Scorer:
             raise ValueError(f"{len(completions)} completions for {len(tasks)} tasks: give one task for each")
         past = repeat(None) if histories is None else histories
         items = list(zip(completions, tasks, past, strict=histories is not None))
-        return self._score_batch(items, self._rows if rows is None else rows)
+        return (self._with_rows if (self._rows if rows is None else rows) else self._without_rows)(items)
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
         """Return the result of each task's gold query. A gold query that fails masks its task."""
@@ -185,6 +191,12 @@ class Scorer:
             parsing=parsed - began, gathering=sent - loaded + perf_counter() - received,
         )  # fmt: skip
         return rollouts
+
+
+def _score_batch_of(scorer: weakref.ref[Scorer], rows: bool, items: Sequence[Item]) -> list[Rollout]:
+    alive = scorer()
+    assert alive is not None  # its caller waits
+    return alive._score_batch(items, rows)
 
 
 def _make_rollout(item: Item, action: Action, outcome: QueryOutcome | None, gold: Gold) -> Rollout:
