@@ -48,11 +48,11 @@ def print_overlap(overlap: Overlap, show: int) -> None:
     _print_shares(console, headings, overlap.counts, max(1, len(overlap.items)))
     pairs = sorted(
         ((item.nearest[0], item) for item in overlap.items if item.nearest),
-        key=lambda pair: (pair[0].likeness, pair[0].same_sql, pair[0].same_skeleton),
+        key=lambda pair: (pair[0].similarity, pair[0].same_sql, pair[0].same_skeleton),
         reverse=True,
     )
     for neighbour, item in pairs[:show]:
-        console.print(f"\n{neighbour.likeness:.2f}  {item.task_id}  {neighbour.task_id}", markup=False)
+        console.print(f"\n{neighbour.similarity:.2f}  {item.task_id}  {neighbour.task_id}", markup=False)
         for text in (item.question, neighbour.question, item.sql, neighbour.sql):
             console.print(f"      {text}", markup=False)
 

@@ -15,7 +15,7 @@ Clock: TypeAlias = Literal["steps", "cpu"]
 """The cost of a query: steps (SQLite's virtual-machine instructions) or seconds of CPU."""
 
 Average: TypeAlias = Literal["median", "mean"]
-"""How ratios are averaged: by their median, or by the mean without outliers."""
+"""The average of ratios: the median, or the mean without outliers."""
 
 CPU_REPEATS = 100
 """Runs of each query under the clock ``cpu``, as in BIRD's evaluators."""

@@ -20,7 +20,7 @@ class Predicate:
 
     Attributes:
         column: The column.
-        sql: The SQL, with ``{}`` in the place of the column.
+        sql: The SQL, with ``{}`` instead of the column.
         column_phrase: The English verb phrase of the column: ``is above 40``.
         row_phrase: The verb phrase of the row, which replaces it: ``has a cost above 40``.
         evidence: Knowledge that the SQL needs beyond the English.

@@ -51,7 +51,7 @@ def compare_tasks(
 
     Example:
         >>> one = Task("a", "How old is she?", "SELECT age FROM t", "missing.sqlite", "d")
-        >>> compare_tasks([one], [one]).items[0].nearest[0].likeness
+        >>> compare_tasks([one], [one]).items[0].nearest[0].similarity
         1.0
     """
     if not MIN_SIMILARITY <= near <= 1:
@@ -101,14 +101,14 @@ class _OverlapCounter:
         for key in keys:
             if key in self._counts:
                 self._counts[key] += 1
-        for place, likeness in self._index.similar_to(normalise_question(task.question), MIN_SIMILARITY):
+        for place, similarity in self._index.similar_to(normalise_question(task.question), MIN_SIMILARITY):
             _, same_sql, same_skeleton, _ = (a == b for a, b in zip(keys, self._keys[place], strict=True))
-            self._near_questions[place] += likeness >= self._near
-            self._near_duplicates[place] += likeness >= self._near and same_skeleton
+            self._near_questions[place] += similarity >= self._near
+            self._near_duplicates[place] += similarity >= self._near and same_skeleton
             heap = self._heaps[place]
-            if self._top and (len(heap) < self._top or likeness >= heap[0].likeness):
+            if self._top and (len(heap) < self._top or similarity >= heap[0].similarity):
                 neighbour = Neighbour(
-                    likeness, same_sql, same_skeleton, task.id, task.db_id, task.question, task.gold_sql
+                    similarity, same_sql, same_skeleton, task.id, task.db_id, task.question, task.gold_sql
                 )
                 (heapq.heappush if len(heap) < self._top else heapq.heappushpop)(heap, neighbour)
 
@@ -116,7 +116,7 @@ class _OverlapCounter:
         databases = find_shared_databases(self._databases, map(DatabaseRef.of_task, self._tasks))
         items = []
         for place, (task, keys) in enumerate(zip(self._tasks, self._keys, strict=True)):
-            same_question, same_sql, same_skeleton, same_sql_here = (self._counts[key] for key in keys)
+            same_question, same_sql, same_skeleton, same_sql_and_name = (self._counts[key] for key in keys)
             items.append(
                 SharedTask(
                     task.id,
@@ -127,9 +127,9 @@ class _OverlapCounter:
                     same_question=same_question,
                     near_question=self._near_questions[place],
                     same_sql=same_sql,
-                    same_sql_here=same_sql_here,
+                    same_sql_and_name=same_sql_and_name,
                     same_skeleton=same_skeleton,
-                    twins=self._near_duplicates[place],
+                    near_duplicates=self._near_duplicates[place],
                     nearest=tuple(sorted(self._heaps[place], reverse=True)),
                 )
             )

@@ -42,8 +42,8 @@ class QuestionIndex:
 
     Example:
         >>> index = QuestionIndex([normalise_question("How many singers are there?"), "what is the age"])
-        >>> [(place, likeness)] = index.similar_to("how many singer are there", 0.7)
-        >>> place, round(likeness, 2)
+        >>> [(place, similarity)] = index.similar_to("how many singer are there", 0.7)
+        >>> place, round(similarity, 2)
         (0, 0.75)
     """
 
@@ -70,5 +70,5 @@ class QuestionIndex:
         if not found:
             return []
         shared = np.bincount(np.concatenate(found), minlength=len(self._sizes))
-        likeness = shared / (self._sizes + len(pieces) - shared)
-        return [(int(place), float(likeness[place])) for place in np.flatnonzero(likeness >= least)]
+        similarity = shared / (self._sizes + len(pieces) - shared)
+        return [(int(place), float(similarity[place])) for place in np.flatnonzero(similarity >= least)]

@@ -13,7 +13,7 @@ class Neighbour:
     """A training task near a test task.
 
     Attributes:
-        likeness: The Jaccard similarity of their questions' n-grams, 0 to 1.
+        similarity: The Jaccard similarity of their questions' n-grams, 0 to 1.
         same_sql: Whether the queries are equal except for case and blanks.
         same_skeleton: Whether the queries differ only in names and literals.
         task_id: The training task.
@@ -22,7 +22,7 @@ class Neighbour:
         sql: Its gold query.
     """
 
-    likeness: float
+    similarity: float
     same_sql: bool
     same_skeleton: bool
     task_id: str
@@ -44,9 +44,9 @@ class SharedTask:
         same_question: Training tasks whose question is equal except for case and punctuation.
         near_question: Training tasks whose question is nearly equal, including equal ones.
         same_sql: Training tasks whose query is equal except for case and blanks.
-        same_sql_here: Those of them on a database of the same name.
+        same_sql_and_name: Those of them on a database of the same name.
         same_skeleton: Training tasks whose query differs only in names and literals, including equal ones.
-        twins: Near-duplicates: training tasks with a nearly equal question and the same skeleton.
+        near_duplicates: Near-duplicates: training tasks with a nearly equal question and the same skeleton.
         nearest: The training tasks with the most similar questions, best first.
     """
 
@@ -58,9 +58,9 @@ class SharedTask:
     same_question: int
     near_question: int
     same_sql: int
-    same_sql_here: int
+    same_sql_and_name: int
     same_skeleton: int
-    twins: int
+    near_duplicates: int
     nearest: tuple[Neighbour, ...]
 
 
@@ -84,10 +84,12 @@ class Overlap:
             "question, the same": sum(item.same_question > 0 for item in self.items),
             "question, near": sum(item.near_question > 0 for item in self.items),
             "SQL, the same": sum(item.same_sql > 0 for item in self.items),
-            "SQL, the same on a database of that name": sum(item.same_sql_here > 0 for item in self.items),
+            "SQL, the same on a database of that name": sum(
+                item.same_sql_and_name > 0 for item in self.items
+            ),
             "SQL, the same skeleton": sum(item.same_skeleton > 0 for item in self.items),
             "near question and same skeleton, of one training task": sum(
-                item.twins > 0 for item in self.items
+                item.near_duplicates > 0 for item in self.items
             ),
         }
 

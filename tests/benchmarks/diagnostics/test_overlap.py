@@ -38,12 +38,17 @@ def test_what_is_shared():
     ]
     first, second = compare_tasks(train, TEST).items
     assert (first.database, first.same_question, first.near_question) == (("name",), 1, 2)
-    assert (first.same_sql, first.same_sql_here, first.same_skeleton, first.twins) == (1, 0, 2, 2)
+    assert (first.same_sql, first.same_sql_and_name, first.same_skeleton, first.near_duplicates) == (
+        1,
+        0,
+        2,
+        2,
+    )
     assert [neighbour.task_id for neighbour in first.nearest] == ["a", "b"]
-    assert first.nearest[0].likeness == 1.0
-    assert NEAR_SIMILARITY < first.nearest[1].likeness < 1
+    assert first.nearest[0].similarity == 1.0
+    assert NEAR_SIMILARITY < first.nearest[1].similarity < 1
     assert (second.database, second.near_question, second.same_sql, second.same_skeleton) == ((), 0, 0, 1)
-    assert second.twins == 0
+    assert second.near_duplicates == 0
     assert list(compare_tasks(train, TEST).counts.values()) == [1, 0, 0, 1, 1, 1, 0, 2, 1]
     assert compare_tasks(train, TEST, workers=2) == compare_tasks(iter(train), TEST)
 
@@ -89,9 +94,9 @@ def test_likeness_is_the_jaccard_similarity(questions, asked, least):
     expected = {}
     for place, question in enumerate(questions):
         left, right = make_ngrams(question), make_ngrams(asked)
-        likeness = len(left & right) / len(left | right)
-        if likeness >= least:
-            expected[place] = likeness
+        similarity = len(left & right) / len(left | right)
+        if similarity >= least:
+            expected[place] = similarity
     assert dict(QuestionIndex(questions).similar_to(asked, least)) == expected
 
 
@@ -104,11 +109,11 @@ def test_any_tasks_can_be_compared_in_any_order(train, test):
     found = compare_tasks(train, test)
     for item, other in zip(found.items, compare_tasks(train[::-1], test).items, strict=True):
         assert replace(item, nearest=()) == replace(other, nearest=())
-        assert [n.likeness for n in item.nearest] == [n.likeness for n in other.nearest]
+        assert [n.similarity for n in item.nearest] == [n.similarity for n in other.nearest]
         assert item.same_question <= item.near_question <= len(train)
-        assert item.same_sql_here <= item.same_sql
+        assert item.same_sql_and_name <= item.same_sql
         assert item.same_sql <= item.same_skeleton
-        assert item.twins <= min(item.near_question, item.same_skeleton)
+        assert item.near_duplicates <= min(item.near_question, item.same_skeleton)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +176,7 @@ def test_the_command(tmp_path):
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(lines) == 200
     assert {line["database"][2] for line in lines} == {"content"}
-    assert not any(line["same_sql_here"] for line in lines)
+    assert not any(line["same_sql_and_name"] for line in lines)
     done = subprocess.run([*ask, "--train-param", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "NAME=VALUE" in done.stderr
@@ -182,7 +187,7 @@ def test_the_demo_s_promise_holds():
     """No SQL of a held-out split occurs in training on the same database."""
     test = load_benchmark("demo", "test").tasks
     found = compare_tasks((task for task in test[1:]), test[:1] + test[1:], top=0)
-    assert found.items[1].same_sql_here >= 1  # a test set beside itself
+    assert found.items[1].same_sql_and_name >= 1  # a test set beside itself
     train = load_benchmark("demo", "train").tasks
     assert compare_tasks(train[:2000], test).counts["SQL, the same on a database of that name"] == 0
 

@@ -17,7 +17,7 @@ NULL_ORDER = "null-order"
 CLOCK = "clock"
 RANDOM = "random"
 STORED = "stored"
-"""What is changed. ``stored`` changes no text: the query runs on a copy of the database."""
+"""The names of the changes. ``stored`` changes no text: the query runs on a copy of the database."""
 
 TIES = (TIE_AT_LIMIT, LIMIT_WITHOUT_ORDER, TIE_IN_ORDER)
 
