@@ -1,8 +1,8 @@
 """A pool of worker processes. One thread drives each process.
 
-A caller puts its call into a queue and waits. The threads of the pool do everything else. So a signal that
-interrupts a caller, such as Ctrl-C, cannot leave the shared state half changed: only the threads change it,
-and Python delivers signals to the main thread only.
+A caller puts its call into a queue and waits. The threads of the pool do everything else: only they change
+the shared state. Python delivers signals to the main thread only. So Ctrl-C cannot leave the shared state half
+changed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from sql_env.types import ExecutionResult, Status
 class WorkerPool:
     """Up to ``size`` worker processes, and the calls that wait for them.
 
-    Threads and processes start with the first call that needs them. A process forked from this one gets a
-    pool without threads and processes, and starts its own.
+    Threads and processes start with the first call that needs them. After a fork, the pool of the child is
+    empty and starts its own.
     """
 
     def __init__(self, limits: Limits, size: int) -> None:
@@ -41,7 +41,7 @@ class WorkerPool:
         # The lock guards all fields below. Only the pool's threads take it (and `close`, after they ended).
         self._lock = threading.Lock()
         self._inbox: SimpleQueue[Call | None] = SimpleQueue()  # None wakes a thread
-        self._idle = 0  # threads that wait for the inbox, less the wake-ups in it
+        self._idle = 0  # waiting threads that nobody has sent a wake-up
         self._threads: list[threading.Thread] = []
         self._processes: list[WorkerProcess | None] = [None] * self.size
         self._small, self._large = Backlog(self.size), Backlog(self.size)
@@ -88,7 +88,7 @@ class WorkerPool:
         for _ in range(self.size):
             self._inbox.put(None)
         if threading.current_thread() in self._threads:
-            return  # the garbage collector runs this in a pool thread: it may hold the lock
+            return  # the garbage collector calls this in a pool thread, which may hold the lock
         for thread in list(self._threads):
             thread.join()
         with self._lock:
@@ -96,7 +96,7 @@ class WorkerPool:
             self._fail_calls(ClosedError, "the executor was closed while it ran queries")
 
     def reset_after_fork(self) -> None:
-        """Drop the parent's workers, in a process forked from theirs. They go on for the parent."""
+        """Drop the workers of the parent, in a forked child. They continue for the parent."""
         for process in self.processes:
             process.detach()
         self._reset()
@@ -107,9 +107,9 @@ class WorkerPool:
         threading.Thread(target=self._serve, daemon=True, name="sql-env").start()
 
     def _serve(self) -> None:
-        """Drive one worker until the pool closes. A thread too many ends at once."""
+        """Drive one worker until the pool closes. If there are ``size`` threads already, this one ends."""
         with self._lock:
-            # The thread registers itself: an interrupted caller can start one too many, but never lose one.
+            # The thread registers itself. So an interrupted caller can start an extra thread, but never lose one.
             number = len(self._threads)
             if self.closed or number == self.size:
                 return
@@ -128,7 +128,10 @@ class WorkerPool:
             self._end_process(number)
 
     def _serve_once(self, number: int) -> bool:
-        """Wait for queries and run them. False if the pool is closed. No result is referenced afterwards."""
+        """Wait for queries and run them. Return False if the pool is closed.
+
+        This is a function of its own so that the results are freed before the next wait.
+        """
         queries = self._wait_for_queries(number)
         if queries:
             self._drive(number, queries)
@@ -145,7 +148,7 @@ class WorkerPool:
             call = self._inbox.get()
             if call is not None:
                 with self._lock:
-                    self._idle -= 1  # for a wake-up, the thread that sent it has counted
+                    self._idle -= 1  # the sender of a wake-up has done it already
                     self._add_call(call)
         return []
 
@@ -155,14 +158,15 @@ class WorkerPool:
         while not queries and (self._small.count or self._large.count):
             small = self._small.count > 0 and not (self._small_last[number] and self._large.count)
             self._small_last[number] = small
-            taken = (self._small if small else self._large).take(number)
-            queries = [query for query in taken if not query.abandoned]
-            self._abandon(query for query in taken if query.abandoned)
+            queries = (self._small if small else self._large).take(number)
+            if any(call.abandoned for call in self._calls):
+                self._abandon(query for query in queries if query.abandoned)
+                queries = [query for query in queries if not query.abandoned]
         self._wake()
         return queries
 
     def _wake(self) -> None:
-        """Wake or start another thread if there are queries for it. That thread does the same."""
+        """Wake or start another thread if there are queries for it. It wakes the next one in turn."""
         if self._small.count or self._large.count:
             if self._idle > 0:
                 self._idle -= 1
@@ -255,7 +259,7 @@ class WorkerPool:
         while not self._inbox.empty():
             call = self._inbox.get_nowait()
             if call is None:
-                self._idle += 1  # the wake-up reaches no thread
+                self._idle += 1  # taken here, so the thread that it was for still waits
             else:
                 self._add_call(call)
 
@@ -264,7 +268,7 @@ class WorkerPool:
         backlog = self._small if len(call.requests) < MIN_CHUNK else self._large
         for request in call.requests:
             new = PendingQuery(request, call.mode)
-            # A cost is measured as often as it is asked for.
+            # Measurements of a cost are never shared.
             query = new if call.mode is ResultMode.COST else self._in_flight.setdefault(new.key, new)
             if query is new:
                 backlog.add(query)
@@ -299,7 +303,7 @@ class WorkerPool:
             del self._in_flight[query.key]
 
     def _fail_calls(self, kind: type[Exception], message: str) -> None:
-        """End all calls, each with an exception of its own, which gets a traceback of its own."""
+        """End all calls. Each gets its own exception object, so that tracebacks do not mix."""
         for call in self._calls:
             call.fail(kind(message))
         self._calls.clear()

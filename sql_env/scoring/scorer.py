@@ -1,4 +1,4 @@
-"""The path from completions to scores. There is no other."""
+"""The path from completions to scores. All scores are computed here."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Scorer:
         spec: A rubric, or the argument of `sql_env.rubric`.
         limits: The limits of each query.
         workers: The number of processes that run queries.
-        comparison: A comparison that replaces the rubric's and each task's own.
-        rows: True to give `Rollout.result` its rows, False to leave them out. None gives rows if a
-            reward of the rubric reads them; see `sql_env.without_rows`. Gold results always have rows.
+        comparison: A comparison to use instead of those of the rubric and the tasks.
+        rows: True if `Rollout.result` needs rows, False if not. None: only if a reward reads them; see
+            `sql_env.without_rows`. Gold results always have rows.
         gold_cache: The number of gold results in memory.
         gold_store: Gold results on disk, which other processes and later runs share. True uses the
             folder of `sql_env.caching.folder.cache_root`.
@@ -76,7 +76,7 @@ class Scorer:
         self.executor = load_executor(backend, limits or Limits(), workers)
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._counters = Counters()
-        # A bound method would be a cycle: the scorer would live until the garbage collector finds it.
+        # A bound method would keep the scorer alive after its last user. A weak reference does not.
         self._with_rows = Coalescer(partial(_score_batch_of, weakref.ref(self), True), workers + 1)
         self._without_rows = Coalescer(partial(_score_batch_of, weakref.ref(self), False), workers + 1)
         store = GoldStore() if gold_store is True else gold_store or None
@@ -86,7 +86,7 @@ class Scorer:
 
     @property
     def stats(self) -> ScorerStats:
-        """Counts and times since the scorer was made. Two of them can be subtracted."""
+        """Counts and times since the scorer was made. Subtract two of them to measure the time in between."""
         return self._counters.stats(self.executor.stats, self.executor.workers)
 
     def score(
@@ -110,7 +110,7 @@ class Scorer:
 
         Raises:
             ValueError: The lengths differ.
-            RewardError: A reward is broken. The text of a completion never raises.
+            RewardError: A reward is broken. No completion can cause an error.
         """
         rollouts = self.rollouts(completions, tasks, histories, rows=rows)
         began = perf_counter()
@@ -134,7 +134,7 @@ class Scorer:
         return (self._with_rows if (self._rows if rows is None else rows) else self._without_rows)(items)
 
     def golds(self, tasks: Sequence[Task]) -> list[ExecutionResult]:
-        """Return the result of each task's gold query. A gold query that fails masks its task."""
+        """Return the result of each task's gold query. If a gold query fails, its task is masked."""
         targets = self._golds.targets(tasks)
         return [targets[id(task)].gold.result for task in tasks]
 
