@@ -1,8 +1,8 @@
 """A pool of worker processes. One thread drives each process.
 
 A caller puts its call into a queue and waits. The threads of the pool do everything else: only they change
-the shared state. Python delivers signals to the main thread only. So Ctrl-C cannot leave the shared state half
-changed.
+the shared state. Python delivers signals to the main thread only. So Ctrl-C cannot leave the shared state
+half changed.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class WorkerPool:
     def _serve(self) -> None:
         """Drive one worker until the pool closes. If there are ``size`` threads already, this one ends."""
         with self._lock:
-            # The thread registers itself. So an interrupted caller can start an extra thread, but never lose one.
+            # The thread registers itself. So an interrupted caller may start one too many, but loses none.
             number = len(self._threads)
             if self.closed or number == self.size:
                 return

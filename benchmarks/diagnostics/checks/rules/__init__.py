@@ -1,0 +1,4 @@
+"""Checks of gold queries.
+
+To add one, write a function like those here and name it in an entry point of the group ``sql_env.checks``.
+"""
