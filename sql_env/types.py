@@ -27,7 +27,7 @@ class Task:
         database: The path of the database file.
         db_id: The short name of the database in the benchmark.
         dialect: The engine that runs the SQL: ``sqlite`` or ``duckdb``.
-        evidence: External knowledge for the question (BIRD's term); may be empty.
+        evidence: A hint for the question. BIRD calls it evidence. May be empty.
         difficulty: The benchmark's difficulty level; may be empty.
         comparison: The name of the comparison that decides if two results are equal; see
             `sql_env.comparison`.
@@ -89,7 +89,7 @@ class Benchmark:
         name: The name of the benchmark.
         split: The name of the split.
         tasks: The tasks in the benchmark's order.
-        left_out: One line for each part that could not be loaded, such as a missing database.
+        left_out: One message for each part that could not be loaded, such as a missing database.
     """
 
     name: str
@@ -103,11 +103,11 @@ class Action:
     """The parts of a completion, from `sql_env.parser.parse`.
 
     Attributes:
-        sql: The query that answers; None if the completion does not follow its response format.
+        sql: The final query. None if the completion explores, or does not follow its response format.
         reasoning: The text of the reasoning block.
         answer: The text of the answer block, with its code fences.
-        query: The query that explores the database in an episode of several turns; None if the completion
-            does not explore. If it has a value, ``sql`` is None.
+        query: An exploring query, in an episode of several turns. None if the completion does not explore.
+            At most one of ``sql`` and ``query`` is set.
     """
 
     sql: str | None
@@ -122,7 +122,7 @@ class Action:
 
 
 class Status(StrEnum):
-    """The outcome of a query. All except the last are verdicts on the query."""
+    """The outcome of a query. Only ``unavailable`` says nothing about the query."""
 
     OK = "ok"
     ERROR = "error"
@@ -132,9 +132,9 @@ class Status(StrEnum):
     TOO_LARGE = "too_large"
     """The query's text, a value, its memory or its result exceeded a limit."""
     DENIED = "denied"
-    """The query tried to do more than read, or has several statements."""
+    """The query tried something other than reading, or has more than one statement."""
     UNAVAILABLE = "unavailable"
-    """No verdict: the database or a worker failed, not the query. The rollout is masked."""
+    """The database or a worker failed, not the query. The rollout is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,8 @@ class ExecutionResult:
 
     Attributes:
         status: The outcome.
-        columns: The column names in the engine's spelling, including duplicates.
-        rows: All rows in the engine's order. Empty unless ``status`` is ``ok``. If a scorer does not fetch
+        columns: The column names as the engine spells them. A name can occur more than once.
+        rows: All rows in the engine's order. Empty if ``status`` is not ``ok``. If a scorer does not fetch
             rows, reading them raises `sql_env.errors.RowsError`.
         error: The engine's message, or the reason why there is no result. Empty if ``status`` is ``ok``.
     """
@@ -173,9 +173,9 @@ class Cost:
     """The cost of a query.
 
     Attributes:
-        status: The outcome. Unless it is ``ok``, there are no numbers.
-        steps: SQLite virtual-machine instructions, the same in each run, without those inside virtual tables
-            (FTS5, R-trees). None if the engine does not count steps.
+        status: The outcome. If it is not ``ok``, there are no numbers.
+        steps: SQLite virtual-machine instructions. Always the same number. Work inside virtual tables (FTS5,
+            R-trees) is not counted. None if the engine does not count steps.
         cpu_seconds: CPU time of the thread, from the query's text to its last row. The first query on a
             database includes the time to open the file.
         error: The engine's message, or the reason why there are no numbers. Empty if ``status`` is ``ok``.
@@ -193,15 +193,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One step of an episode before its answer: a query that explored the database.
+    """One turn before the answer: an exploring query and its observation.
 
     Attributes:
         completion: The model's text, unchanged; empty if the query was a tool call.
         query: The SQL.
-        result: The query's result, with only the rows that the model saw. None if the query did not run,
-            because no queries were left.
+        result: The query's result, with only the rows that the model saw. None if no queries were left, so
+            the query did not run.
         observation: The text that the model read.
-        row_count: The number of rows before they were cut.
+        row_count: The number of rows of the full result.
     """
 
     completion: str
@@ -213,7 +213,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A completion with all of its results. Rewards read nothing else.
+    """A completion with all its results. A reward reads only this.
 
     Attributes:
         task: The task.
@@ -236,7 +236,7 @@ class Rollout:
 
     @property
     def masked(self) -> str:
-        """The reason why this rollout is left out of training and averages; empty if it counts."""
+        """A text: the reason why this rollout is left out of training and averages. Empty if it counts."""
         if self.gold.status is not Status.OK:
             return f"the gold query fails ({self.gold.status}): {self.gold.error}"
         results = (*(turn.result for turn in self.turns), self.result) if self.turns else (self.result,)
@@ -251,7 +251,7 @@ class Score:
     """The reward of one rollout.
 
     Attributes:
-        total: The weighted sum of the components that apply; None if the rollout is masked.
+        total: The weighted sum of the components that are not None. None if the rollout is masked.
         components: The value of each reward without its weight; None if it does not apply.
         rollout: The rollout.
     """

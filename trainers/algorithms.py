@@ -72,7 +72,7 @@ def get_algorithm(name: str, backend: str) -> Any:
         PluginError: No algorithm has this name, or this back end does not run it.
 
     Example:
-        >>> algorithm("dr_grpo", "trl").arguments["scale_rewards"]
+        >>> get_algorithm("dr_grpo", "trl").arguments["scale_rewards"]
         'none'
     """
     found = plugins.load(plugins.ALGORITHMS, name)

@@ -1,4 +1,4 @@
-"""The arguments of an environment, declared once for `sql_env.SQLEnv` and `sql_env.SQLVectorEnv`."""
+"""The arguments of `sql_env.SQLEnv` and `sql_env.SQLVectorEnv`, shared by both."""
 
 from __future__ import annotations
 
@@ -32,24 +32,25 @@ class EnvConfig:
 
     Attributes:
         benchmark: The name of an installed benchmark.
-        split: The split to draw tasks from. None selects the benchmark's default split.
+        split: The split to draw tasks from. None: the benchmark's default.
         data_dir: The folder of the benchmark's files, if the benchmark needs one.
         reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.load_rubric`.
         comparison: The name of a comparison. It replaces the comparison of the rubric and of the tasks.
         prompt: The prompt template; see `sql_env.prompts.template.get_template`.
-        prompt_budget: The maximum number of characters of a prompt. The least relevant parts of the schema
-            are left out to fit it; see `sql_env.prompts.prompt.PromptBudget`. None means no limit.
+        prompt_budget: The maximum number of characters of a prompt. If the prompt is longer, the least
+            relevant parts of the schema are removed; see `sql_env.prompts.prompt.PromptBudget`. None: no
+            limit.
         limits: Fields of `sql_env.limits.Limits` by name.
-        max_turns: The maximum number of steps of an episode, including the answer.
-        max_queries: The maximum number of queries that an episode runs before its answer. None means that
-            only ``max_turns`` limits them.
-        view: Fields of `sql_env.prompts.observation.ResultView` by name: how much of a result the
+        max_turns: The maximum number of completions of an episode, including the answer.
+        max_queries: The maximum number of queries that an episode runs before its answer. None: no other
+            limit than ``max_turns``.
+        view: Fields of `sql_env.prompts.observation.ResultView` by name. They set how much of a result the
             model sees.
         render_mode: ``ansi`` to return the drawing as a text, ``human`` to print it, None to draw nothing.
         loader_arguments: Further arguments of the benchmark's loader.
 
     Raises:
-        LimitError: A limit, a number of turns or queries, the budget or the view is unknown or out of range.
+        LimitError: A limit or view field is unknown, or a number is out of range.
         FormatError: No prompt template has this name.
         gymnasium.error.UnsupportedMode: No render mode has this name.
     """

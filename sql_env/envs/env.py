@@ -18,11 +18,12 @@ from sql_env.errors import ArgumentError
 
 @show_arguments
 class SQLEnv(gymnasium.Env[str, str]):
-    """An environment for one question per episode: prompts are observations, completions are actions.
+    """An environment for text-to-SQL. Each episode asks one question.
 
-    The reward is the total of `sql_env.scoring.scorer.Scorer`, and ``info`` has its components. By default
-    an episode has one step. If ``max_turns`` is larger, the model can run queries and read their results
-    before it answers; see `sql_env.envs.episode.Episode`. Make an environment by its id:
+    The observation is the prompt, the action is the completion. The reward is the total of
+    `sql_env.scoring.scorer.Scorer`, and ``info`` has its components. By default an episode has one step. If
+    ``max_turns`` is larger, the model can run queries and read their results before it answers; see
+    `sql_env.envs.episode.Episode`. Make an environment by its id:
     ``gymnasium.make("SQLEnv-demo-v0", reward="sql-r1")``.
 
     Args:
@@ -73,10 +74,11 @@ class SQLEnv(gymnasium.Env[str, str]):
         return self._episode.prompt, reset_info(self._episode)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Take a completion. If it ends the episode, score it; else run its query.
+        """Take one completion.
 
-        An episode whose last completion is not an answer is scored as malformed. It is ``terminated`` and
-        never ``truncated``.
+        An answer ends the episode and is scored. A query runs, and its result is returned. A malformed
+        completion ends the episode. If the last allowed completion is not an answer, it is scored as
+        malformed. The episode is then ``terminated``, not ``truncated``.
 
         Returns:
             The observation, the reward, ``terminated``, ``truncated`` (always False), and an info with
@@ -99,7 +101,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         step = episode.step(action)
         if self.render_mode == "human":
             self.render()
-        reward = step.score.total or 0.0 if step.score else 0.0
+        reward = (step.score.total or 0.0) if step.score else 0.0
         return step.observation, reward, step.done, False, step_info(episode)
 
     def render(self) -> str | None:
