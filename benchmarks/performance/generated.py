@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from benchmarks.performance.samples import sample
+from benchmarks.performance.batches import sample
 from sql_env import Task
 from sql_env.caching.folder import cache_root
 
@@ -61,12 +61,13 @@ def part_tasks(databases: Sequence[Path], count: int, seed: int) -> Iterator[Tas
     """Draw tasks over databases from `part_databases`. Tasks on one database are neighbours."""
     for number in range(count):
         path = databases[number * len(databases) // count]
-        gold = _gold(number, Random(f"{seed}/{number}"))
-        yield Task(f"part-{number}", "Which?", gold, str(path), path.stem)
+        yield Task(
+            f"part-{number}", "Which?", _gold(number, Random(f"{seed}/{number}")), str(path), path.stem
+        )
 
 
 def part_samples(databases: Sequence[Path], count: int, seed: int) -> Iterator[tuple[str, Task]]:
-    """Draw the same tasks, each with one sample of bare SQL; see `benchmarks.performance.samples.sample`."""
+    """Draw the same tasks, each with one sample of bare SQL; see `benchmarks.performance.batches.sample`."""
     for number, task in enumerate(part_tasks(databases, count, seed)):
         random = Random(f"{seed}/sample/{number}")
         yield sample(task.gold_sql, [_gold(number + 1, random)], random), task

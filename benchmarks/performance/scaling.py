@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from itertools import pairwise, product
@@ -21,19 +21,21 @@ from rich.table import Table
 from benchmarks.diagnostics.checks.checker import check_tasks
 from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.evaluation.scoring import SQL
-from benchmarks.performance.batches import Batch, small_batch, spider_batch
+from benchmarks.performance.batches import Batch, score_one_by_one, small_batch, spider_batch
 from benchmarks.performance.generated import part_databases, part_samples, part_tasks
-from benchmarks.performance.resources import clocked, describe_machine, own_memory
-from benchmarks.performance.settings import (
+from benchmarks.performance.harness import (
     DataDir,
     JsonFile,
     Repeats,
     Seed,
     Settings,
+    clocked,
+    describe_machine,
     exit_on_error,
+    own_memory,
     write_json,
 )
-from sql_env import Scorer, Task
+from sql_env import Scorer
 from sql_env.errors import DataError
 from sql_env.scoring.stream import score_stream
 
@@ -92,8 +94,8 @@ def long_run(
         progress(more)
 
     def check() -> Mapping[str, int]:
-        loaded = list(part_tasks(paths, tasks, seed))
-        return check_tasks(loaded, workers=workers, backend=backend, progress=advance).counts
+        drawn = list(part_tasks(paths, tasks, seed))
+        return check_tasks(drawn, workers=workers, backend=backend, progress=advance).counts
 
     def score() -> Mapping[str, int]:
         verdicts = Counter[str]()
@@ -133,18 +135,16 @@ def reward_seconds(batch: Batch, workers: int) -> tuple[float, int]:
     """
     context = multiprocessing.get_context("spawn")
     cuts = [len(batch.tasks) * n // workers for n in range(workers + 1)]
+    parts = [Batch(batch.completions[a:b], batch.tasks[a:b]) for a, b in pairwise(cuts)]
     with ExitStack() as stack:
         pools = [stack.enter_context(ProcessPoolExecutor(1, context)) for _ in range(workers)]
 
-        def score(parts: Sequence[slice]) -> int:
-            calls = [
-                pool.submit(_score_one_by_one, batch.completions[part], batch.tasks[part])
-                for pool, part in zip(pools, parts, strict=True)
-            ]
+        def score(parts: Sequence[Batch]) -> int:
+            calls = [pool.submit(_count_masked, part) for pool, part in zip(pools, parts, strict=True)]
             return sum(call.result() for call in calls)
 
-        score([slice(1)] * workers)
-        masked, figures = clocked(lambda: score([slice(*cut) for cut in pairwise(cuts)]))
+        score([Batch(batch.completions[:1], batch.tasks[:1])] * workers)
+        masked, figures = clocked(lambda: score(parts))
     return figures["wall_s"], masked
 
 
@@ -159,11 +159,9 @@ _scorer = cache(Scorer)
 """Return the scorer of this reward worker. The first completion, scored alone, makes it."""
 
 
-def _score_one_by_one(completions: Sequence[str], tasks: Sequence[Task]) -> int:
-    """Score each completion by a call of its own, and return the number of masked ones."""
-    with ThreadPoolExecutor(THREADS) as threads:
-        scores = threads.map(lambda text, task: _scorer().score([text], [task]), completions, tasks)
-        return sum(score.masked for [score] in scores)
+def _count_masked(batch: Batch) -> int:
+    """Score a batch in this reward worker, and return the number of masked completions."""
+    return sum(score.masked for score in score_one_by_one(_scorer(), batch, THREADS))
 
 
 @app.command("long-run")
@@ -185,9 +183,17 @@ def measure_long_run(
         write_json(json_file, {"machine": describe_machine(), "runs": runs})
     table = Table("job", "backend", "workers", "tasks", "s", "tasks/s", "CPU-ms", "MB", "+MB")
     for run in runs:
-        figures = (f"{run['wall']:.1f}", f"{run['rate']:,.0f}", f"{1000 * run['cpu'] / tasks:.2f}")
-        memory = (f"{max(run['memory']):.0f}", f"{run['growth']:+.1f}")
-        table.add_row(job, backend, str(run["workers"]), f"{tasks:,}", *figures, *memory)
+        table.add_row(
+            job,
+            backend,
+            str(run["workers"]),
+            f"{tasks:,}",
+            f"{run['wall']:.1f}",
+            f"{run['rate']:,.0f}",
+            f"{1000 * run['cpu'] / tasks:.2f}",
+            f"{max(run['memory']):.0f}",
+            f"{run['growth']:+.1f}",
+        )
     Console(highlight=False).print(table)
 
 
@@ -217,8 +223,13 @@ def measure_reward(
             found = [reward_seconds(draw_batch(data, size, random), count) for _ in range(repeats)]
             seconds, masked = zip(*found, strict=True)
             waits.append({"batch": size, "workers": count, "seconds": seconds, "masked": sum(masked)})
-            numbers = (median(seconds), min(seconds), max(seconds))
-            table.add_row(str(size), str(count), *(f"{number:.2f}" for number in numbers))
+            table.add_row(
+                str(size),
+                str(count),
+                f"{median(seconds):.2f}",
+                f"{min(seconds):.2f}",
+                f"{max(seconds):.2f}",
+            )
         write_json(json_file, {"machine": describe_machine(), "data": name, "waits": waits})
     Console(highlight=False).print(table)
 

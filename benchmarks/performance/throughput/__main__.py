@@ -12,24 +12,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.diagnostics.terminal import progress_bar
-from benchmarks.performance.resources import describe_machine
-from benchmarks.performance.settings import (
+from benchmarks.performance.harness import (
     DataDir,
     JsonFile,
     Repeats,
     Seed,
     Settings,
+    describe_machine,
     exit_on_error,
     write_json,
 )
-from benchmarks.performance.throughput.batch_workloads import hostile, large, many, small, spider
-from benchmarks.performance.throughput.measurement import Finding, Workload, measure
-from benchmarks.performance.throughput.system_workloads import (
-    imports,
+from benchmarks.performance.throughput.workloads import (
+    Finding,
+    Workload,
+    hostile,
+    large,
+    measure,
     memory,
+    small,
+    spider,
     step,
     threads,
-    vector,
     verdicts,
 )
 from sql_env.errors import DataError
@@ -44,10 +47,7 @@ WORKLOADS: dict[str, Callable[[Settings], Workload]] = {
     "hostile": hostile,
     "threads": threads,
     "step": step,
-    "vector": vector,
-    "many": many,
     "memory": memory,
-    "imports": imports,
     "verdicts": verdicts,
 }
 """The workloads by name, in the order in which they run."""
@@ -56,7 +56,8 @@ WORKLOADS: dict[str, Callable[[Settings], Workload]] = {
 @app.command()
 def main(
     workload: Annotated[
-        list[str] | None, typer.Option(help="A workload to measure. Repeat it for several; all by default.")
+        list[str] | None,
+        typer.Option(help="A workload to measure. Repeat it for several; all by default."),
     ] = None,
     repeats: Repeats = 5,
     seed: Seed = 0,
@@ -95,8 +96,7 @@ def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, 
             continue
         repeats = workload.repeats or settings.repeats
         with progress_bar(name, repeats * len(workload.contenders)) as advance:
-            random = settings.random(f"order of {name}")
-            measurement = measure(workload.contenders, repeats, random, advance)
+            measurement = measure(workload.contenders, repeats, settings.random(f"order of {name}"), advance)
         findings += workload.findings(measurement)
         measured[name] = {
             "about": workload.about,
@@ -114,30 +114,27 @@ def run_workloads(names: Sequence[str] | None, settings: Settings) -> dict[str, 
 
 
 def print_report(report: Mapping[str, Any], console: Console) -> None:
-    """Print the rows of every workload, and then the findings with their bars."""
+    """Print the figures of every workload, and then the findings with their bars."""
     for name, measured in report["workloads"].items():
         facts = ", ".join(f"{value:,} {fact.replace('_', ' ')}" for fact, value in measured["facts"].items())
         console.print(f"{name}: {measured['about']}", facts, sep="\n", markup=False)
-        console.print(_rows(measured["rows"]))
+        table = Table("row", "figure", "median", "min", "max")
+        for row, figures in measured["rows"].items():
+            for figure, spread in figures.items():
+                table.add_row(row, figure, *map(_number, spread.values()))
+        console.print(table)
     for name, reason in report["skipped"].items():
         console.print(f"{name} is skipped: {reason}", markup=False)
-    table = Table("what", "value", "bar", "", title="bars", title_justify="left")
+    bars = Table("what", "value", "bar", "", title="bars", title_justify="left")
     for found in report["bars"]:
-        verdict = "[green]met[/]" if found["ok"] else "[red]missed[/]"
-        limit = f"{found['sense']} {_number(found['bar'])}"
-        table.add_row(escape(found["name"]), _number(found["value"]), limit, verdict)
-    if table.row_count:
-        console.print(table)
-
-
-def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return a table of medians with minimum and maximum."""
-    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
-    table = Table("", *figures)
-    for row, spreads in rows.items():
-        cells = ([_number(spreads[figure][name]) for name in ("median", "min", "max")] for figure in figures)
-        table.add_row(row, *(f"{middle} ({low}-{high})" for middle, low, high in cells))
-    return table
+        bars.add_row(
+            escape(found["name"]),
+            _number(found["value"]),
+            f"{found['sense']} {_number(found['bar'])}",
+            "[green]met[/]" if found["ok"] else "[red]missed[/]",
+        )
+    if bars.row_count:
+        console.print(bars)
 
 
 def _number(value: float) -> str:

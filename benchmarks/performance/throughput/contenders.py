@@ -16,29 +16,34 @@ sizes, so a runaway costs both sides the same.
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from threading import Timer
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import apsw
 
 from benchmarks.performance.batches import Batch, gold_query
 from benchmarks.performance.generated import part_databases, part_tasks
-from benchmarks.performance.resources import clocked
-from benchmarks.performance.throughput.measurement import Contender
+from benchmarks.performance.harness import clocked
 from sql_env import Limits, Query, Scorer, Task, respond
 from sql_env.errors import SQLEnvError
+from sql_env.execution.engines.sqlite.file import open_readonly
 from sql_env.types import Row
 
-WORKERS = (1, 2)
+Figures: TypeAlias = Mapping[str, float]
+"""The figures of one row. A name ends in its unit: ``cpu_s``, ``median_us``."""
+
+Contender: TypeAlias = Callable[[], Mapping[str, Figures]]
+"""A function that runs once and returns the figures of each of its rows."""
+
+WORKER_COUNTS = (1, 2)
 """Numbers of workers to measure. Bars are for the last."""
 
 ROUNDS = 50
@@ -54,19 +59,23 @@ def clock_scores(batch: Batch, work: Callable[[], object]) -> dict[str, float]:
     return {"cpu_ms_per_score": 1000 * figures["cpu_s"] / scores, "scores_per_s": scores / figures["wall_s"]}
 
 
-def scorers(batch: Batch, *golds: str, workers: Sequence[int] = WORKERS) -> dict[str, Contender]:
+def scorers(batch: Batch, *golds: str, workers: Sequence[int] = WORKER_COUNTS) -> dict[str, Contender]:
     """Return a contender for each number of workers.
 
     Each has a row ``scorer-<workers> cold``, the first batch of a new scorer. With ``cached`` among the
     ``golds`` it also has a row ``scorer-<workers> cached``: the same batch again, with known gold results.
     """
-    return {f"scorer-{count}": partial(_score, batch, count, golds) for count in workers}
 
+    def score(count: int) -> dict[str, dict[str, float]]:
+        with start_scorer(batch, count) as scorer:
+            return {
+                f"scorer-{count} {state}": clock_scores(
+                    batch, lambda: scorer.score(batch.completions, batch.tasks)
+                )
+                for state in golds
+            }
 
-def _score(batch: Batch, workers: int, golds: Sequence[str]) -> dict[str, dict[str, float]]:
-    with start_scorer(batch, workers) as scorer:
-        score = partial(scorer.score, batch.completions, batch.tasks)
-        return {f"scorer-{workers} {state}": clock_scores(batch, score) for state in golds}
+    return {f"scorer-{count}": partial(score, count) for count in workers}
 
 
 def start_scorer(batch: Batch, workers: int) -> Scorer:
@@ -80,8 +89,11 @@ def start_scorer(batch: Batch, workers: int) -> Scorer:
     """
     scorer = Scorer(limits=batch.limits, workers=workers)
     comparisons = sorted({task.comparison for task in batch.tasks})
-    generated = part_tasks(part_databases(32, seed=0), 32, seed=0)
-    tasks = [replace(task, comparison=comparison) for task in generated for comparison in comparisons]
+    tasks = [
+        replace(task, comparison=comparison)
+        for task in part_tasks(part_databases(32, seed=0), 32, seed=0)
+        for comparison in comparisons
+    ]
     for number in range(ROUNDS):
         scorer.score([respond(f"SELECT {number}")] * len(tasks), tasks)
         if scorer.stats.executor.started >= workers:
@@ -91,7 +103,7 @@ def start_scorer(batch: Batch, workers: int) -> Scorer:
 
 
 class SQLiteBaseline:
-    """Open connections to some databases.
+    """Connections to some databases, open as in the library's engine.
 
     Args:
         databases: Paths of SQLite files.
@@ -99,7 +111,10 @@ class SQLiteBaseline:
     """
 
     def __init__(self, databases: Iterable[str], limits: Limits) -> None:
-        self._connections = {path: _connect(path, limits) for path in sorted(set(databases))}
+        self._connections = {path: open_readonly(path, frozen=False) for path in sorted(set(databases))}
+        for connection in self._connections.values():
+            connection.limit(apsw.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
+            connection.set_progress_handler(lambda: True, int(limits.min_steps))
 
     def rows(self, query: Query) -> list[Row] | None:
         """Run one query and return its rows, or None if it fails or is stopped."""
@@ -131,28 +146,17 @@ def sqlite_baseline(batch: Batch, *golds: str) -> Contender:
     return lambda: {f"sqlite_baseline {state}": clock(plan) for state, plan in plans.items()}
 
 
-def _connect(path: str, limits: Limits) -> apsw.Connection:
-    """Open a file as the engine does: immutable and mapped into memory, with its schema read."""
-    uri = f"file://{quote(os.path.realpath(path))}?mode=ro&immutable=1"
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(uri, flags, statementcachesize=0)
-    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
-    connection.limit(apsw.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
-    connection.set_progress_handler(lambda: True, int(limits.min_steps))
-    connection.execute(f"PRAGMA temp_store=MEMORY; PRAGMA mmap_size={2**40}").fetchall()
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    return connection
-
-
 def naive_baseline(batch: Batch) -> Contender:
     """Return a contender with the row ``naive_baseline``: one sample after another."""
-    rewards = partial(naive_rewards, batch.completions, batch.tasks, batch.limits)
-    return lambda: {"naive_baseline": clock_scores(batch, rewards)}
+    return lambda: {"naive_baseline": clock_scores(batch, lambda: naive_rewards(batch))}
 
 
-def naive_rewards(completions: Sequence[str], tasks: Sequence[Task], limits: Limits) -> list[float]:
+def naive_rewards(batch: Batch) -> list[float]:
     """Return -1 for a malformed completion, 1 for a correct result, and 0 otherwise."""
-    return [_reward(completion, task, limits) for completion, task in zip(completions, tasks, strict=True)]
+    return [
+        _reward(completion, task, batch.limits)
+        for completion, task in zip(batch.completions, batch.tasks, strict=True)
+    ]
 
 
 def _reward(completion: str, task: Task, limits: Limits) -> float:
@@ -173,17 +177,18 @@ def _rows(database: str, sql: str, limits: Limits, steps: float) -> list[Any]:
     Raises:
         sqlite3.Error: The query fails, or a limit stops it.
     """
-    connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True, check_same_thread=False)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
-    connection.set_progress_handler(lambda: 1, int(steps))
-    timer = Timer(limits.wall_seconds, connection.interrupt)
-    timer.start()
-    try:
-        rows = connection.execute(sql).fetchmany(int(limits.max_rows) + 1)
-    finally:
-        timer.cancel()
-        timer.join()
-        connection.close()
+    with closing(
+        sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True, check_same_thread=False)
+    ) as connection:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(int(limits.max_bytes), 2**31 - 1))
+        connection.set_progress_handler(lambda: 1, int(steps))
+        timer = Timer(limits.wall_seconds, connection.interrupt)
+        timer.start()
+        try:
+            rows = connection.execute(sql).fetchmany(int(limits.max_rows) + 1)
+        finally:
+            timer.cancel()
+            timer.join()
     if len(rows) > limits.max_rows:
         raise sqlite3.DataError(f"more than {limits.max_rows} rows")
     return rows

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.performance.batches import small_batch
 from benchmarks.performance.generated import orders_database, part_databases, part_samples, part_tasks
+from benchmarks.performance.harness import Settings
 from benchmarks.performance.scaling import READINGS, draw_batch, long_run, memory_growth, reward_seconds
-from benchmarks.performance.settings import Settings
 from sql_env import Executor, Query
 
 
