@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.evaluation.judging import evaluate
 from benchmarks.evaluation.options import (
     EvaluationConfig,
     GeneratorOptions,
@@ -18,7 +19,6 @@ from benchmarks.evaluation.options import (
     expand_options,
 )
 from benchmarks.evaluation.pipeline import evaluate_file, evaluate_model
-from benchmarks.evaluation.scoring import evaluate
 from benchmarks.evaluation.summary import print_summary
 
 __all__ = ["evaluate"]

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.evaluation.judging import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
 from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
-from benchmarks.evaluation.scoring import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.diagnostics.checks.checker import check_tasks
 from benchmarks.diagnostics.terminal import progress_bar
-from benchmarks.evaluation.scoring import SQL
+from benchmarks.evaluation.judging import SQL
 from benchmarks.performance.batches import Batch, score_one_by_one, small_batch, spider_batch
 from benchmarks.performance.generated import part_databases, part_samples, part_tasks
 from benchmarks.performance.harness import (

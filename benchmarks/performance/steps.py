@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks.diagnostics.terminal import progress_bar
-from benchmarks.evaluation.scoring import evaluate
+from benchmarks.evaluation.judging import evaluate
 from benchmarks.loading.parameters import parse_parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.batches import add_hostile_queries, gold_query, prediction_query

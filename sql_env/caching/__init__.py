@@ -1,1 +1,1 @@
-"""Gold results in memory (`gold_cache`) and on disk (`gold_store`). `sql_env.scoring.golds` uses both."""
+"""Gold results in memory (`gold_cache`) and on disk (`gold_store`), for `sql_env.scoring.gold_results`."""

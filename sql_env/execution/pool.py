@@ -16,8 +16,8 @@ from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution.fork import register_for_fork
 from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
 from sql_env.execution.pending import MIN_CHUNK, Backlog, Call, PendingQuery
-from sql_env.execution.process import WorkerProcess
 from sql_env.execution.stats import ExecutorStats
+from sql_env.execution.worker_process import WorkerProcess
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 

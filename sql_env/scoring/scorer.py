@@ -19,7 +19,7 @@ from sql_env.limits import Limits
 from sql_env.parser import parse
 from sql_env.scoring.batch import QueryBatch, QueryOutcome
 from sql_env.scoring.coalescer import Coalescer
-from sql_env.scoring.golds import GoldResults
+from sql_env.scoring.gold_results import GoldResults
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 from sql_env.scoring.stats import Counters, ScorerStats
 from sql_env.types import Action, ExecutionResult, Rollout, Score, Status, Task, Turn

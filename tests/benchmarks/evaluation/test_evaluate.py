@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from benchmarks.evaluate import app, evaluate
+from benchmarks.evaluation.judging import TaskCompletions, judge, select_metrics
 from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
-from benchmarks.evaluation.scoring import TaskCompletions, judge, select_metrics
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import SamplingParams
 from benchmarks.loading.predictions import find_indices, read_predictions

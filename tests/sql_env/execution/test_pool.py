@@ -20,7 +20,7 @@ from sql_env.comparison import COMPARISONS, make_gold
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution import pending, pool
 from sql_env.execution.messages import JudgeRequest, Reference
-from sql_env.execution.process import WorkerProcess
+from sql_env.execution.worker_process import WorkerProcess
 from sql_env.types import ExecutionResult
 
 from ..interrupt import Stop, interrupt_at

@@ -37,5 +37,9 @@ def test_at_most_twelve_modules_lie_between_the_scorer_and_the_engine(concerts):
         name for name in json.loads(done.stdout) if not any(part in name.split(".") for part in NOT_COUNTED)
     }
     in_worker = {"sql_env.execution.worker"}  # beside the connection and the heartbeat, which the parent uses
-    assert {"sql_env.scoring.scorer", "sql_env.execution.pool", "sql_env.execution.process"} <= in_parent
+    assert {
+        "sql_env.scoring.scorer",
+        "sql_env.execution.pool",
+        "sql_env.execution.worker_process",
+    } <= in_parent
     assert len(in_parent | in_worker) <= 12, sorted(in_parent | in_worker)

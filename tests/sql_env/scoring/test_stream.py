@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.evaluation.scoring import SQL
+from benchmarks.evaluation.judging import SQL
 from sql_env import Scorer, Task
 from sql_env.errors import ClosedError
 from sql_env.scoring.stream import score_stream

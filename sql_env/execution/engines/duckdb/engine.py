@@ -18,7 +18,7 @@ from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.file import identify, open_readonly
 from sql_env.execution.engines.duckdb.schema import DISTINCT_TEXTS, read_schema
 from sql_env.execution.engines.files import Identity
-from sql_env.execution.engines.verdicts import StopQuery, check_sql_text
+from sql_env.execution.engines.stop_query import StopQuery, check_sql_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value

@@ -23,7 +23,7 @@ from sql_env.execution.engines.sqlite.file import (
     open_readonly,
 )
 from sql_env.execution.engines.sqlite.schema import DISTINCT_TEXTS, read_schema
-from sql_env.execution.engines.verdicts import StopQuery, check_sql_text
+from sql_env.execution.engines.stop_query import StopQuery, check_sql_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
 from sql_env.types import ExecutionResult, Row, Status, Value

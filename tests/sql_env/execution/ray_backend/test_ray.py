@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from benchmarks.diagnostics.checks.checker import check_tasks
 from benchmarks.evaluate import app
-from benchmarks.evaluation.scoring import SQL
+from benchmarks.evaluation.judging import SQL
 from benchmarks.loading.predictions import read_predictions
 from sql_env import Executor, Limits, Query, Scorer, Status, Task, load_benchmark
 from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError

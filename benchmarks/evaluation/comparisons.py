@@ -1,4 +1,4 @@
-"""Score a file of predictions under all comparisons: ``python -m benchmarks.evaluation.semantics --help``."""
+"""Score a file of predictions under all comparisons: ``python -m benchmarks.evaluation.comparisons``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks.demo import demo
 from benchmarks.evaluate import evaluate
-from benchmarks.evaluation.semantics import app, draw_flip, draw_report, make_report
+from benchmarks.evaluation.comparisons import app, draw_flip, draw_report, make_report
 from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.metrics.verdicts import compute_accuracies, group_results, judge_under_all
 from benchmarks.spider import spider
