@@ -19,7 +19,8 @@ def diff_results(ours: ResultPreview | None, gold: ResultPreview | None) -> tupl
     cells of such a pair that differ are marked. A row or column without a partner is marked completely.
 
     Example:
-        >>> diff_results(ResultPreview(["a", "b"], [[1, 2], [3, 4]], 2), Shown(["a", "b"], [[3, 5], [1, 2]], 2))
+        >>> ours = ResultPreview(["a", "b"], [[1, 2], [3, 4]], 2)
+        >>> diff_results(ours, ResultPreview(["a", "b"], [[3, 5], [1, 2]], 2))
         ([[], [1]], [[1], []])
     """
     if ours is None or gold is None:
