@@ -12,7 +12,7 @@ from sql_env import plugins
 from sql_env.errors import ComparisonError, FormatError, PluginError, RewardError
 from sql_env.parser import parse, respond
 from sql_env.scoring.rubric import load_rubric
-from sql_env.testing import check_reward, check_rubric, rollouts
+from sql_env.testing import check_reward, check_rubric, sample_rollouts
 from sql_env.types import Action, ExecutionResult, Rollout, Status, Task
 
 TASK = Task("t", "How many?", "SELECT 1", "db.sqlite")
@@ -130,7 +130,7 @@ def test_no_wrong_answer_is_rewarded_like_a_right_one(name):
 @given(st.data())
 def test_totals_are_finite_and_wrong_is_below_right(data):
     preset = load_rubric(data.draw(st.sampled_from(PRESETS)))
-    seen = list(rollouts(preset.form))
+    seen = list(sample_rollouts(preset.form))
     right = preset(data.draw(st.sampled_from([r for r in seen if r.correct])))
     wrong = preset(data.draw(st.sampled_from([r for r in seen if not r.correct])))
     assert math.isfinite(right.total)
