@@ -19,8 +19,8 @@ TASK = Task("t", "How many?", "SELECT 1", "db.sqlite")
 OK = ExecutionResult(Status.OK, ("n",), ((1,),))
 ERROR = ExecutionResult(Status.ERROR, error="no such table: t")
 TIMEOUT = ExecutionResult(Status.TIMEOUT, error="too many steps")
-PRESETS = plugins.names(plugins.PRESETS)
-REWARDS = plugins.names(plugins.REWARDS)
+PRESETS = plugins.list_names(plugins.PRESETS)
+REWARDS = plugins.list_names(plugins.REWARDS)
 ANSWER = "```sql\nSELECT COUNT(*)\nFROM t\n```"
 SQL_SHARE = len("SELECT COUNT(*)\nFROM t") / len(ANSWER)
 
@@ -183,7 +183,7 @@ def test_a_rubric_is_named_by_data():
         ("nowhere:reward", PluginError, "cannot load"),
         (["format", "formt"], PluginError, "Did you mean 'format'"),
         ([], PluginError, "at least one reward"),
-        (["format", "format"], PluginError, "its own name"),
+        (["format", "format"], PluginError, "a different name for each"),
         ([{"reward": "format", "wieght": 2}], PluginError, "Did you mean 'weight'"),
         ([{"reward": "format", "weight": "2"}], PluginError, "finite number"),
         ([{"reward": "format", "weight": math.nan}], PluginError, "finite number"),
@@ -218,5 +218,5 @@ def test_the_contract_catches_a_broken_reward(reward, message):
 
 
 def test_the_contract_catches_a_rubric_that_rewards_wrong_answers():
-    with pytest.raises(RewardError, match=r"pays 1\.0 for a wrong"):
+    with pytest.raises(RewardError, match=r"gives 1\.0 for a wrong"):
         check_rubric(["format"])

@@ -336,8 +336,8 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     assert verl_grpo.make_prompt_budget(config) is None
     config.sql.prompt_budget = 9
     budget = verl_grpo.make_prompt_budget(config)
-    size = budget.size([{"role": "user", "content": "Which dishes?"}])
-    assert (budget.most, size) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
+    size = budget.measure([{"role": "user", "content": "Which dishes?"}])
+    assert (budget.max_size, size) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
     assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
     assert config.actor_rollout_ref.rollout.agent.default_agent_loop == "sql_env"
     assert config.actor_rollout_ref.rollout.agent.agent_loop_config_path.endswith("agent.yaml")
