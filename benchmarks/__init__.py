@@ -1,0 +1,1 @@
+"""Loaders of benchmarks, evaluation, metrics, reports and diagnostics."""

@@ -26,6 +26,8 @@ from sql_env.scoring.scorer import Scorer
 from sql_env.testing import check_reward
 from sql_env.types import Query, Score, Task
 
+# Commands that need only sql_env are functions here. The others are entry points of the group
+# sql_env.commands, in the folder of their subject.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Reward = Annotated[str, typer.Option(help="A preset or reward by name, or package.module:function.")]

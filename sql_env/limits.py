@@ -13,7 +13,9 @@ class Limits:
     """The limits of one query. Each field is a positive number.
 
     In practice the step limit decides. It counts work, not time: the verdict is the same on every machine
-    and under any load. The other limits stop what it cannot stop.
+    and under any load. The other limits stop what it cannot stop. Each engine counts steps, rows, bytes and
+    memory. `sql_env.execution.worker` sets the CPU timer. `sql_env.execution.worker_process` watches the wall
+    clock.
 
     The step limit of a query that is compared with a gold result depends on the steps of the gold query; see
     `step_limit`. It is ``max_steps`` for all other queries. The defaults come from measurements: see

@@ -1,0 +1,1 @@
+"""The parts of ``python -m benchmarks.evaluate`` and ``sql-env ask``: from prompts to metrics."""

@@ -1,0 +1,1 @@
+"""Models that complete prompts, and the endpoint for OpenAI-compatible APIs."""

@@ -1,0 +1,1 @@
+"""Finding and reading the files of benchmarks and of predictions."""

@@ -1,0 +1,1 @@
+"""Reports of runs: one HTML page, figures, and the error classes that both show."""

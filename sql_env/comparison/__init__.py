@@ -1,6 +1,7 @@
 """Comparisons: named semantics under which two results are equal.
 
-Each task names its comparison, so that benchmarks differ by data and not by code.
+Each task names its comparison, so that benchmarks differ by data and not by code. To add one, write a file
+like `strict` and add a line to `COMPARISONS`.
 """
 
 from __future__ import annotations

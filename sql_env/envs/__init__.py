@@ -1,0 +1,1 @@
+"""Gymnasium environments and the episodes that they share with the trainers."""

@@ -1,0 +1,1 @@
+"""Running SQL: executor, pool of worker processes, worker, engines."""

@@ -1,0 +1,1 @@
+"""The tables of a database, their descriptions, and the quoting of names."""

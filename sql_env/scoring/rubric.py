@@ -79,7 +79,10 @@ class Rubric:
     comparison: str | None = None
 
     def __call__(self, rollout: Rollout) -> Score:
-        """Score one rollout. A masked rollout has no total and no components."""
+        """Score one rollout.
+
+        A component that is None adds nothing to the total. A masked rollout has no total and no components.
+        """
         if rollout.masked:
             return Score(None, {reward.name: None for reward in self.rewards}, rollout)
         components: dict[str, float | None] = {}

@@ -1,0 +1,1 @@
+"""A tiny model that is trained from random weights: ``python -m trainers.demo``."""

@@ -1,0 +1,1 @@
+"""Completions of models that transformers or vLLM run, and their accuracy."""

@@ -1,0 +1,1 @@
+"""Experiments over several seeds. They are not in the wheel."""

@@ -1,0 +1,1 @@
+"""The environment and the rewards for TRL."""

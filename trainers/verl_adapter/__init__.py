@@ -1,0 +1,1 @@
+"""The agent loop, the data and the batches for verl."""
