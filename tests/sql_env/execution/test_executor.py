@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sql_env import Executor, Limits, Query, Status
@@ -20,6 +19,8 @@ from sql_env.errors import ClosedError, DatabaseError, LimitError, SQLEnvError
 from sql_env.execution.engines.sqlite.engine import SQLiteEngine
 from sql_env.execution.heartbeat import Heartbeat
 from sql_env.prompts.ddl import schema_to_ddl
+
+from ..processes import children
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
@@ -45,10 +46,6 @@ def singers(concerts):
 def different(query, count):
     """The same work ``count`` times over, in queries that are not shared."""
     return [Query(query.database, f"{query.sql} -- {i}") for i in range(count)]
-
-
-def children(pid=None):
-    return [process for process in psutil.Process(pid).children() if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def wait_until(true, seconds=60.0):

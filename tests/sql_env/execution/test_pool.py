@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from sql_env.execution.worker_process import WorkerProcess
 from sql_env.types import ExecutionResult
 
 from ..interrupt import Stop, interrupt_at
+from ..processes import children
 
 SPIN = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
@@ -335,7 +335,7 @@ def test_closing_under_many_threads(ask, delay):
     executor.close()
     assert ended(threads)
     assert sorted(said) == list(range(24))
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert not children()
 
 
 def test_workers_that_cannot_start_are_an_error_for_all(ask, tmp_path, monkeypatch):
