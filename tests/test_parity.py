@@ -23,6 +23,8 @@ MALFORMED = ("", "no tags", "<think>", "SELECT 1", "```sql\nSELECT 1\n```", "\0\
 SYSTEMS = ("c3_chatgpt", "dail_sql_gpt4", "graphix_t5_3b_picard")
 QUICK = (Status.DENIED, Status.ERROR, Status.TOO_LARGE)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def batch(shared_data, hostile_sql):

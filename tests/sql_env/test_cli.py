@@ -25,6 +25,7 @@ def test_list_shows_what_is_installed():
         assert word in shown
 
 
+@pytest.mark.slow
 def test_help_lists_every_command_and_imports_none():
     code = """
 import sys
@@ -102,6 +103,7 @@ def test_score_prints_what_the_scorer_says(tmp_path):
         ("\udcff", "cannot read"),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
     file = tmp_path / "completions.jsonl"
     file.write_text(line, encoding="utf-8", errors="surrogateescape")

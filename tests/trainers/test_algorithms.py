@@ -28,6 +28,7 @@ def test_both_back_ends_run_the_required_algorithms():
 
 
 @pytest.mark.parametrize("name", list_algorithms("trl"))
+@pytest.mark.slow
 def test_trl_knows_every_argument(name):
     settings = get_algorithm(name, "trl")
     load_object(settings.trainer)

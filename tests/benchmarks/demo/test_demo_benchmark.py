@@ -132,6 +132,7 @@ def test_gold_queries_are_fast(tasks: list[Task], connections: Connections) -> N
         assert min(laps) < 0.02, task
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_order_of_the_scan(tasks: list[Task], root: Path) -> None:
     for domain in DOMAINS:
         with proof.open_for_proof(
@@ -245,6 +246,7 @@ def test_concurrent_first_use_generates_once(tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_mislabelled_queries_run_and_differ(splits: Splits, connections: Connections) -> None:
     rng = random.Random(0)
     sample = splits["train"][::4]

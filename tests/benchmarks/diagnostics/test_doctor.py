@@ -285,6 +285,7 @@ ITEMS = st.builds(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(ITEMS, max_size=40), st.sampled_from([1, 2, 30]))
+@pytest.mark.slow
 def test_no_items_raise(items, times):
     for finding in diagnose(items * times):
         assert finding.evidence

@@ -113,6 +113,7 @@ class TestMeasure:
             first, second = executor.measure([Query(path, "SELECT a FROM t")] * 2)
         assert first.steps == second.steps > 0
 
+    @pytest.mark.slow
     def test_verdicts_are_those_of_running(self, singers):
         sql = [GOLD, "SELEC 1", "DELETE FROM singer", SPIN.format(10**9), STUCK, "SELECT 1"]
         queries = [*map(singers, sql), Query("missing.sqlite", "SELECT 1")]
@@ -158,6 +159,7 @@ class TestScores:
         assert ves([slow, fast]) == [100 * (gold / ours) ** 0.5, 100 * (ours / gold) ** 0.5]
         assert r_ves([slow, fast]) == [50.0, 100 * 1.25**0.5]
 
+    @pytest.mark.slow
     def test_ratio_of_cpu_time(self, scored):
         long = f"SELECT 4 + 0 * ({SPIN.format(300_000)})"
         scores = scored((long, GOLD), (GOLD, long))

@@ -83,6 +83,7 @@ class TestMeasurement:
 
 
 class TestClock:
+    @pytest.mark.slow
     def test_processes_below_this_one_are_counted(self):
         """One process has ended, and one still runs."""
 

@@ -180,6 +180,7 @@ def test_the_page_holds_its_data_and_is_the_same_each_time(runs):
 
 @settings(max_examples=20, deadline=None)
 @given(st.text())
+@pytest.mark.slow
 def test_no_text_gets_out_of_its_place(text):
     hostile = replace(
         wrong(ITEM, text + "</script><script>"), task_id=text, db_id=text, difficulty=text, question=text,

@@ -168,6 +168,7 @@ class TestKey:
         assert key(concerts) != before
 
     @pytest.mark.fresh
+    @pytest.mark.slow
     def test_a_file_that_has_just_changed_has_no_key(self, concerts):
         concerts.touch()
         assert gold_store._digest(key(concerts), LIMITS) is None

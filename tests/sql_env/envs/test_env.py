@@ -79,6 +79,7 @@ def synsql(concerts, tmp_path):
 
 
 @pytest.mark.parametrize("name", plugins.list_names(plugins.BENCHMARKS))
+@pytest.mark.slow
 def test_every_id_passes_gymnasiums_checker(name, arguments):
     env = gymnasium.make(get_environment_id(name), **arguments[name]())
     with warnings.catch_warnings():

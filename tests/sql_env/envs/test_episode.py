@@ -117,6 +117,7 @@ def test_tools_only_ever_take_answers_away(text, form):
 
 @settings(deadline=None)
 @given(text=noise)
+@pytest.mark.slow
 def test_one_turn_is_what_the_scorer_says(scorer, text):
     task = load_benchmark("demo", "test").tasks[0]
     step = Episode(scorer, task).step(text)
@@ -241,6 +242,7 @@ def test_bad_limits(episode, wrong):
         gymnasium.make("SQLEnv-demo-v0", max_turns=wrong)
 
 
+@pytest.mark.slow
 def test_hostile_queries_are_observations_and_no_end(hostile_sql, tight, ask):
     words = {
         Status.OK: "row",
@@ -297,6 +299,7 @@ queries = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(explored=queries)
+@pytest.mark.slow
 def test_prompt_and_observations_do_not_depend_on_the_gold(scorer, tmp_path_factory, make_concerts, explored):
     place = tmp_path_factory.getbasetemp() / "leak.sqlite"
     if not place.exists():

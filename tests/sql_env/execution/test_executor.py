@@ -97,6 +97,7 @@ def test_a_killed_query_takes_only_itself(singers):
     assert results[7].error == "more than 0.3 s of CPU"
 
 
+@pytest.mark.slow
 def test_cpu_time_of_one_query_does_not_count_for_the_next(singers):
     spin = singers(
         "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 500000) SELECT max(x) FROM r"
@@ -141,6 +142,7 @@ def test_a_worker_killed_from_outside_is_replaced(singers):
     assert results[1].error == "more than 60000000 steps"
 
 
+@pytest.mark.slow
 def test_a_query_whose_worker_dies_twice_is_unavailable(singers):
     with Executor(Limits(cpu_seconds=60)) as executor, ThreadPoolExecutor(1) as thread:
         future = thread.submit(executor.run_many, [singers(), singers(STUCK), singers()])
@@ -354,6 +356,7 @@ def finish(process, seconds=60):
     return process.returncode, errors
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_mid_batch(tmp_path, concerts):
     process = start(tmp_path, concerts, "executor.run_many(queries)")
     workers = busy(process.pid, 2)
@@ -432,6 +435,7 @@ def test_workers_do_not_import_the_users_program_again(tmp_path, concerts):
     assert (out, errors) == ("", "")
 
 
+@pytest.mark.slow
 def test_no_file_descriptor_leaks(singers):
     def run():
         with Executor(Limits(cpu_seconds=0.1), workers=2) as executor:

@@ -58,6 +58,7 @@ def test_every_query_of_the_corpus_ends_as_it_should(executor, untouched, hostil
     assert not any(result.rows or result.columns for result in results if not result.ok)
 
 
+@pytest.mark.slow
 def test_after_the_corpus_the_pool_still_works(executor, untouched, hostile_sql):
     executor.run_many([Query(str(untouched), sql) for sql, _ in hostile_sql.values()])
     result = executor.run(

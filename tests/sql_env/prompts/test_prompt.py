@@ -279,6 +279,7 @@ def test_a_database_that_is_missing(executor, task, name):
         build_prompt(replace(task, database="nowhere.sqlite"), executor, THINK, name)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_messages(executor, tmp_path, task, database):
     file = tmp_path / "tasks.jsonl"
     row = {

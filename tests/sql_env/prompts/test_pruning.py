@@ -46,6 +46,7 @@ def size(schema):
 
 
 @given(SCHEMAS, TEXTS, BUDGETS)
+@pytest.mark.slow
 def test_a_budget_is_kept_unless_nothing_is_left(schema, question, most):
     left, out = prune_to_fit(schema, rate_relevance(schema, question), size, most)
     assert size(left) <= most or left.tables == ()
@@ -53,6 +54,7 @@ def test_a_budget_is_kept_unless_nothing_is_left(schema, question, most):
 
 
 @given(SCHEMAS, TEXTS, BUDGETS, BUDGETS)
+@pytest.mark.slow
 def test_what_a_budget_leaves_out_a_smaller_one_does_too(schema, question, one, other):
     ranks = rate_relevance(schema, question)
     small, large = (prune_to_fit(schema, ranks, size, most)[0] for most in sorted((one, other)))
@@ -212,6 +214,7 @@ def test_other_words_are_other_words():
     assert not find_stems("age gender name") & find_stems("agent general names2 id")
 
 
+@pytest.mark.slow
 def test_a_schema_of_many_tables_is_cut_in_time():
     """Twenty thousand columns, as no benchmark has."""
     columns = tuple(Column(f"c{i}", "INT", (1, 2, 3)) for i in range(200))

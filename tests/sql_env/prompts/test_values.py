@@ -240,6 +240,7 @@ with Executor() as executor:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_build_at_the_same_time(make, cache):
     database = make("CREATE TABLE t (a)", *(f"w{i}" for i in range(500)))
     command = [sys.executable, "-c", SEARCH, database]
@@ -303,6 +304,7 @@ def test_where_files_go(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "least"), [("spider", 0.90), ("bird", 0.98)])
+@pytest.mark.slow
 def test_text_literals_of_gold_queries_are_found(executor, shared_data, name, least):
     """Of those that the database holds at all; docs/prompts has the figures."""
     import sqlglot

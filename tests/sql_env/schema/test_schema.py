@@ -59,6 +59,7 @@ SCHEMAS = st.lists(TABLES, max_size=4).map(lambda tables: Schema(tuple(tables), 
 
 
 @given(SCHEMAS)
+@pytest.mark.slow
 def test_every_part_is_one_line_and_no_sign_steers_a_model(schema):
     for note in (format_values, format_description_and_values):
         shown = schema_to_ddl(schema, note)

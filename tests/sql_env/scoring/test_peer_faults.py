@@ -237,6 +237,7 @@ def test_25_order_is_free_where_gold_does_not_order(correct):
     assert correct("SELECT name FROM singer ORDER BY name DESC", "SELECT name FROM singer")
 
 
+@pytest.mark.slow
 def test_26_every_environment_is_its_own(ask, concerts, tmp_path):
     file = tmp_path / "tasks.jsonl"
     file.write_text(

@@ -135,6 +135,7 @@ def test_a_fork_counts_on_by_itself(ask):
         assert scorer.stats.scores == 3
 
 
+@pytest.mark.slow
 def test_the_profile_is_on_standard_error_and_scores_alone_on_standard_output(tmp_path):
     file = tmp_path / "completions.jsonl"
     file.write_text(

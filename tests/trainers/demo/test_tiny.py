@@ -74,6 +74,7 @@ def test_a_model_is_tiny_and_the_same_for_a_seed(words, model):
     assert not all(different)
 
 
+@pytest.mark.slow
 def test_a_batch_changes_no_greedy_answer(words, model, prompter, tasks):
     prompts = [prompter(task) for task in tasks]
     together = generate_completions(model, words, prompts, max_new_tokens=12)
@@ -81,6 +82,7 @@ def test_a_batch_changes_no_greedy_answer(words, model, prompter, tasks):
     assert [len(answers) for answers in together] == [1] * len(tasks)
 
 
+@pytest.mark.slow
 def test_sampling_is_repeatable_and_leaves_the_random_numbers_alone(words, model, prompter, tasks):
     prompts = [prompter(task) for task in tasks[:3]]
     how = {"samples": 4, "temperature": 1.0, "max_new_tokens": 8}

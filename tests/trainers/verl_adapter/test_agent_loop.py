@@ -123,6 +123,7 @@ def in_gymnasium(task, tmp_path):
     return observations, reward, info["components"]
 
 
+@pytest.mark.slow
 def test_a_policy_that_explores_errs_and_repairs_is_rewarded_as_in_gymnasium(words, row, task, tmp_path):
     output, model = play(words, row, SCRIPT)
     observations, reward, components = in_gymnasium(task, tmp_path)

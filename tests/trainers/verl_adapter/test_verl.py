@@ -141,6 +141,7 @@ def read(path):
     return pq.read_table(path).to_pylist()
 
 
+@pytest.mark.slow
 def test_the_parquet_has_what_verl_reads(tmp_path, scorer):
     train, held_out = tmp_path / "a" / "train.parquet", tmp_path / "held_out.parquet"
     assert verl_data.write_datasets(SQL, scorer, train, held_out) == (20, 10)
@@ -295,6 +296,7 @@ def test_every_key_that_we_set_is_one_of_verls(quiet_verl, setup):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_the_setups_are_what_they_are_called(quiet_verl):
     config = {name: verl_grpo.compose_config([f"setup={name}"]) for name in SETUPS}
     assert config["cpu"].trainer.device == "cpu"
@@ -308,6 +310,7 @@ def test_the_setups_are_what_they_are_called(quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_what_a_command_line_implies_goes_before_it(quiet_verl, monkeypatch):
     monkeypatch.setattr(verl_grpo, "has_accelerator", lambda: False)
     found = verl_grpo.implied_overrides(["sql.algorithm=rloo"])
@@ -347,6 +350,7 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_a_configuration_that_verl_cannot_run_has_an_error(quiet_verl, monkeypatch):
     monkeypatch.delenv("VERL_PLATFORM", raising=False)
     assert "name a model" in verl_grpo.validation_error(verl_grpo.compose_config(["setup=cpu"]))
@@ -490,6 +494,7 @@ def test_the_sampler_gets_the_settings_of_verls_own(quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
     overrides = ["setup=cpu", "actor_rollout_ref.model.path=x", "sql.rollouts=8"]
     with pytest.MonkeyPatch.context() as patch:
@@ -543,6 +548,7 @@ def test_the_demo_s_threads_are_those_of_verl(tmp_path):
     assert environment["VERL_FILE_LOGGER_PATH"] == str(tmp_path / "verl.jsonl")
 
 
+@pytest.mark.slow
 def test_the_demo_reads_what_verl_logs(tmp_path):
     class Stage:
         name, total, advanced, shown = "GRPO", 50, 0, ()

@@ -180,6 +180,7 @@ def test_invalid_utf8_is_dropped_as_the_official_evaluator_does(engine, make):
     )
 
 
+@pytest.mark.slow
 def test_invalid_utf8_does_not_lift_a_limit(make):
     path = make("CREATE TABLE t (a TEXT); INSERT INTO t VALUES (CAST(x'ff' AS TEXT))")
     endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT a FROM t, r"
