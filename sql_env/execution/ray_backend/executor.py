@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -132,6 +133,7 @@ class RayExecutor:
             raise ClosedError("the executor is closed")
         for dialect in {_query(item).dialect for item in items}:
             check_dialect(dialect)
+        items = _with_absolute_paths(items)
         chunks = _chunks([_query(item).database for item in items], self.workers)
         call = partial(_call, self.limits, method, options)
         jobs = [[items[place] for place in chunk] for chunk in chunks]
@@ -183,6 +185,20 @@ def _cancel(running: set[Any]) -> None:
     if ray.is_initialized():  # otherwise the tasks have ended with Ray
         for ref in list(running):
             ray.cancel(ref, force=True)
+
+
+def _with_absolute_paths(items: Sequence[Item]) -> Sequence[Item]:
+    """Make paths absolute: a node may lack the driver's folder, and have the database under the same path.
+
+    Under a ``working_dir`` each node has a copy of that folder, so there relative paths stay.
+    """
+    if ray.get_runtime_context().runtime_env.get("working_dir"):
+        return items
+    located: list[Item] = []
+    for item in items:
+        query = replace(_query(item), database=os.path.abspath(_query(item).database))
+        located.append(query if isinstance(item, Query) else replace(item, query=query))
+    return located
 
 
 def _query(item: Item) -> Query:
