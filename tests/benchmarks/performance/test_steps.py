@@ -11,20 +11,10 @@ from hypothesis import strategies as st
 
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.harness import write_json
-from benchmarks.performance.steps import (
-    MeasuredQuery,
-    MixQuery,
-    Rule,
-    apply_rule,
-    cheapest,
-    compare_rules,
-    group_arguments,
-    least_factor,
-    make_tables,
-    measure_answers,
-    measure_mix,
-    save_figure,
-)
+from benchmarks.performance.steps.__main__ import group_arguments
+from benchmarks.performance.steps.measure import MeasuredQuery, MixQuery, measure_answers, measure_mix
+from benchmarks.performance.steps.report import make_tables, save_figure
+from benchmarks.performance.steps.rules import Rule, apply_rule, cheapest, compare_rules, least_factor
 from sql_env import Limits, load_benchmark
 from sql_env.errors import DataError
 

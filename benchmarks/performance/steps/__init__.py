@@ -1,0 +1,1 @@
+"""A study of step limits: ``python -m benchmarks.performance.steps``."""
