@@ -10,20 +10,20 @@ from sql_env import Limits
 SCRIPT = """
 from sql_env.execution.memory import MemoryLimit, data_bytes
 from sql_env import Limits
-limit = MemoryLimit(Limits(memory_bytes=2**24, max_bytes=2**20))
+limit = MemoryLimit(Limits(memory_bytes=2**26, max_bytes=2**20))
 assert not limit.is_near()
 part = bytearray({held})
 part[:: 4096] = b"x" * len(part[:: 4096])  # otherwise it is no memory of this process yet
 print(limit.is_near(), data_bytes() >= {held})
 try:
-    rest = bytearray(200 * 2**20)
+    rest = bytearray(250 * 2**20)
 except MemoryError:
     print("no memory")
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit")
-@pytest.mark.parametrize(("held", "near"), [(2**20, False), (60 * 2**20, False), (118 * 2**20, True)])
+@pytest.mark.parametrize(("held", "near"), [(2**20, False), (50 * 2**20, False), (120 * 2**20, True)])
 def test_the_limit_is_hard_and_its_neighbourhood_is_known(held, near):
     script = SCRIPT.format(held=held)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
