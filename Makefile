@@ -4,10 +4,11 @@
 # make check      the fast inner loop: lint, types, import rules, unit and property tests
 #
 # The first run makes .venv and installs into it; later runs start at once. A machine without an
-# NVIDIA GPU gets PyTorch's CPU build; a torch that is in .venv already is kept.
+# NVIDIA GPU gets PyTorch's CPU build; a torch that is in .venv already is kept. JOBS test files run at a time.
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 TORCH ?= torch==2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
@@ -24,10 +25,10 @@ demo-verl: $(VENV)/.verl
 	$(PY) -m trainers.demo --backend verl $(ARGS)
 
 test: $(VENV)/.dev lint
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev lint
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check $(SOURCES)
