@@ -24,6 +24,7 @@ from sql_env.caching.gold_cache import GoldKey
 from sql_env.caching.gold_codec import decode_gold, encode_gold
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
+from sql_env.execution.engines.files import has_content
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
@@ -180,7 +181,7 @@ def _digest(key: GoldKey, limits: Limits) -> bytes | None:
     if not any(key.file) or _depends_on_more(query) or time.time_ns() - key.file[-1] < _FRESH_NS:
         return None
     path = os.path.realpath(query.database)
-    if any(_is_filled(path + end) for end in _LOGS):
+    if any(has_content(path + end) for end in _LOGS):
         return None
     parts = [path, *key.file, query.sql, key.comparison, _conditions(query.dialect, limits)]
     return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
@@ -191,13 +192,6 @@ def _depends_on_more(query: Query) -> bool:
     if query.dialect == "duckdb":
         return _NONDETERMINISTIC.search(query.sql) is not None
     return query.dialect != "sqlite"
-
-
-def _is_filled(path: str) -> bool:
-    try:
-        return os.path.getsize(path) > 0
-    except (OSError, ValueError):
-        return False
 
 
 @lru_cache(maxsize=16)
