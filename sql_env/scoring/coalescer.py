@@ -38,6 +38,9 @@ class Coalescer(Generic[T, R]):
     threads take all calls that wait and run them as one batch. A caller changes no other shared state, so a
     signal that interrupts it does no harm.
 
+    The main thread never waits for others: it may be in a signal handler, which has interrupted this thread
+    while it held a lock that the other threads need.
+
     Args:
         run: Computes one result for each item. Several threads call it.
         threads: The most batches that run at a time, besides the caller that is alone.
@@ -68,6 +71,8 @@ class Coalescer(Generic[T, R]):
                 return self._run(items)
             finally:
                 self._alone.release()
+        if threading.current_thread() is threading.main_thread():
+            return self._run(items)
         call: _Call[T, R] = _Call(items)
         self._queue.put(call)
         if self._threads < self._max_threads:
