@@ -85,6 +85,18 @@ def test_the_file_is_bounded_and_a_full_disk_stops_nothing(batch, tmp_path, monk
     ] * 2
 
 
+@pytest.mark.parametrize("line", ["{", "3", '{"index": 0}', "\0", "[" * 100_000])
+def test_a_damaged_file_stops_no_training(batch, tmp_path, caplog, line):
+    (tmp_path / ITEMS).write_text(f"{line}\n")
+    keeper = RolloutWriter(tmp_path, 3)
+    for step in (2, 3):
+        keeper.add(batch(1), step)
+    [record] = caplog.records
+    assert "no more rollouts are kept" in record.message
+    assert "line 1" in record.message
+    assert (tmp_path / ITEMS).read_text() == f"{line}\n"  # it may be mended
+
+
 def test_only_the_first_process_keeps_any(batch, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     RolloutWriter(tmp_path, 3).add(batch(1), 1)
