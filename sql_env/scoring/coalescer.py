@@ -76,7 +76,11 @@ class Coalescer(Generic[T, R]):
         call: _Call[T, R] = _Call(items)
         self._queue.put(call)
         if self._threads < self._max_threads:
-            threading.Thread(target=self._serve, daemon=True, name="sql-env-batch").start()
+            try:
+                threading.Thread(target=self._serve, daemon=True, name="sql-env-batch").start()
+            except RuntimeError:  # the system allows no more threads
+                if not self._threads:
+                    return self._run(items)  # nobody waits for the call in the queue
         call.done.acquire()
         if call.error is not None:
             raise call.error
