@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.records.fields import (
+    MAX_NUMBER,
     check_fields,
     check_flag,
     check_number,
@@ -142,6 +143,16 @@ def _check_preview(value: Any, name: str) -> ResultPreview:
     return preview
 
 
+def _check_row(value: Any, name: str) -> list[Cell]:
+    # Most rows have plain values only. To check them without their names takes a third of the time.
+    if type(value) is list and all(
+        type(cell) in _PLAIN or (type(cell) in (int, float) and abs(cell) < MAX_NUMBER) for cell in value
+    ):
+        return value
+    cells: list[Cell] = _check_cells(value, name)
+    return cells
+
+
 def _check_cell(value: Any, name: str) -> Cell:
     if not isinstance(value, dict):
         return value if value is None or isinstance(value, str | bool) else check_number(value, name)
@@ -156,8 +167,10 @@ def _check_candidate(value: Any, name: str) -> Candidate:
 
 _TEXTS = ("task_id", "db_id", "dialect", "difficulty", "question", "evidence", "gold_sql", "completion",
           "reasoning", "status", "error", "masked")  # fmt: skip
+_PLAIN = frozenset({str, bool, type(None)})
+_check_cells = list_of(_check_cell)
 _FIGURES = mapping_of(optional(check_number))
-_PREVIEW = {"columns": list_of(check_text), "rows": list_of(list_of(_check_cell)), "row_count": check_whole}
+_PREVIEW = {"columns": list_of(check_text), "rows": list_of(_check_row), "row_count": check_whole}
 _CANDIDATE = {
     "sql": optional(check_text), "status": check_text, "correct": optional(check_flag), "votes": check_whole,
 }  # fmt: skip
