@@ -155,11 +155,7 @@ def complete_tasks(
 def collect_completions(
     indices: Sequence[int], tasks: Sequence[Task], predictions: JsonLinesFile
 ) -> list[TaskCompletions]:
-    """Return the completions of each task, in the order of the tasks.
-
-    Raises:
-        DataError: A row of the file has no completions.
-    """
+    """Return the completions of each task, in the order of the tasks."""
     known = _group_by_decoding(predictions)
     greedy, sampled = known.get(GREEDY, {}), known.get(SAMPLED, {})
     return [
@@ -174,10 +170,7 @@ def _group_by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[s
     """Return the completions on disk: decoding -> task id -> completions."""
     found: dict[str, dict[str, list[str]]] = {}
     for row in predictions.rows:
-        try:
-            found.setdefault(row["decoding"], {})[row["task_id"]] = list(row["completions"])
-        except (KeyError, TypeError) as error:
-            raise DataError(f"a line of predictions.jsonl is not a row of completions: {error}") from None
+        found.setdefault(row["decoding"], {})[row["task_id"]] = row["completions"]
     return found
 
 

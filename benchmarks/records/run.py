@@ -20,8 +20,9 @@ from typing import Any
 
 import apsw
 
-from benchmarks.records.item import ITEMS
-from benchmarks.records.json_lines import JsonLinesFile, write_json
+from benchmarks.records.fields import check_fields, check_text, list_of, mapping_of
+from benchmarks.records.item import ITEMS, Item
+from benchmarks.records.json_lines import JsonLinesFile, read_object, write_json
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,10 @@ class RunFolder:
                 raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
             self._check_config(json.loads(json.dumps(config)))
             self._record_environment(json.loads(json.dumps(environment)))
-            self.predictions = opened.enter_context(closing(JsonLinesFile(folder / PREDICTIONS)))
-            self.items = opened.enter_context(closing(JsonLinesFile(folder / ITEMS)))
+            self.predictions = JsonLinesFile(folder / PREDICTIONS, _check_prediction)
+            opened.enter_context(closing(self.predictions))
+            self.items = JsonLinesFile(folder / ITEMS, _check_item)
+            opened.enter_context(closing(self.items))
             self._opened = opened.pop_all()
 
     def finish(self, summary: Mapping[str, Any], schemas: Mapping[str, str]) -> None:
@@ -88,7 +91,7 @@ class RunFolder:
 
     def _check_config(self, config: Any) -> None:
         """Write the configuration into an empty folder; compare it with the configuration of another."""
-        recorded = self._read(CONFIG)
+        recorded = read_object(self._folder / CONFIG)
         if recorded is None:
             others = sorted({path.name for path in self._folder.iterdir()} - {f"{CONFIG}.part"})
             if others:
@@ -104,11 +107,11 @@ class RunFolder:
             )
 
     def _record_environment(self, environment: Any) -> None:
-        recorded = self._read(ENVIRONMENT)
+        recorded = read_object(self._folder / ENVIRONMENT)
         if recorded is None:
             write_json(self._folder / ENVIRONMENT, environment)
             return
-        resumed = recorded.pop("resumed_with", [])
+        resumed = _check_differences(recorded.pop("resumed_with", []), f"{ENVIRONMENT}: resumed_with")
         last = {**recorded, **{name: value for each in resumed for name, value in each.items()}}
         names = sorted(name for name in {*last, *environment} if last.get(name) != environment.get(name))
         if names:
@@ -116,14 +119,19 @@ class RunFolder:
             resumed = [*resumed, {name: environment.get(name) for name in names}]
             write_json(self._folder / ENVIRONMENT, {**recorded, "resumed_with": resumed})
 
-    def _read(self, name: str) -> Any:
-        path = self._folder / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"cannot read {str(path)!r}: {error}") from None
+
+def _check_item(row: dict[str, Any]) -> dict[str, Any]:
+    Item.from_dict(row)
+    return row
+
+
+def _check_prediction(row: dict[str, Any]) -> dict[str, Any]:
+    return check_fields(row, "", _PREDICTION, _OF_PREDICTION)
+
+
+_PREDICTION = {"task_id": check_text, "decoding": check_text, "completions": list_of(check_text)}
+_OF_PREDICTION = {"dropped_gold_tables": list_of(check_text)}
+_check_differences = list_of(mapping_of(lambda value, name: value))
 
 
 def list_differences(recorded: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Read the items and the configuration of a recorded run."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.records.item import ITEMS, Item, read_items
+from benchmarks.records.json_lines import read_object
 from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
 from sql_env.errors import DataError
 
@@ -69,19 +69,6 @@ def _read_run(place: Path, name: str) -> RecordedRun:
     if not items:
         raise DataError(f"{str(folder)!r} has no items: the run has not begun, or its items were not kept")
     home = folder if folder.is_dir() else folder.parent
-    about = {key: value for file in (CONFIG, SUMMARY) for key, value in _read_object(home / file).items()}
-    schemas = {name: text for name, text in _read_object(home / SCHEMAS).items() if isinstance(text, str)}
-    return RecordedRun(name, items, about, schemas)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """Read the JSON object in a file; empty if there is no file."""
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot read {str(path)!r}: {error}") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{str(path)!r} does not contain a JSON object")
-    return found
+    config, summary, schemas = (read_object(home / name) or {} for name in (CONFIG, SUMMARY, SCHEMAS))
+    texts = {database: text for database, text in schemas.items() if isinstance(text, str)}
+    return RecordedRun(name, items, config | summary, texts)

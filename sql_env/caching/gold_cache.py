@@ -29,6 +29,8 @@ MAX_BYTES = 2**28
 class GoldCache:
     """The most recently used gold results. Thread-safe.
 
+    A signal handler that has interrupted a use of the cache finds it empty, and stores nothing.
+
     Args:
         size: The largest number of results.
         max_bytes: Their largest size, in the format in which they are sent to workers.
@@ -49,22 +51,35 @@ class GoldCache:
         """Empty the cache. In a fork, another thread may have held the lock."""
         self._golds: OrderedDict[GoldKey, Gold] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._used = False  # by the thread that holds the lock
 
     def get_many(self, keys: Iterable[GoldKey]) -> dict[GoldKey, Gold]:
         """Return the results that are in the cache."""
         with self._lock:
-            known = {key: self._golds[key] for key in keys if key in self._golds}
-            for key in known:
-                self._golds.move_to_end(key)
-        return known
+            if self._used:
+                return {}
+            self._used = True
+            try:
+                known = {key: self._golds[key] for key in keys if key in self._golds}
+                for key in known:
+                    self._golds.move_to_end(key)
+                return known
+            finally:
+                self._used = False
 
     def put_many(self, golds: Mapping[GoldKey, Gold]) -> None:
         """Keep results, except ``unavailable`` ones: the database or the worker may recover."""
         with self._lock:
-            for key, gold in golds.items():
-                if gold.result.status is not Status.UNAVAILABLE and key not in self._golds:
-                    self._golds[key] = gold
-                    self._bytes += len(gold.packed)
-            while len(self._golds) > self._size or self._bytes > self._max_bytes:
-                self._bytes -= len(self._golds.popitem(last=False)[1].packed)
+            if self._used:
+                return
+            self._used = True
+            try:
+                for key, gold in golds.items():
+                    if gold.result.status is not Status.UNAVAILABLE and key not in self._golds:
+                        self._golds[key] = gold
+                        self._bytes += len(gold.packed)
+                while len(self._golds) > self._size or self._bytes > self._max_bytes:
+                    self._bytes -= len(self._golds.popitem(last=False)[1].packed)
+            finally:
+                self._used = False

@@ -24,6 +24,7 @@ from sql_env.caching.gold_cache import GoldKey
 from sql_env.caching.gold_codec import decode_gold, encode_gold
 from sql_env.comparison import Gold
 from sql_env.errors import LimitError
+from sql_env.execution.engines.files import has_content
 from sql_env.limits import Limits
 from sql_env.types import Query, Status
 
@@ -37,7 +38,9 @@ _LASTING = frozenset({Status.OK, Status.ERROR, Status.DENIED})  # no clock and n
 _LOGS = ("-wal", "-journal", ".wal")  # files beside a database that hold changes to it
 _FRESH_NS = 2 * 10**9  # a file that changed so recently may change again within one tick of its clock
 _PAGE = 4096
+_SPLIT_PAGES = 16  # that an INSERT may add beside the pages of its values
 _BUSY_MS = 5_000
+_USED_PAGES = "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count"
 _SCHEMA = "CREATE TABLE gold (id INTEGER PRIMARY KEY, key BLOB UNIQUE, checksum BLOB, body BLOB)"
 # SQLite's own locks do not survive a fork. So a fork waits until no thread uses a store.
 _lock = threading.RLock()
@@ -71,7 +74,7 @@ class GoldStore:
             raise LimitError(f"the gold store needs max_bytes of 1 MiB or more, not {max_bytes!r}")
         self.file = (cache_root() / "golds" if folder is None else Path(folder)).absolute() / "golds.sqlite"
         self.max_bytes = max_bytes
-        self._warned = False
+        self._used = self._warned = False
 
     def get_many(self, keys: Sequence[GoldKey], limits: Limits) -> dict[GoldKey, Gold]:
         """Return the stored results among ``keys``."""
@@ -88,14 +91,23 @@ class GoldStore:
             and len(body := encode_gold(gold)) <= self.max_bytes // 8
         }
         if bodies:
-            self._use(lambda connection: _write(connection, bodies))
+            self._use(lambda connection: _write(connection, bodies, self.max_bytes // _PAGE))
 
     def _use(self, action: Callable[[apsw.Connection], _T]) -> _T | None:
         """Call a function with an open file; None if the file cannot be used."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with _lock, self._open() as connection:
-                return action(connection)
+            with _lock:
+                # A signal handler that scores may have interrupted this thread in here: the interrupted use
+                # cannot end before the handler, so the handler does without the store.
+                if self._used:
+                    return None
+                self._used = True
+                try:
+                    with self._open() as connection:
+                        return action(connection)
+                finally:
+                    self._used = False
         except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, ValueError) as error:
             self._warn("is damaged and is deleted", error)
             self._reset()
@@ -105,7 +117,11 @@ class GoldStore:
 
     @contextmanager
     def _open(self) -> Iterator[apsw.Connection]:
-        """Open the file. No connection is kept: a fork must not use the connection of its parent."""
+        """Open the file. No connection is kept: a fork must not use the connection of its parent.
+
+        Nothing rolls back after an error: closing does it. After some errors SQLite has rolled back by
+        itself, and a second rollback would fail with an error that looks like damage.
+        """
         connection = apsw.Connection(str(self.file))
         try:
             connection.set_busy_timeout(_BUSY_MS)
@@ -113,12 +129,12 @@ class GoldStore:
                 f"PRAGMA page_size = {_PAGE}; PRAGMA synchronous = OFF; PRAGMA cell_size_check = ON; "
                 f"PRAGMA max_page_count = {self.max_bytes // _PAGE}"
             ).fetchall()
-            connection.transaction_mode = "IMMEDIATE"
             if not (schema := _schema(connection)) and not connection.readonly("main"):
-                with connection:
-                    if not (schema := _schema(connection)):  # another process may have been faster
-                        connection.execute(_SCHEMA)
-                        schema = [_SCHEMA]
+                connection.execute("BEGIN IMMEDIATE")
+                if not (schema := _schema(connection)):  # another process may have been faster
+                    connection.execute(_SCHEMA)
+                    schema = [_SCHEMA]
+                connection.execute("COMMIT")
             if schema != [_SCHEMA]:
                 raise ValueError("it has other tables")
             yield connection
@@ -155,18 +171,23 @@ def _read(connection: apsw.Connection, digests: Mapping[bytes, GoldKey]) -> dict
     return found
 
 
-def _write(connection: apsw.Connection, bodies: Mapping[bytes, bytes]) -> None:
+def _write(connection: apsw.Connection, bodies: Mapping[bytes, bytes], max_pages: int) -> None:
+    """Write all results or none. If the disk is full, none is written, and none is deleted."""
+    connection.execute("BEGIN IMMEDIATE")
     for digest, body in bodies.items():
+        _make_room(connection, len(body) // (_PAGE - 4) + _SPLIT_PAGES, max_pages)
         row = digest, _checksum(digest, body), body
-        while True:
-            try:
-                connection.execute("INSERT OR REPLACE INTO gold (key, checksum, body) VALUES (?, ?, ?)", row)
-                break
-            except apsw.FullError:  # delete the oldest eighth
-                some = "SELECT id FROM gold ORDER BY id LIMIT 1 + (SELECT count(*) FROM gold) / 8"
-                connection.execute(f"DELETE FROM gold WHERE id IN ({some})")
-                if not connection.changes():
-                    raise
+        connection.execute("INSERT OR REPLACE INTO gold (key, checksum, body) VALUES (?, ?, ?)", row)
+    connection.execute("COMMIT")
+
+
+def _make_room(connection: apsw.Connection, pages: int, max_pages: int) -> None:
+    """Delete the oldest results, an eighth at a time, until so many pages of the file are free."""
+    while connection.execute(_USED_PAGES).get + pages > max_pages:
+        some = "SELECT id FROM gold ORDER BY id LIMIT 1 + (SELECT count(*) FROM gold) / 8"
+        connection.execute(f"DELETE FROM gold WHERE id IN ({some})")
+        if not connection.changes():
+            return
 
 
 def _checksum(digest: bytes, body: bytes) -> bytes:
@@ -180,7 +201,7 @@ def _digest(key: GoldKey, limits: Limits) -> bytes | None:
     if not any(key.file) or _depends_on_more(query) or time.time_ns() - key.file[-1] < _FRESH_NS:
         return None
     path = os.path.realpath(query.database)
-    if any(_is_filled(path + end) for end in _LOGS):
+    if any(has_content(path + end) for end in _LOGS):
         return None
     parts = [path, *key.file, query.sql, key.comparison, _conditions(query.dialect, limits)]
     return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
@@ -191,13 +212,6 @@ def _depends_on_more(query: Query) -> bool:
     if query.dialect == "duckdb":
         return _NONDETERMINISTIC.search(query.sql) is not None
     return query.dialect != "sqlite"
-
-
-def _is_filled(path: str) -> bool:
-    try:
-        return os.path.getsize(path) > 0
-    except (OSError, ValueError):
-        return False
 
 
 @lru_cache(maxsize=16)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from mmap import mmap
+from tempfile import TemporaryFile
+from typing import IO
 
 
 class Heartbeat:
@@ -13,7 +18,7 @@ class Heartbeat:
     bytes. A parent that reads a cleared time would kill a healthy worker as overdue.
 
     Args:
-        file: A file descriptor of at least `SIZE` bytes. It may be closed afterwards.
+        file: A descriptor of the file that `open_memory` opens. It may be closed afterwards.
     """
 
     SIZE = 16
@@ -60,3 +65,19 @@ class Heartbeat:
         for view in (self._places, self._times, self._view):
             view.release()
         self._memory.close()
+
+
+@contextmanager
+def open_memory() -> Iterator[IO[bytes]]:
+    """Open a file for a heartbeat. It lies in memory if the system has such files.
+
+    Its bytes are written, so that their page is allocated now. A file that is only truncated gets its page at
+    the first store: on a full disk, SIGBUS would then kill the parent.
+
+    Raises:
+        OSError: The memory or the temporary folder is full.
+    """
+    create = getattr(os, "memfd_create", None)  # Linux has it
+    with os.fdopen(create("sql-env"), "wb", 0) if create else TemporaryFile(buffering=0) as file:
+        file.write(bytes(Heartbeat.SIZE))
+        yield file

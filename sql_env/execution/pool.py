@@ -116,7 +116,11 @@ class WorkerPool:
     # Threads
 
     def _start_thread(self) -> None:
-        threading.Thread(target=self._serve, daemon=True, name="sql-env").start()
+        try:
+            threading.Thread(target=self._serve, daemon=True, name="sql-env").start()
+        except RuntimeError as error:  # the system allows no more threads
+            if not self._threads:  # otherwise the others do its work
+                raise SQLEnvError(f"a thread of the worker pool could not start: {error}") from None
 
     def _serve(self) -> None:
         """Drive one worker until the pool closes. If there are ``size`` threads already, this one ends."""

@@ -7,7 +7,6 @@ import select
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from sql_env.execution.connection import Connection
 from sql_env.execution.death import Death, End, find_death
-from sql_env.execution.heartbeat import Heartbeat
+from sql_env.execution.heartbeat import Heartbeat, open_memory
 from sql_env.execution.messages import UNEXPLAINED, Judgement, Reply, Request
 from sql_env.execution.pending import PendingQuery
 from sql_env.execution.rows import ROWS_NOT_FETCHED
@@ -74,13 +73,12 @@ class WorkerProcess:
         self._answered = 0
         self._held = b""  # a second request that is longer than the buffer
         self._requests: deque[int] = deque()  # the number of unanswered queries of each request
-        with ExitStack() as undo, tempfile.TemporaryFile() as memory:
+        with ExitStack() as undo, open_memory() as memory:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             with theirs:
                 ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _BUFFER)
                 theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _BUFFER)
-                memory.truncate(Heartbeat.SIZE)
                 self._heartbeat = Heartbeat(memory.fileno())
                 undo.callback(self._heartbeat.close)
                 self._heartbeat.begin(-1)

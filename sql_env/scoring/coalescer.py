@@ -38,6 +38,9 @@ class Coalescer(Generic[T, R]):
     threads take all calls that wait and run them as one batch. A caller changes no other shared state, so a
     signal that interrupts it does no harm.
 
+    The main thread never waits for others: it may be in a signal handler, which has interrupted this thread
+    while it held a lock that the other threads need.
+
     Args:
         run: Computes one result for each item. Several threads call it.
         threads: The most batches that run at a time, besides the caller that is alone.
@@ -68,10 +71,16 @@ class Coalescer(Generic[T, R]):
                 return self._run(items)
             finally:
                 self._alone.release()
+        if threading.current_thread() is threading.main_thread():
+            return self._run(items)
         call: _Call[T, R] = _Call(items)
         self._queue.put(call)
         if self._threads < self._max_threads:
-            threading.Thread(target=self._serve, daemon=True, name="sql-env-batch").start()
+            try:
+                threading.Thread(target=self._serve, daemon=True, name="sql-env-batch").start()
+            except RuntimeError:  # the system allows no more threads
+                if not self._threads:
+                    return self._run(items)  # nobody waits for the call in the queue
         call.done.acquire()
         if call.error is not None:
             raise call.error

@@ -127,7 +127,7 @@ class Counters:
 
     def reset_after_fork(self) -> None:
         """Make a new lock: another thread may have held it at the fork."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may score in the thread that holds it
 
     def add(self, **more: float) -> None:
         """Add to counts, by the names of `ScorerStats`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.records.item import ITEMS, make_item, read_items, write_items
 from sql_env import Score, Scorer
+from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class RolloutWriter:
     """Writes some of each step's rollouts as lines of ``items.jsonl``. Thread-safe.
 
     Only the first process of a distributed training writes. A training that resumes or starts again
-    replaces the steps that it repeats. If writing fails, that is logged, and training continues.
+    replaces the steps that it repeats. If writing fails, or an earlier training has left a damaged file, that
+    is logged, and training continues without.
 
     Args:
         folder: The folder of the file.
@@ -68,7 +70,7 @@ class RolloutWriter:
                     if out.tell() > MAX_BYTES:
                         self._stop(f"the file has {out.tell()} bytes")
                 self._index += len(kept)
-            except OSError as error:
+            except (OSError, DataError) as error:
                 self._stop(str(error))
 
     def _begin(self, step: int) -> int:

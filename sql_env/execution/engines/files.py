@@ -33,12 +33,25 @@ def identify_file(database: str, suffixes: Iterable[str], remedy: str) -> Identi
         raise DatabaseError(f"the database file {database!r} is empty (0 bytes): download or build it again")
     file = os.path.realpath(database) if os.path.islink(database) else database
     for log in (file + suffix for suffix in suffixes):
-        if os.path.isfile(log) and os.path.getsize(log):
+        if has_content(log):
             raise DatabaseError(
                 f"{log!r} has changes that the database lacks: close the program that writes it, "
                 f"then run {remedy}"
             )
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def has_content(file: str) -> bool:
+    """Return True if a path is a regular file of more than 0 bytes; False if it cannot be looked at.
+
+    One call of the system decides, because another process may remove the file at any moment. Each reader of
+    a database in WAL mode makes a log and removes it.
+    """
+    try:
+        info = os.stat(file)
+    except (OSError, ValueError):
+        return False
+    return S_ISREG(info.st_mode) and info.st_size > 0
 
 
 FileState = tuple[int, int, int, int]

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from threading import Lock
+from threading import RLock
 from time import perf_counter
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -64,7 +64,7 @@ class RayExecutor:
         self._local = Executor(limits, workers)  # reads schemas, which needs no process
         self.limits = limits
         self.workers = workers
-        self._stats, self._lock = ExecutorStats(), Lock()
+        self._stats, self._lock = ExecutorStats(), RLock()
         self._running: set[Any] = set()
         connect(workers)
         self._finalizer = weakref.finalize(self, _cancel, self._running)

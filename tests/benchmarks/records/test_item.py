@@ -58,7 +58,7 @@ def test_written_items_are_read_unchanged(items, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "the fields of an item")],
+    [("{\n", "line 1: not JSON"), ("3\n", "not a JSON object"), ("{}\n", "line 1: the fields must be")],
 )
 def test_malformed_items(text, message, tmp_path):
     (tmp_path / ITEMS).write_text(text)

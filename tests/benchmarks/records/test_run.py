@@ -20,6 +20,8 @@ from benchmarks.records.run import RunFolder
 from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, record_template
 
+from ...small_disk import run_on_small_disk
+
 JSON = st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3)
 
 
@@ -47,6 +49,91 @@ def test_a_damaged_line(tmp_path):
             JsonLinesFile(tmp_path / "rows.jsonl")
     with pytest.raises(DataError, match="cannot write"):
         JsonLinesFile(tmp_path / "gone" / "rows.jsonl")
+
+
+ON_A_FULL_DISK = """
+import json
+from contextlib import closing
+from pathlib import Path
+from benchmarks.records.json_lines import JsonLinesFile, write_json
+from benchmarks.records.run import RunFolder
+from sql_env.errors import DataError
+
+def row(n):
+    return {"task_id": str(n), "decoding": "file", "completions": ["x" * 700 * n]}
+
+def fails(action):
+    try:
+        action()
+    except DataError as error:
+        assert "No space left on device" in str(error)
+        return True
+
+folder = Path(sys.argv[1]) / "run"
+for free in range(5):
+    appended = 0
+
+    def fill_journal():
+        global appended
+        with closing(RunFolder(folder, {}, {})) as run:
+            appended = len(run.predictions.rows)
+            fill(sys.argv[1], free)
+            for n in range(1, 100):
+                run.predictions.append(row(n))
+                appended += 1
+
+    assert fails(fill_journal), free
+    assert fails(lambda: write_json(folder / "summary.json", {"a": "x" * 30_000}))
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "config.json", "environment.json", "items.jsonl", "predictions.jsonl"
+    ]
+    assert (folder / "predictions.jsonl").read_bytes().count(b"\\n") == appended
+    os.unlink(f"{sys.argv[1]}/filling")
+    with closing(RunFolder(folder, {}, {})) as run:
+        assert len(run.predictions.rows) == appended
+        run.predictions.append(row(1))
+print(appended)
+"""
+
+
+def test_a_full_disk_is_an_error_and_leaves_whole_rows(tmp_path):
+    assert int(run_on_small_disk(tmp_path, 60, ON_A_FULL_DISK)) > 5
+
+
+def test_a_row_after_a_full_disk_is_written(tmp_path):
+    """The row that could not be written is in the file neither in part nor by a later write."""
+    program = """
+from pathlib import Path
+from benchmarks.records.json_lines import JsonLinesFile
+from sql_env.errors import DataError
+file = JsonLinesFile(Path(sys.argv[1]) / "rows.jsonl")
+file.append({"n": 0})
+fill(sys.argv[1])
+try:
+    file.append({"n": "x" * 9_000})
+except DataError:
+    os.unlink(f"{sys.argv[1]}/filling")
+    file.append({"n": 1})
+file.close()
+print(open(f"{sys.argv[1]}/rows.jsonl").read(), end="")
+"""
+    assert run_on_small_disk(tmp_path, 20, program) == '{"n": 0}\n{"n": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"task_id": "a", "decoding": "file", "completions": "SELECT"}, "'completions' must be a list"),
+        ({"task_id": "a", "decoding": "file", "completions": [3]}, r"'completions\[0\]' must be a string"),
+        ({"task_id": [], "decoding": "file", "completions": []}, "'task_id' must be a string"),
+        ({"decoding": "file", "completions": []}, "the fields must be .*: 'task_id' is missing"),
+    ],
+)
+def test_a_prediction_of_the_wrong_type_is_named(tmp_path, row, message):
+    RunFolder(tmp_path, {}, {}).close()
+    (tmp_path / "predictions.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=f"predictions.jsonl, line 1: {message}"):
+        RunFolder(tmp_path, {}, {})
 
 
 def test_another_configuration_is_named_key_by_key(tmp_path):

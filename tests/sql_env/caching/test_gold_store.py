@@ -26,6 +26,8 @@ from sql_env.comparison import Gold
 from sql_env.errors import LimitError
 from sql_env.execution.engines.files import read_signature
 
+from ...small_disk import run_on_small_disk
+
 any_text = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
 cells = (
     st.none()
@@ -311,6 +313,64 @@ class TestWithoutDisk:
         """SQLite finds the disk full as it finds its largest page count reached: the oldest results go."""
         put(GoldStore(stored, max_bytes=2**20), range(10, 40), keys, 60_000)
         check(stored, keys, caplog)
+
+
+ON_A_FULL_DISK = """
+import logging
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s", level=logging.WARNING)
+from sql_env import ExecutionResult, Limits, Query, Status
+from sql_env.caching import gold_store
+from sql_env.caching.gold_cache import GoldKey
+from sql_env.comparison import Gold
+from sql_env.execution.engines.files import read_signature
+
+gold_store._FRESH_NS = 0
+folder, frees, old_size, new_size, batch, max_bytes, most_lost = sys.argv[1], *map(int, sys.argv[2:])
+database = f"{folder}/database"
+with open(database, "w") as file:
+    file.write("x")
+
+def golds(first, count, size):
+    signature = read_signature(database)
+    return {
+        GoldKey(Query(database, f"SELECT {n}"), "strict", signature):
+        Gold(ExecutionResult(Status.OK, ("n",), ((f"{n}" * (size // 4),),)))
+        for n in range(first, first + count)
+    }
+
+old = golds(1000, 20, old_size)
+for free in range(frees):
+    store = gold_store.GoldStore(f"{folder}/{free}", max_bytes=max_bytes)
+    store.put_many(old, Limits())
+    assert store.get_many(list(old), Limits()) == old
+    fill(folder, free)
+    for n in range(3):
+        store.put_many(golds(5000 + 100 * n, batch, new_size), Limits())
+    found = store.get_many(list(old), Limits())
+    assert len(found) >= 20 - most_lost, (free, len(found))
+    assert all(found[key] == old[key] for key in found)
+    os.unlink(f"{folder}/filling")
+    new = golds(9999, 1, 10)
+    store.put_many(new, Limits())
+    assert store.get_many(list(new), Limits()) == new
+    store._reset()
+"""
+
+
+@pytest.mark.parametrize("frees", [7, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("old_size", "new_size", "batch", "max_bytes", "most_lost"),
+    [
+        (300, 300, 30, 2**28, 0),
+        (4_000, 60_000, 1, 2**28, 0),
+        (45_000, 45_000, 1, 2**20, 9),  # the store is full, too: three times an eighth may go for new ones
+    ],
+)
+def test_a_full_disk_keeps_what_is_stored(tmp_path, frees, old_size, new_size, batch, max_bytes, most_lost):
+    """SQLite rolls back by itself then, at another place for each number of free pages."""
+    numbers = map(str, (frees, old_size, new_size, batch, max_bytes, most_lost))
+    printed = run_on_small_disk(tmp_path, 280, ON_A_FULL_DISK, *numbers)
+    assert set(printed.split()) == {"WARNING"}
 
 
 WRITER = """

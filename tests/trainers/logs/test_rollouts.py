@@ -12,6 +12,8 @@ from trainers.logs import rollouts
 from trainers.logs.rollouts import RolloutWriter, take_groups
 from trainers.trl_adapter.rewards import make_reward_functions
 
+from ...small_disk import run_on_small_disk
+
 RIGHT = "SELECT name FROM singer"
 
 
@@ -83,6 +85,49 @@ def test_the_file_is_bounded_and_a_full_disk_stops_nothing(batch, tmp_path, monk
     assert [record.message.partition(" in ")[0] for record in caplog.records] == [
         "no more rollouts are kept"
     ] * 2
+
+
+ON_A_FULL_DISK = """
+import logging
+from pathlib import Path
+from benchmarks.records.item import read_items
+from sql_env import Scorer, Task
+from trainers.logs.rollouts import RolloutWriter
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+folder = Path(sys.argv[1]) / "rollouts"
+with Scorer(["format"]) as scorer:
+    scores = scorer.score(["x" * 3_000] * 4, [Task("t", "?", "SELECT 1", "missing", "db")] * 4)
+    RolloutWriter(folder, 4).add(scores, 1)
+    fill(sys.argv[1], 1)
+    writer = RolloutWriter(folder, 4)
+    for step in range(2, 5):
+        writer.add(scores, step)
+    kept = list(read_items(folder))
+    assert [item.index for item in kept] == list(range(len(kept))), kept
+    os.unlink(f"{sys.argv[1]}/filling")
+    RolloutWriter(folder, 4).add(scores, 9)
+    print(len(list(read_items(folder))) - len(kept))
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_no_training(tmp_path):
+    warning, more = run_on_small_disk(tmp_path, 40, ON_A_FULL_DISK).splitlines()
+    assert warning.startswith("no more rollouts are kept")
+    assert "No space left on device" in warning
+    assert more == "4"
+
+
+@pytest.mark.parametrize("line", ["{", "3", '{"index": 0}', "\0", "[" * 100_000])
+def test_a_damaged_file_stops_no_training(batch, tmp_path, caplog, line):
+    (tmp_path / ITEMS).write_text(f"{line}\n")
+    keeper = RolloutWriter(tmp_path, 3)
+    for step in (2, 3):
+        keeper.add(batch(1), step)
+    [record] = caplog.records
+    assert "no more rollouts are kept" in record.message
+    assert "line 1" in record.message
+    assert (tmp_path / ITEMS).read_text() == f"{line}\n"  # it may be mended
 
 
 def test_only_the_first_process_keeps_any(batch, tmp_path, monkeypatch):

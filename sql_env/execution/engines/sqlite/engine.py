@@ -239,6 +239,8 @@ class SQLiteEngine:
             return True
         self._statement = statement
         self._columns = tuple([column[0] for column in cursor.get_description()])
+        if cursor.is_explain == 1:  # 2 is EXPLAIN QUERY PLAN
+            raise StopQuery(Status.DENIED, "EXPLAIN shows addresses of memory: use EXPLAIN QUERY PLAN")
         if self._columns and len(statement) == len(self._sql) and cursor.is_readonly:
             return True
         if len(statement) != len(self._sql) and not _is_blank(self._sql[len(statement) :]):

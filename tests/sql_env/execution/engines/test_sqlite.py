@@ -312,3 +312,30 @@ def test_real_gold_queries_run(shared_data):
             result = engine.run(str(path), task["query"])
             assert result.ok, (task["query"], result.error)
     engine.close()
+
+
+@pytest.mark.parametrize(
+    "sql", ["EXPLAIN SELECT * FROM json_each('[1]')", "explain\n-- x\nSELECT 1", "/* x */ EXPLAIN SELECT 1;"]
+)
+def test_explain_shows_addresses_so_it_is_denied(engine, concerts, sql):
+    result = engine.run(str(concerts), sql)
+    assert (result.status, result.rows) == (Status.DENIED, ())
+    assert "EXPLAIN QUERY PLAN" in result.error
+    plan = engine.run(str(concerts), "EXPLAIN QUERY PLAN SELECT * FROM json_each('[1]')")
+    assert plan.rows[0][-1] == "SCAN json_each VIRTUAL TABLE INDEX 1:"
+
+
+def test_a_view_that_calls_random_runs_with_the_fixed_seed(concerts):
+    with sqlite3.connect(concerts) as writer:
+        writer.executescript(
+            "CREATE VIEW dice AS SELECT id, random() AS number FROM singer;"
+            "CREATE VIEW bytes AS SELECT hex(randomblob(4)) FROM singer;"
+        )
+    writer.close()
+    first, second = (
+        [SQLiteEngine(Limits()).run(str(concerts), f"SELECT * FROM {view}") for view in ("dice", "bytes")]
+        for _ in range(2)
+    )
+    assert first == second
+    assert [result.status for result in first] == [Status.OK] * 2
+    assert all(len(set(result.rows)) == 5 for result in first)
