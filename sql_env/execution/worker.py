@@ -22,11 +22,13 @@ from socket import socket as Socket
 from time import perf_counter, thread_time
 
 from sql_env.comparison import get_comparison, unpack_gold
+from sql_env.errors import DatabaseError
 from sql_env.execution.connection import Connection
 from sql_env.execution.engines import Engine, load_engine
 from sql_env.execution.heartbeat import Heartbeat
 from sql_env.execution.messages import Reply, Request, ResultMode
 from sql_env.limits import Limits
+from sql_env.schema.packing import pack_schema
 from sql_env.types import ExecutionResult, Status
 
 GATHER_SECONDS = 0.05
@@ -103,8 +105,10 @@ class RequestRunner:
                 result = engine.run(database, sql, steps)
             elif mode == ResultMode.GOLD:
                 result, taken = engine.measure(database, sql)
-            else:
+            elif mode == ResultMode.COST:
                 result = _measured(engine, database, sql)
+            else:
+                result = _read_schema(engine, database)
             equal = self._compare(engine, result, references) if references else ()
             kept = None if mode == ResultMode.VERDICT else result.rows
             self._replies.append((result.status.value, result.columns, kept, result.error, equal, taken))
@@ -150,6 +154,17 @@ def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
     result, steps = engine.measure(database, sql)
     seconds = thread_time() - began
     return ExecutionResult(_OK, rows=((steps, seconds),)) if result.ok else result
+
+
+def _read_schema(engine: Engine, database: str) -> ExecutionResult:
+    """Read a schema. The only value of the result is the schema, packed."""
+    try:
+        packed = pack_schema(engine.read_schema(database))
+    except DatabaseError as error:
+        return ExecutionResult(Status.ERROR, error=str(error))
+    if len(packed) > engine.limits.max_bytes:
+        return ExecutionResult(Status.TOO_LARGE, error=f"more than {engine.limits.max_bytes} bytes")
+    return ExecutionResult(_OK, rows=((packed,),))
 
 
 def peak_bytes() -> int:
