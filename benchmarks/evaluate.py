@@ -61,8 +61,8 @@ def main(
         else:
             slug = re.sub(r"[^\w.-]+", "-", model).strip("-.")
             folder = out or Path("runs/evaluate", f"{benchmark.name}-{slug}")
-            name, generator = generation.load(model)
             prompting = prompting.with_template_of(model)
+            name, generator = generation.load(model)
             summary = evaluate_model(config, benchmark, prompting, generator, name, folder)
             Console(stderr=True).print(f"the run is in {folder}", markup=False, highlight=False)
         print_summary(benchmark, summary)

@@ -28,7 +28,7 @@ def load_benchmark(
         PluginError: No benchmark has this name, or its loader does not take these arguments.
         DataError: Its data is missing or has no task.
     """
-    loader = plugins.load(plugins.BENCHMARKS, name)
+    loader = plugins.load_typed(plugins.BENCHMARKS, name)
     arguments = {"split": split, "data_dir": data_dir, **params}
     given = {key: value for key, value in arguments.items() if value is not None}
     try:

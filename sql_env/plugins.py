@@ -1,6 +1,10 @@
 """Find plug-ins by the name of an installed entry point, or by ``package.module:attribute``.
 
 The installed entry points are the registry. Nothing needs to be registered in code.
+
+An import runs code. So a name that came with data (a checkpoint, a file of tasks, a run folder) goes to
+`load`, which knows installed names only. `load_typed` also imports ``package.module:attribute``. It is only
+for what the user wrote: on the command line, in a call, or in a configuration that the user names.
 """
 
 from __future__ import annotations
@@ -46,16 +50,27 @@ def list_names(group: str) -> list[str]:
     return sorted(_installed(group))
 
 
-def load(group: str, spec: str) -> Any:
-    """Return the object of a plug-in, by its name or by ``package.module:attribute``.
+def load(group: str, name: str) -> Any:
+    """Return the object of an installed plug-in. No other text can make it import a module.
 
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
-    return load_object(_locate(group, spec))
+    return load_object(_locate(group, name))
 
 
-def read_docstring(group: str, spec: str) -> str:
+def load_typed(group: str, spec: str) -> Any:
+    """Return the object of a plug-in, by its name or by ``package.module:attribute``.
+
+    The text must be the user's own: the module is imported, so its code runs.
+
+    Raises:
+        PluginError: The name is unknown or claimed twice, or its code cannot be imported.
+    """
+    return load_object(spec) if ":" in spec else load(group, spec)
+
+
+def read_docstring(group: str, name: str) -> str:
     """Return the docstring of a plug-in that is a function.
 
     It is read from the source code, so that a list of all commands does not import all their dependencies.
@@ -64,7 +79,7 @@ def read_docstring(group: str, spec: str) -> str:
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
-    path = _locate(group, spec)
+    path = _locate(group, name)
     module, _, attribute = path.partition(":")
     try:
         found = find_spec(module)
@@ -77,21 +92,19 @@ def read_docstring(group: str, spec: str) -> str:
     return inspect.getdoc(load_object(path)) or ""
 
 
-def _locate(group: str, spec: str) -> str:
-    """Return the path of a plug-in: ``package.module:attribute``."""
-    if ":" in spec:
-        return spec
-    points = list(_installed(group).get(spec, {}).values())
+def _locate(group: str, name: str) -> str:
+    """Return the path of an installed plug-in: ``package.module:attribute``."""
+    points = list(_installed(group).get(name, {}).values())
     if not points:
         kind = group.rpartition(".")[2].removesuffix("s")
         raise PluginError(
-            f"no {kind} is called {spec!r}.{suggest(spec, list_names(group))} "
+            f"no {kind} is called {name!r}.{suggest(name, list_names(group))} "
             f"Name your own as 'package.module:name', or by an entry point of the group {group!r}."
         )
     if len(points) > 1:
         owners = " and ".join(f"{p.dist.name if p.dist else '?'} ({p.value})" for p in points)
         raise PluginError(
-            f"{spec!r} is claimed twice in {group}, by {owners}: uninstall one, or use 'package.module:name'"
+            f"{name!r} is claimed twice in {group}, by {owners}: uninstall one, or use 'package.module:name'"
         )
     return points[0].value
 
@@ -118,7 +131,7 @@ def find_named(known: Mapping[str, T], name: object, noun: str, error: type[Exce
 
 
 def load_object(spec: str) -> Any:
-    """Import the object ``package.module:attribute``.
+    """Import the object ``package.module:attribute``. The text must be this library's or the user's own.
 
     Raises:
         PluginError: The text does not have this form, or the object cannot be imported.

@@ -75,7 +75,7 @@ def get_algorithm(name: str, backend: str) -> Any:
         >>> get_algorithm("dr_grpo", "trl").arguments["scale_rewards"]
         'none'
     """
-    found = plugins.load(plugins.ALGORITHMS, name)
+    found = plugins.load_typed(plugins.ALGORITHMS, name)
     if not isinstance(found, Algorithm):
         raise PluginError(f"algorithm {name!r} is a {type(found).__name__}, not an Algorithm")
     settings = getattr(found, backend)

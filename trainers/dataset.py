@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sql_env import Scorer, Task, respond
 from sql_env.errors import TaskError
 from sql_env.prompts.prompt import PromptBudget, build_prompt, join_messages
-from sql_env.prompts.template import Message
+from sql_env.prompts.template import Message, Template
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -35,7 +35,7 @@ class Prompter:
     """
 
     scorer: Scorer
-    template: str = "full"
+    template: str | Template = "full"
     chat: bool = False
     budget: PromptBudget | None = None
 
@@ -91,11 +91,20 @@ def filter_by_length(
     return kept
 
 
-def load_tokenizer(model: str, revision: str | None = None) -> Any:
-    """Load a model's tokenizer. It gets a token to pad with if it has none."""
+def load_tokenizer(model: str, revision: str | None = None, *, trust_remote_code: bool = False) -> Any:
+    """Load a model's tokenizer. It gets a token to pad with if it has none.
+
+    Args:
+        model: The model's name on the hub, or its folder.
+        revision: Its revision on the hub; None for the newest.
+        trust_remote_code: True to run code from the model's folder. The user must have asked for it.
+
+    Raises:
+        ValueError: The tokenizer needs code from the folder.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
-from sql_env.prompts.template import get_template, read_recorded_template, record_template
+from sql_env.prompts.template import get_template, load_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
 from trainers.generation.accuracy import measure_greedy
@@ -43,10 +43,12 @@ class Setup:
 def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
     """Load the tokenizer and the tasks, and complete TRL's configuration."""
     use_threads(args.threads)
-    tokenizer = load_tokenizer(model.model_name_or_path, model.model_revision)
+    recorded = None if args.prompt else read_recorded_template(model.model_name_or_path)
+    template = recorded or load_template(args.prompt or "full")
+    trust = config.trust_remote_code
+    tokenizer = load_tokenizer(model.model_name_or_path, model.model_revision, trust_remote_code=trust)
     budget = make_token_budget(args.prompt_budget, tokenizer)
-    template = get_template(args.prompt or read_recorded_template(model.model_name_or_path) or "full")
-    prompter = Prompter(scorer, template.id, tokenizer.chat_template is not None, budget)
+    prompter = Prompter(scorer, template, tokenizer.chat_template is not None, budget)
     named = {
         "dtype": model.dtype,
         "revision": model.model_revision,

@@ -22,7 +22,7 @@ from typing import Any
 
 from sql_env import Scorer
 from sql_env.prompts.prompt import PromptBudget
-from sql_env.prompts.template import get_template
+from sql_env.prompts.template import load_template
 from trainers.algorithms import get_algorithm
 from trainers.arguments import exit_on_error
 from trainers.dataset import load_tokenizer, make_token_budget
@@ -128,11 +128,12 @@ def fill_defaults(config: Any) -> None:
         if sql.max_turns > 1 and agent.agent_loop_config_path is None:
             agent.agent_loop_config_path = str(CONFIGS / "agent.yaml")
             agent.default_agent_loop = "sql_env"
-        sql.prompt = get_template(sql.prompt).id
+        template = load_template(sql.prompt)
+        sql.prompt = sql.prompt if ":" in sql.prompt else template.id
         if not isinstance(sql.reward, str):
             sql.reward = json.dumps(OmegaConf.to_container(sql.reward))
         if model.custom_chat_template is None:
-            model.custom_chat_template = get_chat_template(model.path)
+            model.custom_chat_template = get_chat_template(model.path, model.trust_remote_code)
         environment = config.ray_kwargs.ray_init.runtime_env
         environment.env_vars = {**shared, **(environment.get("env_vars") or {})}
 
@@ -140,7 +141,7 @@ def fill_defaults(config: Any) -> None:
 def make_prompt_budget(config: Any) -> PromptBudget | None:
     """Make the budget of a prompt, in the tokens of the model; None for no limit."""
     model = config.actor_rollout_ref.model
-    tokenizer = load_tokenizer(model.path)
+    tokenizer = load_tokenizer(model.path, trust_remote_code=model.trust_remote_code)
     tokenizer.chat_template = model.custom_chat_template or tokenizer.chat_template
     return make_token_budget(config.sql.prompt_budget, tokenizer)
 

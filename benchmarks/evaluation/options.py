@@ -23,7 +23,7 @@ from sql_env.errors import SQLEnvError
 from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat, get_format
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
-from sql_env.prompts.template import get_template, read_recorded_template
+from sql_env.prompts.template import load_template, read_recorded_template
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 
 GREEDY, SAMPLED = "greedy", "sampled"
@@ -152,7 +152,8 @@ class PromptSettings:
 
     def with_template_of(self, model: str) -> PromptSettings:
         """Choose the template that the model was trained with, where no template is given."""
-        return replace(self, template=self.template or read_recorded_template(model))
+        recorded = None if self.template else read_recorded_template(model)
+        return self if recorded is None else replace(self, template=recorded.id)
 
     def make_rubric(self) -> Rubric:
         """Load the preset, without its comparison: the tasks and `EvaluationConfig` give the comparison."""
@@ -165,7 +166,7 @@ class PromptSettings:
     ) -> Prompt:
         """Build the prompt of one task. The generator measures its size."""
         budget = PromptBudget(self.prompt_budget, generator.size) if self.prompt_budget else None
-        return build_prompt(task, executor, form, self.template or "full", budget=budget)
+        return build_prompt(task, executor, form, load_template(self.template or "full"), budget=budget)
 
     def get_decodings(self) -> dict[str, SamplingParams]:
         """Return the sampling parameters of each decoding. Several candidates come with a greedy completion.
@@ -184,7 +185,7 @@ class PromptSettings:
         """Return all settings that determine a result, in JSON."""
         budget = self.prompt_budget and {"most": self.prompt_budget, "unit": generator.unit}
         return {
-            "prompt": {"template": get_template(self.template or "full").id, "budget": budget},
+            "prompt": {"template": load_template(self.template or "full").id, "budget": budget},
             "reward": self.reward,
             "response_format": self.make_rubric().form.name,
             "decoding": {

@@ -15,6 +15,7 @@ from sql_env.errors import TaskError
 from sql_env.parser import get_format
 from sql_env.plugins import suggest
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, count_characters
+from sql_env.prompts.template import load_template
 
 
 def prompt(
@@ -51,7 +52,7 @@ def prompt(
             tasks[chosen],
             executor,
             get_format(form),
-            template,
+            load_template(template),
             turns,
             None if budget is None else PromptBudget(budget),
         )

@@ -103,7 +103,7 @@ def load_generator(name: str, model: str, **options: Any) -> Generator:
         PluginError: The generator is unknown, or does not take an argument.
         GenerationError: The generator cannot use the model.
     """
-    factory = plugins.load(plugins.GENERATORS, name)
+    factory = plugins.load_typed(plugins.GENERATORS, name)
     signature = inspect.signature(factory)
     try:
         signature.bind(model, **options)

@@ -173,7 +173,7 @@ def make_database_finder(folders: Iterable[Path], database_dir: Folders) -> Call
         database_dir: Further folders.
 
     Raises:
-        DataError: A further folder is missing.
+        DataError: A further folder is missing. The function raises it for a db_id that is no folder's name.
     """
     further = [database_dir] if isinstance(database_dir, str) else database_dir
     for folder in further:
@@ -184,6 +184,8 @@ def make_database_finder(folders: Iterable[Path], database_dir: Folders) -> Call
 
     @cache
     def find(db_id: str) -> str:
+        if os.path.basename(db_id) != db_id or db_id in (os.curdir, os.pardir):
+            raise DataError(f"the db_id {db_id!r} is no name of a folder: correct it in the file of tasks")
         files = [os.path.join(folder, db_id, f"{db_id}.sqlite") for folder in existing]
         return next(filter(os.path.isfile, files), files[0])
 

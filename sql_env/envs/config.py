@@ -15,7 +15,7 @@ from sql_env.limits import Limits
 from sql_env.plugins import find_named
 from sql_env.prompts.observation import ResultView
 from sql_env.prompts.prompt import PromptBudget
-from sql_env.prompts.template import get_template
+from sql_env.prompts.template import load_template
 from sql_env.scoring.rubric import RubricSpec
 
 T = TypeVar("T", bound=Limits | ResultView)
@@ -36,7 +36,7 @@ class EnvConfig:
         data_dir: The folder of the benchmark's files, if the benchmark needs one.
         reward: A preset or reward by name, or a list of rewards; see `sql_env.scoring.rubric.load_rubric`.
         comparison: The name of a comparison. It replaces the comparison of the rubric and of the tasks.
-        prompt: The prompt template; see `sql_env.prompts.template.get_template`.
+        prompt: The prompt template; see `sql_env.prompts.template.load_template`.
         prompt_budget: The maximum number of characters of a prompt. If the prompt is longer, the least
             relevant parts of the schema are removed; see `sql_env.prompts.prompt.PromptBudget`. None: no
             limit.
@@ -94,7 +94,7 @@ class EnvConfig:
             "max_turns": self.max_turns,
             "max_queries": self.max_queries,
             "view": _from_fields(ResultView, "view field", self.view),
-            "template": get_template(self.prompt),
+            "template": load_template(self.prompt),
             "budget": None if self.prompt_budget is None else PromptBudget(self.prompt_budget),
         }
 

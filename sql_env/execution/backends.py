@@ -69,7 +69,7 @@ class Backend(Protocol):
         ...
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
-        """Read the tables of a database in this process."""
+        """Read the tables of a database in a worker of this machine."""
         ...
 
     def close(self) -> None:

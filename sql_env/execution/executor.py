@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 
-from sql_env.errors import ClosedError, LimitError
-from sql_env.execution.engines import check_dialect, load_engine
+from sql_env.errors import ClosedError, DatabaseError, LimitError
+from sql_env.execution.engines import check_dialect
 from sql_env.execution.engines.files import read_signature
 from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
 from sql_env.execution.pool import WorkerPool
@@ -18,7 +18,8 @@ from sql_env.execution.stats import ExecutorStats
 from sql_env.limits import Limits
 from sql_env.schema.descriptions import add_descriptions
 from sql_env.schema.model import Schema
-from sql_env.types import Cost, ExecutionResult, Query
+from sql_env.schema.packing import unpack_schema
+from sql_env.types import Cost, ExecutionResult, Query, Status
 
 
 class Executor:
@@ -123,16 +124,37 @@ class Executor:
         return self._pool.run(requests, mode)
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
-        """Read the tables of a database with sample values and descriptions, in this process.
+        """Read the tables of a database with sample values and descriptions.
 
+        A worker reads it under the limits of a query: generated columns and views are code of its author.
         `sql_env.prompts.ddl.schema_to_ddl` writes a schema as SQL. A schema is kept until the file changes.
 
         Raises:
-            DatabaseError: The file is missing or is not a database, or the dialect has no engine.
-            ClosedError: The executor is closed.
+            DatabaseError: The file is missing or is no database, reading its schema exceeds a limit, or
+                the dialect has no engine.
+            ClosedError: The executor is closed, or was closed during the call.
+            SQLEnvError: Worker processes cannot be started.
         """
         self._check_open()
-        return _read_schema(os.path.abspath(database), dialect, self.limits, read_signature(database))
+        path = os.path.abspath(database)
+        kept = _find_schema(path, dialect, self.limits, read_signature(path))
+        if not kept:
+            kept.append(add_descriptions(self._read_schema(path, dialect), path))
+        return kept[0]
+
+    def _read_schema(self, path: str, dialect: str) -> Schema:
+        [judgement] = self._run([JudgeRequest(Query(path, "", dialect))], ResultMode.SCHEMA)
+        result = judgement.result
+        if result.status is Status.ERROR:
+            raise DatabaseError(result.error)
+        if not result.ok:
+            raise DatabaseError(
+                f"reading the schema of {path!r} ended with {result.status} ({result.error}): repair the "
+                "database, or raise the limit"
+            )
+        [[packed]] = result.rows
+        assert isinstance(packed, bytes)
+        return unpack_schema(packed)
 
     def close(self) -> None:
         """End all workers. A second call does nothing."""
@@ -152,8 +174,9 @@ class Executor:
 
 
 @lru_cache(maxsize=1024)
-def _read_schema(database: str, dialect: str, limits: Limits, _state: object) -> Schema:
-    return add_descriptions(load_engine(dialect, limits).read_schema(database), database)
+def _find_schema(_database: str, _dialect: str, _limits: Limits, _state: object) -> list[Schema]:
+    """Return the list that holds the schema of this state of a database, or will hold it. It may be empty."""
+    return []
 
 
 def _cost(measured: ExecutionResult) -> Cost:

@@ -22,6 +22,8 @@ class ResultMode(IntEnum):
     """Its rows, and the number of steps that the query took."""
     COST = 3
     """Steps and CPU seconds instead of rows."""
+    SCHEMA = 4
+    """The schema of the database, as the only value. There is no query."""
 
 
 @dataclass(frozen=True, slots=True)

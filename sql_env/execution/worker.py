@@ -21,12 +21,14 @@ from socket import socket as Socket
 from time import perf_counter, thread_time
 
 from sql_env.comparison import get_comparison, unpack_gold
+from sql_env.errors import DatabaseError
 from sql_env.execution.connection import Connection
 from sql_env.execution.engines import Engine, load_engine
 from sql_env.execution.heartbeat import Heartbeat
 from sql_env.execution.memory import MemoryLimit
 from sql_env.execution.messages import EXIT_OUT_OF_MEMORY, UNEXPLAINED, Reply, Request, ResultMode
 from sql_env.limits import Limits
+from sql_env.schema.packing import pack_schema
 from sql_env.types import ExecutionResult, Status
 
 GATHER_SECONDS = 0.05
@@ -137,8 +139,10 @@ class RequestRunner:
                 result = engine.run(database, sql, steps)
             elif mode == ResultMode.GOLD:
                 result, taken = engine.measure(database, sql)
-            else:
+            elif mode == ResultMode.COST:
                 result = _measured(engine, database, sql)
+            else:
+                result = _read_schema(engine, database)
             if engine.out_of_memory:
                 raise MemoryError
             equal = self._compare(engine, result, references) if references else ()
@@ -187,6 +191,17 @@ def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
     result, steps = engine.measure(database, sql)
     seconds = thread_time() - began
     return ExecutionResult(_OK, rows=((steps, seconds),)) if result.ok else result
+
+
+def _read_schema(engine: Engine, database: str) -> ExecutionResult:
+    """Read a schema. The only value of the result is the schema, packed."""
+    try:
+        packed = pack_schema(engine.read_schema(database))
+    except DatabaseError as error:
+        return ExecutionResult(Status.ERROR, error=str(error))
+    if len(packed) > engine.limits.max_bytes:
+        return ExecutionResult(Status.TOO_LARGE, error=f"more than {engine.limits.max_bytes} bytes")
+    return ExecutionResult(_OK, rows=((packed,),))
 
 
 def _prepare(parent: int, socket: int) -> None:

@@ -56,22 +56,36 @@ class Template:
 
 
 def get_template(name: str | Template) -> Template:
-    """Return a template.
+    """Return a template of this library. The name may come with data: nothing is imported.
 
     Args:
-        name: The name, for its newest version; ``name@version``; or ``package.module:object``.
+        name: The name, for its newest version; ``name@version``; or a template, which is returned.
 
     Raises:
         FormatError: No template has this name.
-        PluginError: The object cannot be imported.
     """
     if isinstance(name, Template):
         return name
-    if ":" not in name:
-        return find_named({**TEMPLATES, **_BY_ID}, name, "prompt template", FormatError)
-    found = load_object(name)
+    return find_named({**TEMPLATES, **_BY_ID}, name, "prompt template", FormatError)
+
+
+def load_template(spec: str | Template) -> Template:
+    """Return a template of this library, or import one.
+
+    The text must be the user's own: the module of ``package.module:object`` is imported, so its code runs.
+
+    Args:
+        spec: A name as in `get_template`, or ``package.module:object``.
+
+    Raises:
+        FormatError: No template has this name, or the object is no template.
+        PluginError: The object cannot be imported.
+    """
+    if isinstance(spec, Template) or ":" not in spec:
+        return get_template(spec)
+    found = load_object(spec)
     if not isinstance(found, Template):
-        raise FormatError(f"{name!r} is a {type(found).__name__}, not a sql_env.prompts.template.Template")
+        raise FormatError(f"{spec!r} is a {type(found).__name__}, not a sql_env.prompts.template.Template")
     return found
 
 
@@ -86,20 +100,29 @@ def record_template(folder: Path, chosen: Template, budget: int | None) -> None:
     (folder / RECORD).write_text(json.dumps({"template": chosen.id, "budget": budget}) + "\n")
 
 
-def read_recorded_template(folder: str | Path) -> str | None:
-    """Return the id of the template of a model's training; None if its folder has no record.
+def read_recorded_template(folder: str | Path) -> Template | None:
+    """Return the template of a model's training; None if its folder has no record.
+
+    The folder may be somebody else's. So the record can only name a template of this library.
 
     Raises:
-        FormatError: The record is damaged.
+        FormatError: The record is damaged, or names another template.
     """
     path = Path(folder) / RECORD
     if not path.is_file():
         return None
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["template"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        name = str(json.loads(path.read_text(encoding="utf-8"))["template"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(
             f"{path} does not name a prompt template: {error!r}; correct or delete it"
+        ) from None
+    try:
+        return get_template(name)
+    except FormatError as error:
+        raise FormatError(
+            f"{path}: {error} A record cannot name code. If you trust the template, name it yourself as "
+            "package.module:object: with --template in an evaluation, with --prompt in a training"
         ) from None
 
 

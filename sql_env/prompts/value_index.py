@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,7 +28,7 @@ from sql_env.types import ExecutionResult, Query, Status
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """The version of the files' layout and contents. A file of another version is built again."""
 
 MAX_CHARACTERS = 100
@@ -38,6 +39,18 @@ MAX_TEXTS = 50_000
 
 MAX_ROWS = 1_000_000
 """The number of rows of a table, from its first row, that are searched."""
+
+MAX_TOTAL = 2**28
+"""The maximum number of characters of all texts of a database. Columns beyond it are left out."""
+
+MAX_STOPPED = 5
+"""The number of columns that may exceed a limit before all later columns are left out."""
+
+COLUMNS_AT_ONCE = 8
+"""The number of columns whose texts this process holds at the same time."""
+
+LEFTOVER_SECONDS = 86_400
+"""The age at which an unfinished file belongs to a process that was killed."""
 
 MAX_OPEN = 256
 """The maximum number of indexes that a process keeps open."""
@@ -55,6 +68,7 @@ _BY_WORDS = """SELECT p."table", p."column", v.text FROM value AS v JOIN place A
 WHERE v.value MATCH ? ORDER BY v.rank, v.rowid LIMIT ?"""
 _BY_SYMBOL = """SELECT p."table", p."column", s.text FROM symbol AS s JOIN place AS p ON p.id = s.place
 WHERE s.text IN (SELECT value FROM json_each(?)) ORDER BY s.rowid LIMIT ?"""
+_STOPPED = (Status.TIMEOUT, Status.TOO_LARGE, Status.UNAVAILABLE)
 _WORD = re.compile(r"[^\W_]")
 
 Found = tuple[str, str, str]
@@ -100,7 +114,8 @@ def load_value_index(executor: Backend, database: str, dialect: str = "sqlite") 
     """Load the index of a database from disk, or build it.
 
     It is built if there is no file, if the file is damaged, or if the database has changed. The queries run
-    like a model's: read-only, under the default limits, in a worker. A column whose query fails is left out.
+    like a model's: read-only, under the default limits, in a worker. A column whose query fails is left out,
+    and so are columns after `MAX_STOPPED` columns that exceed a limit, or after `MAX_TOTAL` characters.
     If two processes need an index, one builds it and the other waits. If the cache
     (`sql_env.caching.folder.cache_root`) cannot be written, the index stays in memory.
 
@@ -145,7 +160,10 @@ def _load(executor: Backend, database: str, dialect: str) -> apsw.Connection:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one process or thread builds; the others wait, then open it
-            return _open(file, stamp) or _write(file, stamp, executor, database, dialect)
+            if connection := _open(file, stamp):
+                return connection
+            _remove_leftovers(file)
+            return _write(file, stamp, executor, database, dialect)
     except OSError as error:
         log.warning("the value index of %s is kept in memory: %s", database, error)
         connection = apsw.Connection(":memory:")
@@ -154,17 +172,44 @@ def _load(executor: Backend, database: str, dialect: str) -> apsw.Connection:
 
 
 def _open(file: Path, stamp: str) -> apsw.Connection | None:
-    """Open a file if it is complete, of this version, and built from the present state of the database."""
+    """Open a file if it is undamaged, of this version, and built from the present state of the database."""
+    if not _is_whole(file):
+        return None
     try:
         connection = apsw.Connection(f"file://{quote(str(file))}?mode=ro&immutable=1", _READ_ONLY)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        [(size, own_stamp)] = connection.execute(
-            "SELECT p.page_count * s.page_size, a.stamp "
-            "FROM pragma_page_count AS p, pragma_page_size AS s, about AS a"
-        ).fetchall()
+        [(own_stamp,)] = connection.execute("SELECT stamp FROM about").fetchall()
     except (apsw.Error, ValueError):
         return None
-    return connection if own_stamp == stamp and file.stat().st_size == size else None
+    return connection if own_stamp == stamp else None
+
+
+def _seal(file: Path) -> None:
+    """Add the SHA-256 of a file to its end, behind SQLite's last page. SQLite ignores it."""
+    with file.open("r+b") as data:
+        digest = file_digest(data, "sha256").digest()
+        data.write(digest)
+
+
+def _is_whole(file: Path) -> bool:
+    """Return True if a file has the content that `_seal` has found in it."""
+    try:
+        with file.open("rb") as data:
+            left, digest = os.fstat(data.fileno()).st_size - sha256().digest_size, sha256()
+            while left > 0 and (chunk := data.read(min(left, 2**20))):
+                digest.update(chunk)
+                left -= len(chunk)
+            return left == 0 and data.read() == digest.digest()
+    except OSError:
+        return False
+
+
+def _remove_leftovers(file: Path) -> None:
+    """Remove the unfinished files of killed processes. The caller holds the lock of ``file``."""
+    for other in file.parent.glob("*.*-*"):
+        with suppress(OSError):
+            if other.stem == file.stem or time.time() - other.stat().st_mtime > LEFTOVER_SECONDS:
+                other.unlink()
 
 
 def _write(file: Path, stamp: str, executor: Backend, database: str, dialect: str) -> apsw.Connection:
@@ -178,6 +223,7 @@ def _write(file: Path, stamp: str, executor: Backend, database: str, dialect: st
         with closing(apsw.Connection(str(temporary))) as connection:
             connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").fetchall()
             keep = _build(connection, stamp, executor, database, dialect)
+        _seal(temporary)
         if keep:
             temporary.replace(file)
         written = _open(file if keep else temporary, stamp)
@@ -213,7 +259,8 @@ def _build(connection: apsw.Connection, stamp: str, executor: Backend, database:
 def _read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tuple[str, str, ExecutionResult]]:
     """Yield for each column its table's `path`, its name, and a result with one distinct text per row.
 
-    The queries run under the default limits, not the executor's: so all callers get the same texts.
+    The queries run under the default limits, not the executor's: so all callers get the same texts. The end
+    of the whole work depends on counts, not on time, for the same reason.
 
     Raises:
         DatabaseError: The database is missing or invalid, or the dialect has no engine.
@@ -224,6 +271,7 @@ def _read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tupl
         if executor.limits != Limits():
             workers = min(executor.workers, os.cpu_count() or 1)  # a cluster may have more
             runner = stack.enter_context(Executor(workers=workers))
+        room, stopped = MAX_TOTAL, 0
         for table in schema.tables:
             parts = (table.schema_name, table.name)
             path = ".".join(quote_identifier(part, schema.keywords) for part in parts if part)
@@ -237,6 +285,19 @@ def _read_texts(executor: Backend, database: str, dialect: str) -> Iterator[tupl
                 )
                 for column in table.columns
             ]
-            results = runner.run_many([Query(database, sql, dialect) for sql in queries])
-            for column, result in zip(table.columns, results, strict=True):
-                yield table.path, column.name, result
+            for start in range(0, len(queries), COLUMNS_AT_ONCE):
+                part = slice(start, start + COLUMNS_AT_ONCE)
+                results = runner.run_many([Query(database, sql, dialect) for sql in queries[part]])
+                for column, result in zip(table.columns[part], results, strict=True):
+                    yield table.path, column.name, result
+                    room -= sum(len(str(text)) for (text,) in result.rows)
+                    stopped += result.status in _STOPPED
+                    if room < 0 or stopped >= MAX_STOPPED:
+                        log.warning(
+                            "values of %s after %s.%s are left out: they are too large or take too "
+                            "long to read",
+                            database,
+                            table.path,
+                            column.name,
+                        )
+                        return

@@ -24,6 +24,9 @@ the database), ``column_name`` (the name in words), ``column_description``, ``da
 MAX_FILE_BYTES = 1_000_000
 """A larger file is ignored: it does not describe a table."""
 
+MAX_ALL_BYTES = 30_000_000
+"""Files of a database after this number of bytes are ignored."""
+
 _MISREAD = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 """Control characters that stand for quotes and dashes, because an editor took Windows-1252 for Latin-1."""
 
@@ -37,11 +40,12 @@ def add_descriptions(schema: Schema, database: str) -> Schema:
     files = _find_files(Path(database).parent / FOLDER)
     if not files:
         return schema
-    described = {
-        table.name: _read_descriptions(files[table.name.lower()])
-        for table in schema.tables
-        if table.name.lower() in files
-    }
+    described, room = {}, MAX_ALL_BYTES
+    for table in schema.tables:
+        if table.name.lower() in files and room > 0:
+            data = _read_file(files[table.name.lower()])
+            room -= len(data)
+            described[table.name] = _parse_descriptions(data, files[table.name.lower()])
 
     def find(table: Table, column: Column) -> str:
         return described.get(table.name, {}).get(column.name.strip().lower(), "")
@@ -57,12 +61,25 @@ def _find_files(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def _read_descriptions(path: Path) -> dict[str, str]:
+def _read_file(path: Path) -> bytes:
+    """Return the content of a file; empty if it cannot be read, is too large, or is no regular file."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        if not path.is_file():  # reading a pipe or a device may never end
+            raise OSError("it is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise OSError(f"more than {MAX_FILE_BYTES:,} bytes")
-        rows = list(csv.DictReader(_decode(path.read_bytes()).splitlines(keepends=True)))
-    except (OSError, csv.Error) as error:
+        return data
+    except OSError as error:
+        log.warning("the descriptions in %s are ignored: %s", path, error)
+        return b""
+
+
+def _parse_descriptions(data: bytes, path: Path) -> dict[str, str]:
+    try:
+        rows = list(csv.DictReader(_decode(data).splitlines(keepends=True)))
+    except csv.Error as error:
         log.warning("the descriptions in %s are ignored: %s", path, error)
         return {}
     return {_cell(row, "original_column_name").lower(): "; ".join(_describe(row)) for row in rows}

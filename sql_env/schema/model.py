@@ -15,6 +15,9 @@ T = TypeVar("T")
 MAX_SAMPLES = 3
 """The maximum number of distinct values that an engine reads of a column."""
 
+MAX_SAMPLE = 100_000
+"""The maximum number of characters that an engine reads of a text value. Prompts show up to 100 of them."""
+
 MAX_SCANNED_ROWS = 1_000
 """The number of rows, from the first row of a table, that an engine searches for them."""
 

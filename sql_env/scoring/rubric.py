@@ -138,6 +138,8 @@ def parse_rubric_spec(text: str) -> RubricSpec:
 def load_rubric(spec: RubricSpec) -> Rubric:
     """Build a rubric from names and numbers. Its public name is `sql_env.rubric`.
 
+    The names must be the user's own: ``package.module:function`` is imported, so its code runs.
+
     Example:
         >>> [reward.name for reward in load_rubric("sql-r1").rewards]
         ['format', 'execution', 'result', 'length']
@@ -193,7 +195,7 @@ def _weighted(spec: RewardSpec) -> WeightedReward:
         raise PluginError(f"a reward is named by a string, not {source!r}")
     if isinstance(weight, bool) or not _finite(weight):
         raise PluginError(f"the weight of reward {source!r} must be a finite number, not {weight!r}")
-    function = plugins.load(plugins.REWARDS, source)
+    function = plugins.load_typed(plugins.REWARDS, source)
     if not callable(function):
         raise PluginError(f"reward {source!r} is not callable: {function!r}")
     params = spec.get("params", {})

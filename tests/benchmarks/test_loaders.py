@@ -87,6 +87,13 @@ def test_some_databases_are_missing(loader, lay_out):
 
 
 @loaders
+@pytest.mark.parametrize("db_id", ["../concerts", "/etc/passwd", "..", ".", "a/b"])
+def test_a_db_id_does_not_lead_out_of_the_folder(loader, lay_out, db_id):
+    with pytest.raises(DataError, match="is no name of a folder"):
+        loader(data_dir=lay_out(loader, ("concerts", db_id), present=("concerts",)))
+
+
+@loaders
 def test_the_variable_points_to_the_folder(loader, lay_out, monkeypatch):
     monkeypatch.setenv(VARIABLES[loader], lay_out(loader))
     [task] = loader().tasks

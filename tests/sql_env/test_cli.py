@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ def test_what_a_command_says_is_read_or_else_imported(tmp_path, monkeypatch):
     (tmp_path / "written.py").write_text('raise OSError\ndef f():\n    """Say  so."""\n')
     (tmp_path / "made.py").write_text('f = type("F", (), {"__doc__": "Say so, too."})()\n')
     monkeypatch.syspath_prepend(tmp_path)
+    known = plugins._installed(plugins.COMMANDS)
+    for path in ("written:f", "made:f", "written:g"):
+        monkeypatch.setitem(known, path, {path: EntryPoint(path, path, plugins.COMMANDS)})
     assert plugins.read_docstring(plugins.COMMANDS, "written:f") == "Say  so."
     assert plugins.read_docstring(plugins.COMMANDS, "made:f") == "Say so, too."
     with pytest.raises(PluginError, match="cannot load"):

@@ -23,7 +23,8 @@ def run(*command, **options):
 
 def test_a_reward_is_found_by_name_and_by_place():
     assert plugins.load(plugins.REWARDS, "format") is rewards.format.format
-    assert plugins.load(plugins.REWARDS, "rewards.format:format") is rewards.format.format
+    assert plugins.load_typed(plugins.REWARDS, "format") is rewards.format.format
+    assert plugins.load_typed(plugins.REWARDS, "rewards.format:format") is rewards.format.format
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_reward_is_found_by_name_and_by_place():
 )
 def test_a_mistake_says_how_to_mend_it(spec, message):
     with pytest.raises(PluginError, match=message):
-        plugins.load(plugins.REWARDS, spec)
+        plugins.load_typed(plugins.REWARDS, spec)
 
 
 def test_two_claims_to_one_name_are_not_decided_by_chance(monkeypatch):

@@ -63,6 +63,26 @@ def test_a_model_keeps_the_prompt_template_of_its_training(tiny_model, tmp_path)
         }
 
 
+OWN = """
+from sql_env.prompts.template import Template
+MINE = Template("mine", 1, lambda task, *_: [{"role": "user", "content": task.question}])
+"""
+
+
+def test_a_template_of_ones_own(tiny_model, tmp_path, monkeypatch):
+    """The command line can name code. The record in the model's folder cannot."""
+    (tmp_path / "own_template.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    settings = [*TASKS[:4], *BATCH, "--max_steps", 1, "--save_steps", 9]
+    how = ["--output_dir", tmp_path / "a", "--prompt", "own_template:MINE", *settings]
+    run("sft", "--model_name_or_path", tiny_model, *how)
+    assert json.loads((tmp_path / "a" / "prompt.json").read_text())["template"] == "mine@1"
+    more = ["--output_dir", tmp_path / "b", *settings]
+    said = run("sft", "--model_name_or_path", tmp_path / "a", *more, fails=True)
+    assert "no prompt template is called 'mine@1'" in said
+    assert "--prompt in a training" in said
+
+
 def grpo(model, out, *more, fails=False):
     return run(
         "trl_grpo", "--model_name_or_path", model, *TASKS, *BATCH, "--num_generations", 2,

@@ -80,7 +80,7 @@ class Stages:
                 f"{folder} has another vocabulary: give the seed and the settings that it was made with "
                 "(they are in its record.json)"
             )
-        return AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+        return AutoModelForCausalLM.from_pretrained(folder, dtype="float32", trust_remote_code=False)
 
     def supervise(
         self, model: Any, tasks: Sequence[Task], name: str, *, steps: int, rate: float, strategy: str = "sql"

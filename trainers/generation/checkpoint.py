@@ -41,12 +41,15 @@ class CheckpointGenerator:
             if Path(name).is_dir():
                 identity = {"sha256": hash_folder(Path(name))}
             else:
-                commit = AutoConfig.from_pretrained(name, revision=revision)._commit_hash
+                commit = AutoConfig.from_pretrained(
+                    name, revision=revision, trust_remote_code=False
+                )._commit_hash
                 identity = {"revision": commit or revision or ""}
         except (OSError, ValueError) as error:
             raise GenerationError(
                 f"no model at {name!r}: {error}. Give a folder with a model and its tokenizer, or a "
-                "name on the Hugging Face hub"
+                "name on the Hugging Face hub. Code of a model is never run here: serve a model that needs "
+                "its own code on an endpoint, and give --base-url"
             ) from None
         self.settings: dict[str, Any] = {"model": name, **identity}
 

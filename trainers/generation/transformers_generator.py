@@ -97,7 +97,7 @@ class Transformers(CheckpointGenerator):
             device = {"device_map": "auto"} if self._accelerated else {}
             try:
                 self._model = AutoModelForCausalLM.from_pretrained(
-                    self.name, revision=self.revision, dtype=self._dtype, **device
+                    self.name, revision=self.revision, dtype=self._dtype, trust_remote_code=False, **device
                 ).eval()
             except (OSError, ValueError) as error:
                 raise GenerationError(f"cannot load {self.name!r}: {error}") from None

@@ -16,6 +16,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutp
 from verl.utils.profiler import simple_timer
 
 from sql_env import Episode
+from sql_env.prompts.template import load_template
 from trainers.verl_reward import decode_task, flatten_score, get_scorer, get_stats, make_masked_scores
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ class SQLAgentLoop(AgentLoopBase):
         """
         sql, room = self.config.sql, self.rollout_config.response_length
         scorer = get_scorer(sql.reward, sql.workers)
-        turns = {"max_turns": sql.max_turns, "max_queries": sql.max_queries, "template": sql.prompt}
+        template = load_template(sql.prompt)
+        turns = {"max_turns": sql.max_turns, "max_queries": sql.max_queries, "template": template}
         episode = Episode(scorer, decode_task(row["extra_info"]["task"]), **turns)
         chat, request, metrics = list(row["raw_prompt"]), uuid4().hex, {}
         tokens, steps = Tokens(await self.ct_build_initial_tokens(chat)), []

@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 from sql_env.errors import DataError
 from trainers.arguments import make_option, run_command
 
 NEWEST = "latest_checkpointed_iteration.txt"
 """The file in which verl writes the step of its newest checkpoint."""
+
+WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""The environment variable that forbids torch to load anything but tensors.
+
+A shard is a pickle, which can run code, and verl loads it without this protection.
+"""
 
 
 @dataclass
@@ -36,7 +46,7 @@ def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
         The folder that was merged.
 
     Raises:
-        DataError: There is no checkpoint.
+        DataError: There is no checkpoint, or a shard has more than tensors.
     """
     from verl.model_merger.base_model_merger import ModelMergerConfig
     from verl.model_merger.fsdp_model_merger import FSDPModelMerger
@@ -45,8 +55,25 @@ def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
     Path(output_dir).mkdir(parents=True, exist_ok=True)
     folders = {"local_dir": str(actor), "target_dir": str(output_dir)}
     config = ModelMergerConfig("merge", "fsdp", hf_model_config_path=str(actor / "huggingface"), **folders)
-    FSDPModelMerger(config).merge_and_save()
+    with _load_only_weights():
+        try:
+            FSDPModelMerger(config).merge_and_save()
+        except UnpicklingError as error:
+            raise DataError(f"a shard in {actor} has more than tensors, and is not loaded: {error}") from None
     return actor
+
+
+@contextmanager
+def _load_only_weights() -> Iterator[None]:
+    before = os.environ.get(WEIGHTS_ONLY)
+    os.environ[WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[WEIGHTS_ONLY]
+        else:
+            os.environ[WEIGHTS_ONLY] = before
 
 
 def find_checkpoint(run: Path) -> Path:

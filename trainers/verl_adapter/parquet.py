@@ -13,6 +13,7 @@ from typing import Any
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import PromptBudget, build_prompt
+from sql_env.prompts.template import load_template
 from trainers.dataset import filter_usable, load_tokenizer
 
 PLAIN_CHAT_TEMPLATE = (
@@ -94,7 +95,7 @@ def write_parquet(
         tasks: The tasks, in this order.
         scorer: Has the schemas and the response format.
         benchmark: The name of the data in verl's metrics.
-        template: The prompt template.
+        template: The prompt template; see `sql_env.prompts.template.load_template`.
         max_turns: The number of turns of an episode.
         budget: The limit of a prompt's size; None for no limit.
     """
@@ -118,18 +119,20 @@ def make_rows(
 
     Paths of databases become absolute, because verl's processes run in other folders.
     """
+    chosen = load_template(template)
     for index, task in enumerate(tasks):
         here = replace(task, database=str(Path(task.database).resolve()))
         yield {
             "data_source": benchmark,
             "prompt": build_prompt(
-                here, scorer.executor, scorer.rubric.form, template, max_turns, budget
+                here, scorer.executor, scorer.rubric.form, chosen, max_turns, budget
             ).messages,
             "reward_model": {"style": "rule", "ground_truth": here.gold_sql},
             "extra_info": {"index": index, "task": json.dumps(here.to_dict())},
         }
 
 
-def get_chat_template(model: str) -> str | None:
+def get_chat_template(model: str, trust_remote_code: bool = False) -> str | None:
     """Return the chat template for a model; None if its tokenizer has one."""
-    return PLAIN_CHAT_TEMPLATE if load_tokenizer(model).chat_template is None else None
+    tokenizer = load_tokenizer(model, trust_remote_code=trust_remote_code)
+    return PLAIN_CHAT_TEMPLATE if tokenizer.chat_template is None else None

@@ -1,16 +1,14 @@
 """Find the names of a database: tables, their columns, and which columns are the same key."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.loading.files import read_objects
 from sql_env.errors import DataError
-from sql_env.execution.engines import load_engine
-from sql_env.limits import Limits
+from sql_env.execution.executor import Executor
 from sql_env.types import Task
 
 _FILES = ("tables.json", "test_tables.json")
@@ -38,7 +36,8 @@ class Catalog:
     """
 
     def __init__(self) -> None:
-        self._read_file, self._read_database = cache(read_tables_json), cache(read_database)
+        self._read_file = cache(read_tables_json)
+        self._read_database = cache(partial(read_database, Executor()))  # its worker ends with the catalog
 
     def __call__(self, task: Task) -> Names:
         """Return the names of a task's database.
@@ -73,14 +72,13 @@ def read_tables_json(path: Path) -> dict[str, Names]:
         ) from None
 
 
-def read_database(database: str, dialect: str = "sqlite") -> Names:
+def read_database(executor: Executor, database: str, dialect: str = "sqlite") -> Names:
     """Read the names of a database from its own schema.
 
     Raises:
         DatabaseError: The database cannot be read.
     """
-    with closing(load_engine(dialect, Limits())) as engine:
-        tables = engine.read_schema(database).tables
+    tables = executor.schema(database, dialect).tables
     columns = [(place, column.name) for place, table in enumerate(tables) for column in table.columns]
     places = {f"{tables[table].name}.{name}".lower(): place for place, (table, name) in enumerate(columns)}
     primary = {table.name.lower(): table.primary_key for table in tables}

@@ -64,10 +64,13 @@ class Engine(Protocol):
         ...
 
     def read_schema(self, database: str) -> Schema:
-        """Return all tables with sample values.
+        """Return all tables with sample values, each cut to `sql_env.schema.model.MAX_SAMPLE` characters.
+
+        The database may be hostile. So the caller runs this like a query, under the CPU limit of the kernel.
 
         Raises:
-            DatabaseError: The database is missing or invalid.
+            DatabaseError: The database is missing or invalid, or the work exceeds a limit.
+            MemoryError: The work needs more memory than the limits allow.
         """
         ...
 

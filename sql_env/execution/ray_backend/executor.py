@@ -61,7 +61,7 @@ class RayExecutor:
     """
 
     def __init__(self, limits: Limits = Limits(), workers: int = 1) -> None:  # noqa: B008 - frozen
-        self._local = Executor(limits, workers)  # reads schemas, which needs no process
+        self._local = Executor(limits, workers)  # reads schemas, with a worker of this machine
         self.limits = limits
         self.workers = workers
         self._stats, self._lock = ExecutorStats(), RLock()
@@ -111,7 +111,7 @@ class RayExecutor:
         return self._map("measure", queries)
 
     def schema(self, database: str, dialect: str = "sqlite") -> Schema:
-        """Read the tables of a database in this process; see `sql_env.Executor.schema`."""
+        """Read the tables of a database in a worker of this machine; see `sql_env.Executor.schema`."""
         return self._local.schema(database, dialect)
 
     def close(self) -> None:

@@ -233,6 +233,25 @@ def test_a_database_that_cannot_be_copied(tmp_path, concerts):
 
 
 @pytest.mark.parametrize(
+    ("column", "message"), [("a + 1", "interrupted"), ("zeroblob(100000000)", "too big")]
+)
+def test_the_work_of_a_copy_is_limited(tmp_path, monkeypatch, column, message):
+    """The author of a database writes its generated columns."""
+    monkeypatch.setattr("benchmarks.diagnostics.checks.rewrites.copies.MAX_STEPS", 1_000_000)
+    path = tmp_path / "d.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(50_000)])
+        connection.execute(f"ALTER TABLE t ADD COLUMN b AS ({column}) VIRTUAL")
+    connection.close()
+    with (
+        pytest.raises(DatabaseError, match=f"cannot be copied: .*{message}"),
+        make_shuffled_copies(str(path)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
     ("sql", "bare"),
     [
         ("SELECT a, count(*) FROM t", ["a"]),

@@ -10,7 +10,7 @@ from benchmarks.metrics.exact_match import ExactMatch, is_exact_match
 from benchmarks.metrics.spider_sql import Names
 from benchmarks.metrics.spider_sql.names import read_database
 from benchmarks.spider import spider
-from sql_env import Benchmark, Task
+from sql_env import Benchmark, Executor, Task
 from sql_env.errors import TaskError
 
 SINGER, CONCERT = {"id", "name", "country", "age"}, {"id", "title", "singer_id", "fee"}
@@ -139,7 +139,9 @@ def test_official_verdicts_without_the_file_of_tables(spider_dev, shared_data):
     """The databases themselves know their names as well."""
     file = shared_data / "predictions/spider_dev/din_sql_gpt4.txt"
     official = json.loads((shared_data / "official_eval/spider_dev/din_sql_gpt4.json").read_text())["exact"]
-    names = {database: read_database(database) for database in {task.database for task in spider_dev.tasks}}
+    with Executor() as executor:
+        databases = {task.database for task in spider_dev.tasks}
+        names = {database: read_database(executor, database) for database in databases}
     assert official == [
         is_exact_match(sql, task.gold_sql, names[task.database])
         for task, sql in zip(spider_dev.tasks, read_predictions(file, spider_dev), strict=True)

@@ -20,7 +20,7 @@ from benchmarks.metrics.spider_sql.cursor import split_words
 from benchmarks.metrics.spider_sql.names import read_database, read_tables_json
 from benchmarks.metrics.spider_sql.parser import MAX_DEPTH
 from benchmarks.spider import spider
-from sql_env import Task
+from sql_env import Executor, Task
 from sql_env.errors import DatabaseError, DataError
 
 SINGER, CONCERT = {"id", "name", "country", "age"}, {"id", "title", "singer_id", "fee"}
@@ -244,9 +244,10 @@ def test_a_column_with_a_dot_in_its_name_is_out_of_reach():
 
 
 def test_names_of_a_database(concerts):
-    assert read_database(str(concerts)) == NAMES
-    with pytest.raises(DatabaseError):
-        read_database(str(concerts) + ".gone")
+    with Executor() as executor:
+        assert read_database(executor, str(concerts)) == NAMES
+        with pytest.raises(DatabaseError):
+            read_database(executor, str(concerts) + ".gone")
 
 
 ENTRY = {
@@ -290,7 +291,8 @@ def test_names_on_real_databases(shared_data):
     spider_dir = shared_data / "spider"
     written = read_tables_json(spider_dir / "tables.json")
     paths = list((spider_dir / "database").glob("*/*.sqlite"))
-    own = {path.stem: read_database(str(path)) for path in paths}
+    with Executor() as executor:
+        own = {path.stem: read_database(executor, str(path)) for path in paths}
     assert len(own) == 163
     internal = {"sqlite_sequence"}
     for db_id, names in own.items():

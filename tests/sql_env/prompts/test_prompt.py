@@ -22,6 +22,7 @@ from sql_env.prompts.template import (
     Template,
     format_outline,
     get_template,
+    load_template,
     read_recorded_template,
     record_template,
 )
@@ -259,15 +260,15 @@ def test_an_unknown_template_is_named_with_the_known_ones(executor, task):
 def test_a_template_of_ones_own(executor, task):
     own = Template("mine", 3, lambda task, schema, form, turns: [{"role": "user", "content": task.question}])
     assert build_prompt(task, executor, THINK, own).template == "mine@3"
-    assert get_template("sql_env.prompts.template:RICH") is RICH
+    assert load_template("sql_env.prompts.template:RICH") is RICH
     with pytest.raises(FormatError, match=r"is a str, not a sql_env\.prompts\.template\.Template"):
-        get_template("sql_env.prompts.template:RECORD")
+        load_template("sql_env.prompts.template:RECORD")
 
 
 def test_a_models_folder_says_how_it_was_asked(tmp_path):
     assert read_recorded_template(tmp_path) is None
     record_template(tmp_path, RICH, 4096)
-    assert read_recorded_template(tmp_path) == "rich@1"
+    assert read_recorded_template(tmp_path) is RICH
     (tmp_path / "prompt.json").write_text("[]")
     with pytest.raises(FormatError, match="correct or delete"):
         read_recorded_template(tmp_path)

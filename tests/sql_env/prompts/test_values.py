@@ -1,7 +1,9 @@
 """Values that a question mentions, and the index in which they are found."""
 
+import hashlib
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -195,8 +197,13 @@ DAMAGES = {
     "longer": lambda data: data + b"\0" * 4096,
     "prose": lambda data: b"Nothing to see here. " * 999,
     "noise inside": lambda data: data[:4096] + bytes(len(data) - 4096),
-    "of another version": lambda data: re.sub(rb"\[1, ", b"[0, ", data),
+    "bytes changed in place": lambda data: data.replace(b"Joe", b"Eve"),
+    "of another version": lambda data: seal(re.sub(rb"\[2, ", b"[1, ", data[:-32])),
 }
+
+
+def seal(data: bytes) -> bytes:
+    return data + hashlib.sha256(data).digest()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -221,7 +228,70 @@ def test_no_page_of_noise_breaks_a_search(executor, concerts, cache, page):
     data[page * 4096 : page * 4096 + 4096] = os.urandom(len(data[page * 4096 : page * 4096 + 4096]))
     file.write_bytes(data)
     forget_in_this_process()
-    assert found(executor, str(concerts), "joe") <= {("singer", "name", "Joe")}
+    assert found(executor, str(concerts), "joe") == {("singer", "name", "Joe")}
+
+
+@pytest.mark.parametrize("place", [0, 100, 5_000, 9_000, -33, -1])
+def test_each_byte_counts(executor, concerts, cache, place):
+    load_value_index(executor, str(concerts))
+    [file] = cache.glob("*.sqlite")
+    whole = file.read_bytes()
+    data = bytearray(whole)
+    data[place] ^= 1
+    file.write_bytes(data)
+    forget_in_this_process()
+    load_value_index(executor, str(concerts))
+    assert file.read_bytes() == whole
+
+
+KILLED = """
+import os, signal, sys
+from sql_env.execution.executor import Executor
+from sql_env.prompts import value_index
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+value_index._seal = die
+with Executor() as executor:
+    value_index.load_value_index(executor, sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_nothing_for_good(executor, concerts, cache):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(concerts)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(cache.glob("*.*-*"))) == 1
+    assert found(executor, str(concerts), "joe") == {("singer", "name", "Joe")}
+    assert not list(cache.glob("*.*-*"))
+
+
+def test_old_leftovers_of_other_databases_are_removed(executor, concerts, cache):
+    cache.mkdir(parents=True)
+    old, new = cache / "0123.12-34", cache / "4567.12-34"
+    for file in (old, new):
+        file.touch()
+    os.utime(old, (0, 0))
+    load_value_index(executor, str(concerts))
+    assert list(cache.glob("*.*-*")) == [new]  # its process may still write it
+
+
+def test_the_texts_of_a_database_are_limited(executor, concerts, cache, monkeypatch, caplog):
+    monkeypatch.setattr("sql_env.prompts.value_index.MAX_TOTAL", 5)
+    index = load_value_index(executor, str(concerts))
+    assert index.by_words(["joe"], 9) == [("singer", "name", "Joe")]
+    assert index.by_words(["france"], 9) == []
+    assert "after singer.name are left out" in caplog.text
+
+
+@pytest.mark.slow
+def test_columns_that_cost_too_much_end_the_work(executor, make, caplog):
+    costly = ", ".join(f"b{i} AS (hex(zeroblob(20000000)))" for i in range(30))
+    database = make(f"CREATE TABLE t (a, {costly}); INSERT INTO t (a) VALUES ('word')")
+    before = executor.stats.executed
+    assert load_value_index(executor, database).by_words(["word"], 9) == [("t", "a", "word")]
+    assert "values of t.b4" in caplog.text
+    assert "after t.b4 are left out" in caplog.text
+    assert executor.stats.executed - before <= 9
 
 
 def test_a_cache_that_cannot_be_written(executor, concerts, monkeypatch, tmp_path, caplog):

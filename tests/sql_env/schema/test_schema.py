@@ -1,5 +1,6 @@
 """A database's schema as data, its descriptions, and the DDL that is made of it."""
 
+import os
 import sqlite3
 
 import apsw
@@ -182,6 +183,28 @@ def test_a_file_that_cannot_be_read_is_logged_and_passed_over(describe, caplog):
     assert describe(HEADER + b"name,," + b"x" * 200_000 + b",,\n") == {}
     assert describe(HEADER + b"name,,x,,\n" * 200_000) == {}
     assert caplog.text.count("the descriptions in") == 2
+
+
+def test_a_file_that_never_ends_is_not_read(concerts, caplog):
+    """A pipe without a writer, a device and a folder: reading the first two would never end."""
+    folder = concerts.parent / "database_description"
+    (folder / "concert.csv").mkdir(parents=True)
+    os.mkfifo(folder / "singer.csv")
+    (folder / "other.csv").symlink_to("/dev/zero")
+    schema = Schema(tuple(Table(name, (Column("name"),)) for name in ("singer", "concert", "other")))
+    assert add_descriptions(schema, str(concerts)) == schema
+    assert caplog.text.count("it is not a regular file") == 3
+
+
+def test_all_files_together_are_limited(concerts, monkeypatch):
+    folder = concerts.parent / "database_description"
+    folder.mkdir()
+    for name in ("singer", "concert"):
+        (folder / f"{name}.csv").write_bytes(HEADER + b"id,,the number,,\n")
+    monkeypatch.setattr("sql_env.schema.descriptions.MAX_ALL_BYTES", 50)
+    schema = Schema(tuple(Table(name, (Column("id"),)) for name in ("singer", "concert")))
+    found = add_descriptions(schema, str(concerts))
+    assert [table.columns[0].description for table in found.tables] == ["the number", ""]
 
 
 @given(data=st.binary(max_size=300))

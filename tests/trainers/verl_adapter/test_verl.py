@@ -226,6 +226,12 @@ def test_only_a_tokenizer_without_a_chat_template_gets_one(words, tmp_path):
     assert verl_data.get_chat_template(str(tmp_path / "chat")) is None
 
 
+@pytest.mark.parametrize("template", ["rich", "sql_env.prompts.template:RICH"])
+def test_the_rows_have_the_prompt_of_the_template(scorer, ask, template):
+    [row] = verl_data.make_rows([ask(RIGHT)], scorer, "demo", template)
+    assert row["prompt"][1]["content"].startswith("Database schema:")
+
+
 # The configuration
 
 
@@ -336,6 +342,9 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     verl_grpo.fill_defaults(config)
     assert config.actor_rollout_ref.model.custom_chat_template == verl_data.PLAIN_CHAT_TEMPLATE
     assert config.sql.prompt == "full@1"
+    config.sql.prompt = own = "sql_env.prompts.template:RICH"  # other processes import it, too
+    verl_grpo.fill_defaults(config)
+    assert config.sql.prompt == own
     assert verl_grpo.make_prompt_budget(config) is None
     config.sql.prompt_budget = 9
     budget = verl_grpo.make_prompt_budget(config)

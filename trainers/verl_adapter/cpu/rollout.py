@@ -41,7 +41,7 @@ class RolloutServer:
 
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         self.model = AutoModelForCausalLM.from_pretrained(
-            model, dtype=torch.float32, attn_implementation="eager"
+            model, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False
         ).eval()
         self.tokenizer = load_tokenizer(model)
         self.max_tokens, self.steps = max_tokens, 0

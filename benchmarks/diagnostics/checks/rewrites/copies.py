@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import apsw
 
 from sql_env.errors import DatabaseError
+from sql_env.limits import Limits
 
 _PLACE = '"sql-env: place"'
 ROW_ORDERS = (f"-{_PLACE}", f"({_PLACE} * 48271) % 2147483647", f"({_PLACE} * 69621) % 2147483647")
@@ -21,6 +23,10 @@ The shuffles are Park and Miller's generators (CACM 1988, 1993), which never map
 MAX_COPIED_BYTES = 256 * 2**20
 """The size in bytes of the largest database that is copied by default."""
 
+MAX_STEPS = 10_000_000_000
+"""The maximum number of SQLite instructions of one copy: a generated column can be endless."""
+
+_STEPS_PER_CHECK = 1_000_000
 _TABLES = r"""SELECT name FROM origin.sqlite_schema AS s WHERE type = 'table' AND rootpage > 0
 AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
 AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY s.rowid"""
@@ -36,7 +42,7 @@ def make_shuffled_copies(database: str, largest: int = MAX_COPIED_BYTES) -> Iter
     left out, so a query that reads one fails on a copy.
 
     Raises:
-        DatabaseError: The database is larger than ``largest`` bytes, or cannot be copied.
+        DatabaseError: The database is larger than ``largest`` bytes, or cannot be copied in `MAX_STEPS`.
     """
     try:
         size = os.path.getsize(database)
@@ -61,11 +67,13 @@ def _copy(database: str, path: str, order: str) -> None:
         copy.execute(
             "ATTACH ? AS origin", (f"file://{quote(os.path.realpath(database))}?mode=ro&immutable=1",)
         )
-        with copy:
-            for (name,) in copy.execute(_TABLES).fetchall():
-                _copy_table(copy, str(name), order)
-            for (sql,) in copy.execute(_VIEWS).fetchall():
-                copy.execute(str(sql))
+        checks = count(1)
+        copy.set_progress_handler(lambda: next(checks) * _STEPS_PER_CHECK > MAX_STEPS, _STEPS_PER_CHECK)
+        copy.limit(apsw.SQLITE_LIMIT_LENGTH, Limits().max_bytes)
+        for (name,) in copy.execute(_TABLES).fetchall():
+            _copy_table(copy, str(name), order)
+        for (sql,) in copy.execute(_VIEWS).fetchall():
+            copy.execute(str(sql))
 
 
 def _copy_table(copy: apsw.Connection, table: str, order: str) -> None:

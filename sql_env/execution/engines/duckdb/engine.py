@@ -90,7 +90,7 @@ class DuckDBEngine:
 
     def read_schema(self, database: str) -> Schema:
         """Return the tables with sample values; see `sql_env.execution.engines.Engine.read_schema`."""
-        return read_schema(database, self.limits.memory_bytes)
+        return read_schema(database, self.limits)
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,7 +8,8 @@ import duckdb
 
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.file import identify, open_readonly
-from sql_env.schema.model import MAX_SAMPLES, MAX_SCANNED_ROWS, Column, ForeignKey, Schema, Table
+from sql_env.limits import Limits
+from sql_env.schema.model import MAX_SAMPLE, MAX_SAMPLES, MAX_SCANNED_ROWS, Column, ForeignKey, Schema, Table
 from sql_env.schema.quoting import quote_identifier
 from sql_env.types import Value
 
@@ -21,6 +22,8 @@ _KEYS = """SELECT constraint_type, constraint_column_names, referenced_table, re
 FROM duckdb_constraints() WHERE schema_name = ? AND table_name = ?
 AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index"""
 
+_FETCH_ROWS = 32
+
 DISTINCT_TEXTS = """SELECT DISTINCT text FROM (
   SELECT CAST(source.{column} AS VARCHAR) AS text, typeof(source.{column}) AS kind
   FROM {table} AS source LIMIT {max_rows}
@@ -29,14 +32,14 @@ ORDER BY text LIMIT {max_texts}"""
 """The distinct texts of a column, sorted: the order of DISTINCT is not fixed in DuckDB."""
 
 
-def read_schema(database: str, memory_bytes: float) -> Schema:
+def read_schema(database: str, limits: Limits) -> Schema:
     """Return the tables with sample values and comments. `sql_env.schema.model.Schema` has no other parts.
 
     Raises:
-        DatabaseError: The file is missing, or is not a database.
+        DatabaseError: The file is missing, or is no database, or the work needs more than ``memory_bytes``.
     """
     identify(database)
-    connection = open_readonly(database, memory_bytes)
+    connection = open_readonly(database, limits.memory_bytes)
     try:
         keywords = frozenset(str(word) for (word,) in connection.execute(_KEYWORDS).fetchall())
         tables = connection.execute(_TABLES).fetchall()
@@ -81,6 +84,9 @@ def _read_values(
     if kind == "BLOB":
         return ()
     number = kind in ("DOUBLE", "FLOAT") or kind.endswith("INT") or kind == "INTEGER"
-    select = f"SELECT {column if number else f'CAST({column} AS VARCHAR)'} FROM {table}"
-    rows = connection.execute(f"{select} LIMIT {MAX_SCANNED_ROWS}").fetchall()
-    return tuple(dict.fromkeys(value for (value,) in rows if value is not None))[:MAX_SAMPLES]
+    select = f"SELECT {column if number else f'left(CAST({column} AS VARCHAR), {MAX_SAMPLE})'} FROM {table}"
+    rows = connection.execute(f"{select} LIMIT {MAX_SCANNED_ROWS}")
+    found: dict[Value, None] = {}
+    while len(found) < MAX_SAMPLES and (chunk := rows.fetchmany(_FETCH_ROWS)):
+        found |= dict.fromkeys(value for (value,) in chunk if value is not None)
+    return tuple(found)[:MAX_SAMPLES]

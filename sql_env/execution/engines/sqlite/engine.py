@@ -126,7 +126,7 @@ class SQLiteEngine:
 
     def read_schema(self, database: str) -> Schema:
         """Return the tables with sample values; see `sql_env.execution.engines.Engine.read_schema`."""
-        return read_schema(database)
+        return read_schema(database, self.limits)
 
     def close(self) -> None:
         """Close all connections."""
