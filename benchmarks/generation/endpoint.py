@@ -96,7 +96,7 @@ class Endpoint:
             raise GenerationError("concurrency must be at least 1, retries at least 0, and timeout above 0")
         self._model, self._retries, self._backoff = model, retries, backoff
         self._concurrency, self._extra, self._timeout = concurrency, dict(extra_body or {}), timeout
-        self._stopped = Event()
+        self._stopped, self._running = Event(), set[Deadline]()
         key = os.environ.get(api_key_variable, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise GenerationError(
@@ -176,7 +176,10 @@ class Endpoint:
             raise GenerationError(failed or f"{len(refused)} requests were refused; {refused[0]}")
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the running requests."""
+        self._stopped.set()
+        for deadline in tuple(self._running):
+            deadline.end()
         self._client.close()
 
     def _make_body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
@@ -232,6 +235,7 @@ class Endpoint:
         The body of a failure may be incomplete.
         """
         with Deadline(self._timeout) as deadline:
+            self._running.add(deadline)
             try:
                 extensions = {"trace": deadline.trace}
                 with self._client.stream("POST", "chat/completions", json=body, extensions=extensions) as got:
@@ -242,6 +246,8 @@ class Endpoint:
             except FAULTS:
                 if not deadline.passed:
                     raise
+            finally:
+                self._running.discard(deadline)
         raise httpx.ReadTimeout(f"no complete response within {self._timeout:g} s")
 
     def _describe(self, fault: str) -> str:

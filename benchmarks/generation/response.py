@@ -37,7 +37,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.passed = False
         self._stream: Any = None
-        self._timer = Timer(seconds, self._end)
+        self._timer = Timer(seconds, self.end)
         self._timer.daemon = True
 
     def __enter__(self) -> Deadline:
@@ -56,7 +56,8 @@ class Deadline:
             if self.passed:
                 self._shut_down()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the connection now."""
         self.passed = True
         self._shut_down()
 

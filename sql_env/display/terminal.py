@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterable
 from typing import Any
 from unicodedata import category
 
-import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -48,13 +48,13 @@ def make_console(*, stderr: bool = False, **options: Any) -> Console:
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print a text without its control characters. Line breaks and tabs are kept, and nothing is wrapped."""
-    typer.echo(escape_control(text, keep="\n\t"), err=err)
+    print(escape_control(text, keep="\n\t"), file=sys.stderr if err else sys.stdout)
 
 
 def echo_json(value: object) -> None:
     """Print JSON in one line. Characters that cannot be printed are written as its escapes."""
     text = json.dumps(value, ensure_ascii=False)
-    typer.echo(
+    print(
         text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     )
 
