@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-from sql_env.comparison.keys import make_keys, make_value_key
+from sql_env.comparison.keys import make_byte_keys, make_value_key, share_hashes
 from sql_env.types import Row, Score
 
 MAX_PLAIN_COLUMNS = 32
@@ -32,7 +32,7 @@ def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     """
     if not predicted and not gold:
         return 1.0
-    ours, theirs = map(_remove_repeated, (predicted, gold), make_keys(predicted, gold))
+    ours, theirs = _remove_repeated(predicted), _remove_repeated(gold)
     found, foreign, missing = 0.0, 0.0, 0.0
     for row, wanted in zip(map(_list_keys, ours), map(_list_keys, theirs), strict=False):
         values, wanted_values = set(row), set(wanted)
@@ -45,7 +45,8 @@ def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     return 2 * found / (2 * found + foreign + missing)
 
 
-def _remove_repeated(rows: Sequence[Row], keys: Sequence[Hashable]) -> list[Row]:
+def _remove_repeated(rows: Sequence[Row]) -> list[Row]:
+    keys: Sequence[Hashable] = make_byte_keys(rows) if share_hashes(rows) else rows
     return list(dict(zip(keys, rows, strict=True)).values())
 
 

@@ -8,13 +8,10 @@ are equal.
 from __future__ import annotations
 
 from sql_env.comparison.gold import Gold
-from sql_env.comparison.keys import make_keys
+from sql_env.comparison.keys import is_equal_set
 from sql_env.types import ExecutionResult
 
 
 def is_equal(result: ExecutionResult, gold: Gold) -> bool:
     """Return True if two results are equal under BIRD's rules."""
-    if result.rows == gold.result.rows:
-        return True
-    ours, theirs = make_keys(result.rows, gold.result.rows)
-    return set(ours) == set(theirs)
+    return result.rows == gold.result.rows or is_equal_set(result.rows, gold.result.rows)

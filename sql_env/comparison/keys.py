@@ -25,15 +25,43 @@ _MARSHAL_VERSION = 2  # later versions write equal values in different ways
 _MAX_HASH = 2**61 - 1  # Python's modulus: integers above it share hashes with smaller ones
 
 
-def make_keys(*tables: Sequence[Row]) -> Sequence[Sequence[Hashable]]:
-    """Return the keys of the rows of each table. Two rows have equal keys if they are equal under ``==``.
+def make_keys(ours: Sequence[Row], theirs: Sequence[Row]) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
+    """Return the keys of the rows of two tables. Two rows have equal keys if they are equal under ``==``.
 
-    The keys are the rows themselves, or bytes if too many of the rows share their hashes.
+    The keys are the rows themselves, or bytes if too many of their rows share their hashes. Put only their
+    keys into a set, and look up ours: a query may have chosen our hashes.
     """
-    for table in tables:
-        if len(table) > MAX_EQUAL_HASHES and len(table) - len(set(map(hash, table))) > MAX_EQUAL_HASHES:
-            return [make_byte_keys(each) for each in tables]
-    return tables
+    if share_hashes(theirs):
+        return make_byte_keys(ours), make_byte_keys(theirs)
+    return ours, theirs
+
+
+def share_hashes(rows: Sequence[Row]) -> bool:
+    """Return True if a set of these rows could take much time."""
+    return len(rows) > MAX_EQUAL_HASHES and len(rows) - len(set(map(hash, rows))) > MAX_EQUAL_HASHES
+
+
+def is_equal_set(ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Return True if two tables have the same rows, without regard to duplicates."""
+    if max(len(ours), len(theirs)) <= MAX_EQUAL_HASHES:
+        return set(ours) == set(theirs)
+    keys, wanted = make_keys(ours, theirs)
+    known = set(wanted)
+    return all(map(known.__contains__, keys)) and len(set(keys)) == len(known)
+
+
+def is_equal_multiset(ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Return True if two tables have the same rows, each as often."""
+    if len(ours) != len(theirs):
+        return False
+    keys, wanted = make_keys(ours, theirs)
+    spare = count(wanted)
+    for key in keys:
+        left = spare.get(key)
+        if not left:
+            return False
+        spare[key] = left - 1
+    return True
 
 
 def make_byte_keys(rows: Sequence[Row]) -> list[bytes]:

@@ -14,7 +14,7 @@ from itertools import chain
 
 from sql_env.comparison.column_search import is_column_permutation
 from sql_env.comparison.gold import Gold, Order
-from sql_env.comparison.keys import count, make_keys
+from sql_env.comparison.keys import is_equal_multiset, is_equal_set
 from sql_env.types import ExecutionResult, Row
 
 _TOKENS = re.compile(
@@ -57,11 +57,11 @@ def is_equal(result: ExecutionResult, gold: Gold) -> bool:
     if len(ours) != len(theirs) or len(ours[0]) != len(theirs[0]):
         return False
     if gold.ordered:
-        same = _is_same_multiset(list(zip(*ours, strict=True)), list(zip(*theirs, strict=True)))
+        same = is_equal_multiset(list(zip(*ours, strict=True)), list(zip(*theirs, strict=True)))
         if not same:
             return False
     else:
-        same = _is_same_multiset(ours, theirs)
+        same = is_equal_multiset(ours, theirs)
         if not same and len(ours[0]) == 1:
             return False
     types = set(map(type, chain.from_iterable(chain(ours, theirs))))
@@ -70,11 +70,6 @@ def is_equal(result: ExecutionResult, gold: Gold) -> bool:
     if not types.isdisjoint({float, bool}) and not _has_same_values(ours, theirs, gold.ordered):
         return False
     return same or is_column_permutation(ours, theirs)
-
-
-def _is_same_multiset(left: Sequence[Row], right: Sequence[Row]) -> bool:
-    ours, theirs = make_keys(left, right)
-    return count(ours) == count(theirs)
 
 
 def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) -> bool:
@@ -86,8 +81,7 @@ def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) 
     wanted = list(map(_sort_values, theirs))
     if _sort_values(ours[0]) not in wanted:  # true of most wrong results, and cheap
         return False
-    left, right = make_keys(list(map(_sort_values, ours)), wanted)
-    return set(left) == set(right)
+    return is_equal_set(list(map(_sort_values, ours)), wanted)
 
 
 def _sort_values(row: Row) -> Row:
