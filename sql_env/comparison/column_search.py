@@ -81,6 +81,10 @@ class _ColumnSearch:
         self._alike: dict[bytes, list[int]] = {}
         for place in distinct.values():
             self._alike.setdefault(signatures[place], []).append(place)
+        if all(len(places) == 1 for places in self._alike.values()):  # there is no choice
+            left = [self._left[self._alike[signature][0]] for signature in self._wanted]
+            ours, theirs = (map(_pack, zip(*columns, strict=True)) for columns in (left, self._right))
+            return count(ours) == count(theirs)
         try:
             return self._search(start)
         except _BudgetExceededError:
