@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.evaluation.judging import evaluate
 from benchmarks.evaluation.options import (
@@ -20,6 +19,7 @@ from benchmarks.evaluation.options import (
 )
 from benchmarks.evaluation.pipeline import evaluate_file, evaluate_model
 from benchmarks.evaluation.summary import print_summary
+from sql_env.display.terminal import make_console, print_log
 
 __all__ = ["evaluate"]
 
@@ -45,7 +45,7 @@ def main(
     prompting: PromptSettings,
 ) -> None:
     """Measure a file of predictions, or a model, by execution accuracy and the benchmark's other metrics."""
-    logging.basicConfig(format="%(message)s")
+    print_log()
     logging.getLogger("sql_env.benchmark").setLevel(
         logging.ERROR
     )  # the summary has the tasks that are left out
@@ -64,7 +64,7 @@ def main(
             prompting = prompting.with_template_of(model)
             name, generator = generation.load(model)
             summary = evaluate_model(config, benchmark, prompting, generator, name, folder)
-            Console(stderr=True).print(f"the run is in {folder}", markup=False, highlight=False)
+            make_console(stderr=True).print(f"the run is in {folder}", markup=False, highlight=False)
         print_summary(benchmark, summary)
 
 

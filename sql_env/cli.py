@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
+from sql_env.display.terminal import echo, make_console, print_log
 from sql_env.envs.registration import get_environment_id
 from sql_env.errors import DataError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
@@ -38,6 +38,7 @@ DataDir = Annotated[str | None, typer.Option(help="The folder of the benchmark's
 
 def main() -> None:
     """Run the command. An error of this library prints one line and exits with code 2."""
+    print_log()
     with one_line_errors():
         for name in plugins.list_names(plugins.COMMANDS):
             if name in sys.argv[1:2]:
@@ -57,7 +58,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except SQLEnvError as error:
-        Console(stderr=True, highlight=False).print(
+        make_console(stderr=True, highlight=False).print(
             f"{type(error).__name__}: {error}", style="red", markup=False
         )
         raise SystemExit(2) from None
@@ -79,7 +80,7 @@ def list_installed() -> None:
         "prompt templates": sorted(template.id for template in TEMPLATES.values()),
     }.items():
         table.add_row(kind, "  ".join(found))
-    Console().print(table)
+    make_console().print(table)
 
 
 @app.command()
@@ -93,7 +94,7 @@ def run(
 
     with Executor() as executor:
         result = executor.run(Query(str(database), sql, dialect))
-    Console().print(draw_result("result", result))
+    make_console().print(draw_result("result", result))
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -104,7 +105,7 @@ def schema(
 ) -> None:
     """Print a database's schema in the form of the prompts."""
     with Executor() as executor:
-        typer.echo(schema_to_ddl(executor.schema(str(database), dialect)))
+        echo(schema_to_ddl(executor.schema(str(database), dialect)))
 
 
 @app.command()
@@ -130,9 +131,9 @@ def score(
         for scored in scorer.score(texts, tasks):
             typer.echo(json.dumps(_to_record(scored)))
             if show:
-                typer.echo(draw_panel(scored.rollout.task, scored), err=True)
+                echo(draw_panel(scored.rollout.task, scored), err=True)
         if profile:
-            Console(stderr=True).print(draw_profile(scorer.stats))
+            make_console(stderr=True).print(draw_profile(scorer.stats))
 
 
 @app.command("check-reward")

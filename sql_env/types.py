@@ -11,7 +11,8 @@ from typing import Any, Protocol, TypeAlias
 from sql_env.errors import TaskError
 
 Value: TypeAlias = int | float | str | bytes | None
-"""The value of one cell. Engines convert all other types (dates, decimals, lists) to these."""
+"""The value of one cell. Engines convert all other types to these: dates and lists to text, whole decimals
+to int, other decimals to the nearest float, and NaN to None."""
 
 Row: TypeAlias = tuple[Value, ...]
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from benchmarks.diagnostics.checks.checker import CheckSummary
 from benchmarks.diagnostics.overlap.results import Overlap
+from sql_env.display.terminal import make_console
 from sql_env.types import Benchmark
 
 
@@ -17,14 +18,14 @@ from sql_env.types import Benchmark
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on stderr. Call the result with the number of further items that are done."""
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
         row = progress.add_task("", total=total)
         yield lambda more: progress.advance(row, more)
 
 
 def print_checks(benchmark: Benchmark, summary: CheckSummary, show: int) -> None:
     """Print the number of tasks with each finding, with examples and advice."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(highlight=False, soft_wrap=True)
     console.print(f"{benchmark.name} {benchmark.split}: gold queries", markup=False)
     console.print(f"right as their own predictions: {summary.right} of {summary.tasks}")
     for line in benchmark.left_out:
@@ -42,7 +43,7 @@ def print_checks(benchmark: Benchmark, summary: CheckSummary, show: int) -> None
 
 def print_overlap(overlap: Overlap, show: int) -> None:
     """Print the number of test tasks that share something with the training set, and the nearest pairs."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(highlight=False, soft_wrap=True)
     console.print(f"{len(overlap.items)} test tasks beside {overlap.train} training tasks")
     headings = ("shared with the training set", "test tasks")
     _print_shares(console, headings, overlap.counts, max(1, len(overlap.items)))

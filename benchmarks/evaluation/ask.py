@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from benchmarks.evaluation.options import GeneratorOptions, PromptSettings, expand_options
 from benchmarks.metrics.accuracy import count_votes
 from sql_env import Action, ExecutionResult, Executor, Query, Task, parse
-from sql_env.display.panel import draw_result, draw_sql, escape_control
+from sql_env.display.panel import draw_result, draw_sql
+from sql_env.display.terminal import escape_control, make_console
 
 
 @expand_options
@@ -44,13 +44,13 @@ def ask(
     best = counts.index(max(counts))
     print_answer(completions[best], actions[best], results[best])
     if len(results) > 1:
-        Console(highlight=False).print(describe_agreement(results))
+        make_console(highlight=False).print(describe_agreement(results))
     raise typer.Exit(0 if counts[best] else 1)
 
 
 def print_answer(completion: str, action: Action, result: ExecutionResult | None) -> None:
     """Print the reasoning of an answer, its SQL and the result."""
-    console = Console(highlight=False)
+    console = make_console(highlight=False)
     if action.sql is None or result is None:
         console.print(Text("The completion does not follow its response format:", style="red"))
         console.print(Text(escape_control(completion, keep="\n")))

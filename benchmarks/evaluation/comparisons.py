@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
@@ -22,7 +22,8 @@ from benchmarks.loading.predictions import hash_predictions, read_predictions
 from benchmarks.metrics.verdicts import Verdicts, compute_accuracies, group_results, judge_under_all
 from benchmarks.records.item import preview_result
 from benchmarks.records.json_lines import write_json
-from sql_env.display.panel import draw_result, draw_side_by_side, draw_sql, escape_control
+from sql_env.display.panel import draw_result, draw_side_by_side, draw_sql
+from sql_env.display.terminal import escape_control, make_console
 from sql_env.types import Benchmark, ExecutionResult
 
 ITEMS_DRAWN = 5
@@ -138,7 +139,7 @@ def main(
     logging.getLogger("sql_env.benchmark").setLevel(
         logging.ERROR
     )  # the output has the tasks that are left out
-    console = Console(highlight=False)
+    console = make_console(highlight=False)
     with exit_on_error():
         benchmark = options.load()
         sql, source = read_predictions(predictions, benchmark), hash_predictions(predictions)

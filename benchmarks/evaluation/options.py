@@ -13,12 +13,12 @@ from random import Random
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from rich.console import Console
 
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
 from benchmarks.loading.parameters import parse_parameters
 from sql_env import Benchmark, Limits, Scorer, Task, load_benchmark
 from sql_env.display.profile import draw_profile
+from sql_env.display.terminal import make_console
 from sql_env.errors import SQLEnvError
 from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat, get_format
@@ -111,7 +111,7 @@ class EvaluationConfig(BenchmarkOptions):
         ) as scorer:
             yield scorer
             if self.profile:
-                Console(stderr=True).print(draw_profile(scorer.stats))
+                make_console(stderr=True).print(draw_profile(scorer.stats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,5 +291,5 @@ def exit_on_error() -> Iterator[None]:
     try:
         yield
     except SQLEnvError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        make_console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None

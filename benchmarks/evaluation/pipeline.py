@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.judging import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
@@ -19,6 +18,7 @@ from benchmarks.records.item import Item
 from benchmarks.records.json_lines import JsonLinesFile
 from benchmarks.records.run import RunFolder, describe_environment
 from sql_env import Benchmark, Scorer, Task
+from sql_env.display.terminal import make_console
 from sql_env.errors import DatabaseError, DataError
 from sql_env.execution.backends import Backend
 from sql_env.prompts.ddl import schema_to_ddl
@@ -217,7 +217,7 @@ def _read_schemas(executor: Backend, tasks: Sequence[Task]) -> dict[str, str]:
 def show_progress(total: int) -> Iterator[Advance]:
     """Show a progress bar on stderr for each stage; it appears when the stage begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=make_console(stderr=True)) as bars:
         rows: dict[str, Any] = {}
 
         def advance(stage: str, count: int) -> None:

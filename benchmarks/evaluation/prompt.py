@@ -1,16 +1,15 @@
-"""``sql-env prompt``: the prompt of a task, verbatim."""
+"""``sql-env prompt``: the prompt of a task, without control characters unless it is JSON."""
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.loading.parameters import parse_parameters
 from sql_env import Executor, load_benchmark
+from sql_env.display.terminal import echo, echo_json
 from sql_env.errors import TaskError
 from sql_env.parser import get_format
 from sql_env.plugins import suggest
@@ -57,11 +56,11 @@ def prompt(
             None if budget is None else PromptBudget(budget),
         )
     if as_json:
-        typer.echo(json.dumps(built.messages, ensure_ascii=False))
+        echo_json(built.messages)
     else:
         for message in built.messages:
-            typer.echo(f"--- {message['role']} ---\n{message['content']}\n")
-    Console(stderr=True).print("\n".join(_describe(built)), markup=False, highlight=False, soft_wrap=True)
+            echo(f"--- {message['role']} ---\n{message['content']}\n")
+    echo("\n".join(_describe(built)), err=True)
 
 
 def _describe(built: Prompt) -> list[str]:

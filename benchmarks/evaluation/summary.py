@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import apsw
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from benchmarks.metrics.hardness import sort_easiest_first
 from benchmarks.metrics.intervals import bootstrap_interval
 from benchmarks.metrics.paired import bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
+from sql_env.display.terminal import make_console
 from sql_env.types import Benchmark
 
 _SCORES = ("r_ves", "ves")
@@ -59,7 +59,7 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
 
 def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
     """Print execution accuracy by difficulty, the other metrics, and the tasks that are left out."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(highlight=False, soft_wrap=True)
     console.print(_draw_accuracy(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
     if summary["metrics"]:
         console.print(draw_metrics(summary["metrics"], summary["metrics_by_difficulty"]))

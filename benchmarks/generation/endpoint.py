@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from random import Random, uniform
 from threading import Event
 from typing import Any
 
 from benchmarks.generation.generator import Chat, SamplingParams
+from benchmarks.generation.redaction import Redaction
+from benchmarks.generation.response import FAULTS, Deadline, read_body, read_completion
+from sql_env.display.terminal import escape_control
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import join_messages
 
@@ -35,6 +40,9 @@ HINTS = {
 LONGEST_WAIT = 60.0
 """Maximum number of seconds between two tries."""
 
+_MAX_QUOTED = 300  # characters of a response in an error message
+_SHORTEST_IN_COMPLETION = 16  # characters of a secret: a completion may contain a key such as EMPTY by chance
+
 
 class _RefusedError(GenerationError):
     """The server refuses one prompt. It may accept others."""
@@ -53,17 +61,18 @@ class Endpoint:
         model: The model's name on the server.
         base_url: The root of the protocol; it usually ends in ``/v1``.
         concurrency: Number of requests at the same time.
-        timeout: Seconds until a request counts as failed.
+        timeout: Seconds until a request counts as failed, from the connection to the last byte.
         retries: Number of retries of a request that fails.
         backoff: Seconds before the first retry.
         api_key_variable: The environment variable with the API key. Where it is not set, no key is sent.
-            The key is written nowhere.
+            The key is written nowhere: where a response repeats it, it is removed.
         extra_body: Further fields of each request. A field that is null is removed from the request: for a
             server with ``max_completion_tokens`` instead of ``max_tokens``, give the former, and null for
             the latter.
 
     Raises:
-        GenerationError: ``base_url`` is not an HTTP address, or a number is out of range.
+        GenerationError: ``base_url`` is not an HTTP address, the API key cannot be sent, or a number is out
+            of range.
     """
 
     unit = "characters"
@@ -80,26 +89,40 @@ class Endpoint:
         api_key_variable: str = "OPENAI_API_KEY",
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
+        shown = re.sub(r"//.*@", "//***@", base_url, flags=re.DOTALL)
         if not base_url.startswith(("http://", "https://")):
-            raise GenerationError(f"{base_url!r} is not an address such as http://localhost:8000/v1")
+            raise GenerationError(f"{shown!r} is not an address such as http://localhost:8000/v1")
         if concurrency < 1 or retries < 0 or timeout <= 0:
             raise GenerationError("concurrency must be at least 1, retries at least 0, and timeout above 0")
         self._model, self._retries, self._backoff = model, retries, backoff
-        self._concurrency, self._extra = concurrency, dict(extra_body or {})
-        self._stopped = Event()
-        key = os.environ.get(api_key_variable)
-        try:
-            self._client = httpx.Client(
-                base_url=base_url,
-                timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
-                limits=httpx.Limits(max_connections=concurrency),
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+        self._concurrency, self._extra, self._timeout = concurrency, dict(extra_body or {}), timeout
+        self._stopped, self._running = Event(), set[Deadline]()
+        key = os.environ.get(api_key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise GenerationError(
+                f"the API key in {api_key_variable} has a character that an HTTP header cannot have"
             )
-        except (httpx.InvalidURL, ValueError) as error:
-            raise GenerationError(f"{base_url!r} is not a valid address: {error}") from None
-        public = str(self._client.base_url.copy_with(username=None, password=None))
+        url = _parse_url(base_url)
+        if url is None or (url.port or 0) > 65535:
+            raise GenerationError(f"{shown!r} is not a valid address")
+        if url.query or url.fragment:
+            raise GenerationError(
+                "the address must have no ? and no #, because a path is added to it for each request"
+            )
+        public = url.copy_with(username=None, password=None)
+        secrets = [key, url.password, f"{url.username}:{url.password}" if url.password else ""]
+        self._redact = Redaction(secrets)
+        self._redact_completion = Redaction(secrets, shortest=_SHORTEST_IN_COMPLETION)
+        self._client = httpx.Client(
+            base_url=public,
+            auth=(url.username, url.password) if url.userinfo else None,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            # A new connection for each request: only then its deadline can end it. A completion takes longer.
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=0),
+            headers={"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+        )
         extra = {"extra_body": self._extra} if self._extra else {}
-        self.settings: dict[str, Any] = {"model": model, "base_url": public.rstrip("/"), **extra}
+        self.settings: dict[str, Any] = {"model": model, "base_url": str(public).rstrip("/"), **extra}
         self.environment: dict[str, Any] = {"concurrency": concurrency, "httpx2": httpx.__version__}
 
     def size(self, chat: Chat) -> int:
@@ -153,7 +176,10 @@ class Endpoint:
             raise GenerationError(failed or f"{len(refused)} requests were refused; {refused[0]}")
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the running requests."""
+        self._stopped.set()
+        for deadline in tuple(self._running):
+            deadline.end()
         self._client.close()
 
     def _make_body(self, chat: Chat, sampling: SamplingParams, place: int, sample: int) -> dict[str, Any]:
@@ -182,20 +208,20 @@ class Endpoint:
                 return None
             after = ""
             try:
-                response = self._client.post("chat/completions", json=body)
-            except httpx.TransportError as error:
-                fault = f"{type(error).__name__}: {error}"
+                status, after, content = self._send(body)
+            except FAULTS as error:
+                fault = self._describe(f"{type(error).__name__}: {error}")
             else:
-                text, status = read_completion(response), response.status_code
+                text = read_completion(content) if 200 <= status < 300 else None
                 if text is not None:
-                    return text
-                fault = f"HTTP {status}: {' '.join(response.text[:300].split())}"
+                    return self._redact_completion(text)
+                beginning = content[: 10 * _MAX_QUOTED].decode("utf-8", "replace")
+                fault = self._describe(f"HTTP {status}: {beginning}")
                 if status in REFUSED:
                     raise _RefusedError(fault)
                 if 300 <= status < 500 and status not in RETRIED:
                     self._stopped.set()
                     raise GenerationError(f"{url}: {fault}.{HINTS.get(status, '')}")
-                after = response.headers.get("Retry-After", "").strip()
             if attempt < self._retries:
                 exponential = min(self._backoff * 2.0**attempt, LONGEST_WAIT) * uniform(0.5, 1.0)
                 self._stopped.wait(min(float(after), 10 * LONGEST_WAIT) if after.isdecimal() else exponential)
@@ -203,18 +229,35 @@ class Endpoint:
         tries = f"{self._retries + 1} tries" if self._retries else "one try"
         raise GenerationError(f"no answer from {url} after {tries}: {fault}")
 
+    def _send(self, body: Mapping[str, Any]) -> tuple[int, str, bytes]:
+        """Send one request. Return the status, ``Retry-After`` and the body of its response.
 
-def read_completion(response: httpx.Response) -> str | None:
-    """Return the completion in a response; None where there is none, as in a proxy's login page."""
-    if not response.is_success:
-        return None
+        The body of a failure may be incomplete.
+        """
+        with Deadline(self._timeout) as deadline:
+            self._running.add(deadline)
+            try:
+                extensions = {"trace": deadline.trace}
+                with self._client.stream("POST", "chat/completions", json=body, extensions=extensions) as got:
+                    content = b""
+                    with suppress(*(() if got.is_success else FAULTS)):
+                        content = read_body(got)
+                    return got.status_code, got.headers.get("Retry-After", "").strip(), content
+            except FAULTS:
+                if not deadline.passed:
+                    raise
+            finally:
+                self._running.discard(deadline)
+        raise httpx.ReadTimeout(f"no complete response within {self._timeout:g} s")
+
+    def _describe(self, fault: str) -> str:
+        """Return a fault in one line, without secrets and control characters, and not too long."""
+        line = " ".join(self._redact(fault).split())
+        return escape_control(line[:_MAX_QUOTED])
+
+
+def _parse_url(text: str) -> httpx.URL | None:
     try:
-        message = response.json()["choices"][0]["message"]
-        content = message.get("content")
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
         return None
-    text = content if isinstance(content, str) else ""
-    if isinstance(reasoning, str) and reasoning and "<think>" not in text:
-        return f"<think>\n{reasoning.strip()}\n</think>\n{text}"
-    return text

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
 from math import comb
 
-from sql_env.types import ExecutionResult, Rollout, Score, Status
+from sql_env.comparison.keys import make_byte_keys
+from sql_env.types import ExecutionResult, Rollout, Row, Score, Status
 
 
 def compute_accuracy(scores: Sequence[Score]) -> float | None:
@@ -118,9 +120,14 @@ def count_votes(results: Sequence[ExecutionResult | None]) -> list[int]:
     Returns:
         A count for each candidate, including itself; 0 if it does not vote.
     """
-    rows = [frozenset(result.rows) if result is not None and result.ok else None for result in results]
-    counts = Counter(rows)
-    return [0 if each is None else counts[each] for each in rows]
+    digests = [_digest_set(result.rows) if result is not None and result.ok else None for result in results]
+    counts = Counter(digests)
+    return [0 if each is None else counts[each] for each in digests]
+
+
+def _digest_set(rows: Sequence[Row]) -> bytes:
+    """Return a digest that is equal for equal sets of rows, in a time without regard to their hashes."""
+    return sha256(b"".join(sorted(set(make_byte_keys(rows))))).digest()
 
 
 def is_vote_correct(rollouts: Sequence[Rollout]) -> bool | None:

@@ -1,8 +1,12 @@
 """Compute BIRD's soft F1: how much of the gold table the predicted table contains."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
+from sql_env.comparison.keys import make_byte_keys, make_value_key, share_hashes
 from sql_env.types import Row, Score
+
+MAX_PLAIN_COLUMNS = 32
+"""Wider rows become sets of keys: a query can return many large integers with one hash."""
 
 
 def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
@@ -28,9 +32,9 @@ def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     """
     if not predicted and not gold:
         return 1.0
-    ours, theirs = list(dict.fromkeys(predicted)), list(dict.fromkeys(gold))
+    ours, theirs = _remove_repeated(predicted), _remove_repeated(gold)
     found, foreign, missing = 0.0, 0.0, 0.0
-    for row, wanted in zip(ours, theirs, strict=False):
+    for row, wanted in zip(map(_list_keys, ours), map(_list_keys, theirs), strict=False):
         values, wanted_values = set(row), set(wanted)
         hits = sum(value in wanted_values for value in row)
         found += hits / len(wanted)
@@ -39,6 +43,15 @@ def compute_soft_f1(predicted: Sequence[Row], gold: Sequence[Row]) -> float:
     foreign += max(0, len(ours) - len(theirs))
     missing += max(0, len(theirs) - len(ours))
     return 2 * found / (2 * found + foreign + missing)
+
+
+def _remove_repeated(rows: Sequence[Row]) -> list[Row]:
+    keys: Sequence[Hashable] = make_byte_keys(rows) if share_hashes(rows) else rows
+    return list(dict(zip(keys, rows, strict=True)).values())
+
+
+def _list_keys(row: Row) -> Sequence[Hashable]:
+    return row if len(row) <= MAX_PLAIN_COLUMNS else list(map(make_value_key, row))
 
 
 def score_soft_f1(score: Score) -> float | None:

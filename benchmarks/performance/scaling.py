@@ -15,7 +15,6 @@ from statistics import median
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.diagnostics.checks.checker import check_tasks
@@ -36,6 +35,7 @@ from benchmarks.performance.harness import (
     write_json,
 )
 from sql_env import Scorer
+from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 from sql_env.scoring.stream import score_stream
 
@@ -194,7 +194,7 @@ def measure_long_run(
             f"{max(run['memory']):.0f}",
             f"{run['growth']:+.1f}",
         )
-    Console(highlight=False).print(table)
+    make_console(highlight=False).print(table)
 
 
 @app.command("reward")
@@ -231,7 +231,7 @@ def measure_reward(
                 f"{max(seconds):.2f}",
             )
         write_json(json_file, {"machine": describe_machine(), "data": name, "waits": waits})
-    Console(highlight=False).print(table)
+    make_console(highlight=False).print(table)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from sql_env.types import Query, Status
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-VERSION = 3
+VERSION = 4
 """The version of the file format and of the rules by which gold results are computed."""
 
 _LASTING = frozenset({Status.OK, Status.ERROR, Status.DENIED})  # no clock and no memory size decides these

@@ -8,9 +8,10 @@ are equal.
 from __future__ import annotations
 
 from sql_env.comparison.gold import Gold
+from sql_env.comparison.keys import is_equal_set
 from sql_env.types import ExecutionResult
 
 
 def is_equal(result: ExecutionResult, gold: Gold) -> bool:
     """Return True if two results are equal under BIRD's rules."""
-    return result.rows == gold.result.rows or set(result.rows) == set(gold.result.rows)
+    return result.rows == gold.result.rows or is_equal_set(result.rows, gold.result.rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from marshal import dumps, loads
 
-from sql_env.types import ExecutionResult, Row, Status
+from sql_env.types import ExecutionResult, Row, Status, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,21 @@ class Order:
             unknown: then each row has a fixed place.
         probe: A query that returns the gold query's columns and then the sort keys that are not among them.
             None if all are among them.
+        collations: For each key the name of its rule in `COLLATIONS`, or an empty text if only equal values
+            tie. May be empty if this holds for all keys.
     """
 
     keys: tuple[int, ...] | None = None
     probe: str | None = None
+    collations: tuple[str, ...] = ()
+
+
+COLLATIONS: dict[str, Callable[[str], str | bytes]] = {
+    "ascii_lower": lambda text: text.encode("utf-8", "surrogatepass").lower(),  # A to Z only, like SQLite
+    "lower": str.lower,
+    "rtrim": lambda text: text.rstrip(" "),
+}
+"""Rules of collations: two texts tie if the rule returns the same for them."""
 
 
 def unpack_gold(packed: bytes) -> Gold:
@@ -83,13 +94,18 @@ def make_gold(
         rows = tuple(row[:width] for row in probed.rows)
         if rows == result.rows or sorted(rows, key=repr) == sorted(result.rows, key=repr):
             probed_result = ExecutionResult(result.status, result.columns, rows)
-            return Gold(probed_result, _measure_runs(probed.rows, order.keys), steps)
-    keys = order.keys if order.probe is None else None
-    return Gold(result, _measure_runs(result.rows, keys), steps)
+            return Gold(probed_result, _measure_runs(probed.rows, order), steps)
+    known = order if order.probe is None else Order()
+    return Gold(result, _measure_runs(result.rows, known), steps)
 
 
-def _measure_runs(rows: Iterable[Row], keys: tuple[int, ...] | None) -> tuple[int, ...]:
-    if keys is None:
+def _measure_runs(rows: Iterable[Row], order: Order) -> tuple[int, ...]:
+    if order.keys is None:
         return tuple(1 for _ in rows)
-    ties = groupby(rows, lambda row: tuple(row[k] for k in keys))
+    keys = list(zip(order.keys, order.collations or ("",) * len(order.keys), strict=True))
+    ties = groupby(rows, lambda row: tuple([_fold(row[place], collation) for place, collation in keys]))
     return tuple(len(list(run)) for _, run in ties)
+
+
+def _fold(value: Value, collation: str) -> Value:
+    return COLLATIONS[collation](value) if collation and isinstance(value, str) else value

@@ -9,15 +9,13 @@ any two empty results are equal. SQL-R1's reward (arXiv 2504.08600) compares in 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
+from sql_env.comparison.column_search import is_column_permutation
 from sql_env.comparison.gold import Gold, Order
+from sql_env.comparison.keys import is_equal_multiset, is_equal_set
 from sql_env.types import ExecutionResult, Row
-
-SEARCH_BUDGET = 10_000_000
-"""The maximum number of rows to compare in all tried assignments of columns. Beyond it, two results count
-as different. An assignment that needs no backtracking is always found."""
 
 _TOKENS = re.compile(
     r"""'(?:[^']|'')*+(?:'|\Z) | "(?:[^"]|"")*+(?:"|\Z) | `[^`]*+(?:`|\Z) | \[[^\]]*+(?:\]|\Z)
@@ -58,13 +56,20 @@ def is_equal(result: ExecutionResult, gold: Gold) -> bool:
         return True
     if len(ours) != len(theirs) or len(ours[0]) != len(theirs[0]):
         return False
-    left, right = list(zip(*ours, strict=True)), list(zip(*theirs, strict=True))
-    same = Counter(left) == Counter(right) if gold.ordered else Counter(ours) == Counter(theirs)
-    if same and not any(type(value) is float for row in (*ours, *theirs) for value in row):
+    if gold.ordered:
+        same = is_equal_multiset(list(zip(*ours, strict=True)), list(zip(*theirs, strict=True)))
+        if not same:
+            return False
+    else:
+        same = is_equal_multiset(ours, theirs)
+        if not same and len(ours[0]) == 1:
+            return False
+    types = set(map(type, chain.from_iterable(chain(ours, theirs))))
+    if same and float not in types:
         return True  # then equal values also have the same text, and pass the official filter
-    if gold.ordered and not same:
+    if not types.isdisjoint({float, bool}) and not _has_same_values(ours, theirs, gold.ordered):
         return False
-    return _has_same_values(ours, theirs, gold.ordered) and (same or _is_column_permutation(left, right))
+    return same or is_column_permutation(ours, theirs)
 
 
 def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) -> bool:
@@ -73,14 +78,10 @@ def _has_same_values(ours: Sequence[Row], theirs: Sequence[Row], ordered: bool) 
         return all(
             _sort_values(left) == _sort_values(right) for left, right in zip(ours, theirs, strict=True)
         )
-    right = set(map(_sort_values, theirs))
-    left = set()
-    for row in ours:
-        values = _sort_values(row)
-        if values not in right:
-            return False
-        left.add(values)
-    return len(left) == len(right)
+    wanted = list(map(_sort_values, theirs))
+    if _sort_values(ours[0]) not in wanted:  # true of most wrong results, and cheap
+        return False
+    return is_equal_set(list(map(_sort_values, ours)), wanted)
 
 
 def _sort_values(row: Row) -> Row:
@@ -89,28 +90,3 @@ def _sort_values(row: Row) -> Row:
 
 def _make_sort_key(value: object) -> str:
     return f"{value}{type(value)}"
-
-
-def _is_column_permutation(left: list[tuple[object, ...]], right: list[tuple[object, ...]]) -> bool:
-    """Return True if some order of the left columns gives the right rows as a multiset.
-
-    The search assigns one column after the other. It drops an assignment as soon as the rows of the columns
-    so far differ as multisets. Identical columns are tried once, so that they do not multiply the search.
-    """
-    budget = max(len(right) ** 2, SEARCH_BUDGET // (len(right) * len(right[0])))
-
-    def search(chosen: list[tuple[object, ...]], spare: Counter[tuple[object, ...]]) -> bool:
-        nonlocal budget
-        if len(chosen) == len(right):
-            return True
-        wanted = Counter(zip(*right[: len(chosen) + 1], strict=True))
-        for column in list(spare):
-            budget -= 1
-            if budget < 0:
-                return False
-            trial = [*chosen, column]
-            if Counter(zip(*trial, strict=True)) == wanted and search(trial, spare - Counter([column])):
-                return True
-        return False
-
-    return search([], Counter(left))

@@ -11,17 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
-from math import isclose
 
 from sql_env.comparison.gold import Gold, Order
-from sql_env.types import ExecutionResult, Row, Value
-
-TOLERANCE = 1e-9
-"""Relative, and absolute near zero. The sum of doubles in another order differs much less."""
-
-_MAX_EXACT = 2**53
-"""Doubles represent all whole numbers below it exactly."""
+from sql_env.comparison.keys import make_keys
+from sql_env.comparison.pairing import pair_rows
+from sql_env.types import ExecutionResult, Row
 
 
 def is_equal(result: ExecutionResult, gold: Gold) -> bool:
@@ -32,8 +26,13 @@ def is_equal(result: ExecutionResult, gold: Gold) -> bool:
         return True
     if gold.blocks is None:
         return is_same_multiset(result.rows, gold.result.rows)
-    ours, theirs = iter(result.rows), iter(gold.result.rows)
-    return all(is_same_multiset(list(islice(ours, n)), list(islice(theirs, n))) for n in gold.blocks)
+    start = 0
+    for size in gold.blocks:
+        ours, theirs = (rows[start : start + size] for rows in (result.rows, gold.result.rows))
+        if ours != theirs and not is_same_multiset(ours, theirs):
+            return False
+        start += size
+    return True
 
 
 def find_order(sql: str, dialect: str) -> Order | None:
@@ -48,38 +47,30 @@ def find_order(sql: str, dialect: str) -> Order | None:
 def is_same_multiset(left: Sequence[Row], right: Sequence[Row]) -> bool:
     """Return True if the rows of two equally long tables can be paired within the tolerance.
 
-    Identical rows are paired first. The other rows are sorted, by the columns without floats and then by
-    those with floats, and paired in this order.
+    Identical rows are paired first. `sql_env.comparison.pairing` pairs the others.
     """
-    extra, missing = Counter(left), Counter(right)
-    common = extra & missing
-    rest, wanted = list((extra - common).elements()), list((missing - common).elements())
+    rest, wanted = _remove_common(left, right)
     if not rest:
         return True
-    floats = [any(isinstance(row[c], float) for row in (*rest, *wanted)) for c in range(len(rest[0]))]
-    if not any(floats):
-        return False
-    places = sorted(range(len(floats)), key=lambda c: floats[c])
-    rest.sort(key=lambda row: [_make_sort_key(row[c]) for c in places])
-    wanted.sort(key=lambda row: [_make_sort_key(row[c]) for c in places])
-    pairs = zip(rest, wanted, strict=True)
-    return all(_is_same_value(*values) for rows in pairs for values in zip(*rows, strict=True))
+    types = [set(map(type, column)) for column in zip(*rest, *wanted, strict=True)]
+    floats = [place for place, kinds in enumerate(types) if float in kinds]
+    return bool(floats) and pair_rows(rest, wanted, floats)
 
 
-def _is_same_value(left: Value, right: Value) -> bool:
-    if not (isinstance(left, float) or isinstance(right, float)):
-        return left == right
-    if not (isinstance(left, int | float) and isinstance(right, int | float)):
-        return False
-    if all(abs(number) < _MAX_EXACT and number == int(number) for number in (left, right)):
-        return left == right  # whole numbers, for example telephone numbers in a column of doubles
-    return isclose(left, right, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-
-
-def _make_sort_key(value: Value) -> tuple[int, float | int | str | bytes]:
-    """Return a key that sorts values of all types: NULL, numbers, text, blobs."""
-    if value is None:
-        return (0, 0)
-    if isinstance(value, int | float):
-        return (1, value)
-    return (2, value) if isinstance(value, str) else (3, value)
+def _remove_common(left: Sequence[Row], right: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of each table without an equal row in the other one."""
+    ours, theirs = make_keys(left, right)
+    spare = Counter(theirs)
+    rest = []
+    for key, row in zip(ours, left, strict=True):
+        if spare[key] > 0:
+            spare[key] -= 1
+        else:
+            rest.append(row)
+    wanted = []
+    if rest:
+        for key, row in zip(theirs, right, strict=True):
+            if spare[key] > 0:
+                spare[key] -= 1
+                wanted.append(row)
+    return rest, wanted

@@ -7,13 +7,14 @@ from contextlib import suppress
 from io import StringIO
 
 import sqlparse
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 from sqlparse.exceptions import SQLParseError
 
+from sql_env.display.terminal import escape_control, make_console
 from sql_env.types import ExecutionResult, Score, Task, Turn, Value
 
 ROWS = 8
@@ -39,7 +40,8 @@ def draw_panel(
     if score is not None:
         parts += _draw_score(score)
     out = StringIO()
-    console = Console(file=out, width=WIDTH, force_terminal=color, color_system="standard" if color else None)
+    system = "standard" if color else None
+    console = make_console(file=out, width=WIDTH, force_terminal=color, color_system=system)
     console.print(Panel(Group(*parts), title=escape_control(f"{task.id} · {task.db_id}"), title_align="left"))
     return out.getvalue().rstrip("\n")
 
@@ -124,8 +126,3 @@ def _format_sql(sql: str) -> str:
         with suppress(SQLParseError, RecursionError):
             sql = sqlparse.format(sql, reindent=True, keyword_case="upper")
     return escape_control(sql[:_MAX_SQL], keep="\n")
-
-
-def escape_control(text: str, keep: str = "") -> str:
-    """Replace the characters that could control the terminal or change the direction of the text."""
-    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)

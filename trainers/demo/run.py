@@ -68,13 +68,12 @@ class Demo:
 
 def run_demo(args: DemoArguments) -> None:
     """Run the whole demo. Write the record, the curves and the models to ``args.out``."""
-    from rich.console import Console
-
+    from sql_env.display.terminal import make_console
     from trainers.logs.curves import draw_curves
     from trainers.logs.progress import Display
     from trainers.logs.record import RunRecord, set_up_machine
 
-    out, console = Path(args.out), Console()
+    out, console = Path(args.out), make_console()
     out.mkdir(parents=True, exist_ok=True)
     logs: dict[str, Log] = {}
     record = RunRecord(settings=asdict(args), machine=set_up_machine(args.threads, args.backend))

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 from trainers.arguments import make_option, run_command
 from trainers.demo.stages import silence_libraries
@@ -239,7 +240,7 @@ def run_study(study: type[Experiment], arguments: type, settings: type) -> None:
     from trainers.logs.progress import Display
 
     def run(args: Any, chosen: Any) -> None:
-        with Display(Console()) as display:
+        with Display(make_console()) as display:
             experiment = study(args, chosen, display)
             records = {seed: experiment.run_seed(seed) for seed in map(int, args.seeds.split(","))}
         experiment.make_report(records).write(Path(args.out), study.name, display.console)

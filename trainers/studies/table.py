@@ -13,8 +13,8 @@ from statistics import mean
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 from trainers.arguments import exit_on_error
 from trainers.studies.experiment import Record, Rows, format_mean, make_markdown, make_table
@@ -88,7 +88,7 @@ def main(
     with exit_on_error():
         rows = compare_runs([read_record(run) for run in runs])
     table = make_table("mean ± standard deviation over seeds", rows)
-    print(make_markdown(rows)) if markdown else Console().print(table)
+    print(make_markdown(rows)) if markdown else make_console().print(table)
 
 
 if __name__ == "__main__":

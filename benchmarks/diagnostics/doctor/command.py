@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from sql_env.display.terminal import make_console
 
 
 def doctor(
@@ -22,7 +23,7 @@ def doctor(
     findings = diagnose(items)
     if out is not None:
         write_findings(out, findings)
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(highlight=False, soft_wrap=True)
     steps = len({item.step for item in items} - {None})
     course = f" in {steps} steps of training" if steps else ""
     console.print(f"{len(items)} answers to {len({item.task_id for item in items})} tasks{course}")

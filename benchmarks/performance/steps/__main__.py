@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.diagnostics.terminal import progress_bar
 from benchmarks.loading.parameters import parse_parameters
@@ -21,6 +20,7 @@ from benchmarks.performance.steps.measure import MeasuredQuery, measure_answers,
 from benchmarks.performance.steps.report import make_tables, save_figure
 from benchmarks.performance.steps.rules import compare_rules
 from sql_env import Task, load_benchmark
+from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -68,7 +68,7 @@ def main(
         if figure is not None:
             save_figure(study, figure)
     for part in make_tables(study):
-        Console(highlight=False).print(part, soft_wrap=isinstance(part, str))
+        make_console(highlight=False).print(part, soft_wrap=isinstance(part, str))
 
 
 def group_arguments(words: Sequence[str]) -> list[tuple[str, list[Path]]]:

@@ -35,6 +35,7 @@ from benchmarks.performance.throughput.workloads import (
     threads,
     verdicts,
 )
+from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 from sql_env.plugins import suggest
 
@@ -71,7 +72,7 @@ def main(
     """Measure scoring against SQLite's own time and against naive reward code."""
     with exit_on_error("psutil"):
         report = run_workloads(workload, Settings(repeats, seed, data_dir, scale))
-        print_report(report, Console(highlight=False))
+        print_report(report, make_console(highlight=False))
         write_json(json_file, report)
     raise typer.Exit(1 if check and not all(finding["ok"] for finding in report["bars"]) else 0)
 

@@ -1,8 +1,9 @@
 """Find the differences between two queries, word by word."""
 
 import re
+from collections import Counter
 from contextlib import suppress
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from functools import lru_cache
 
 import sqlparse
@@ -10,6 +11,9 @@ from sqlparse.exceptions import SQLParseError
 
 MAX_COMPARED_CHARACTERS = 5_000
 """Only this many characters of a query are formatted and compared; the rest is not changed."""
+
+MAX_COMPARED_PAIRS = 5_000_000
+"""Maximum number of pairs of equal words to look at: about half a second. Ordinary queries need fewer."""
 
 _TOKEN = re.compile(r"""\s+|'[^']*'|"[^"]*"|\w+(?:\.\d+)?|[<>!=|]+|.""", re.DOTALL)
 
@@ -44,14 +48,36 @@ def diff_queries(ours: str, gold: str) -> tuple[list[str], list[str]]:
         _TOKEN.findall(ours[:MAX_COMPARED_CHARACTERS]),
         _TOKEN.findall(gold[:MAX_COMPARED_CHARACTERS]),
     )
-    same = SequenceMatcher(
-        None, [*map(_comparison_key, left)], [*map(_comparison_key, right)], autojunk=False
-    )
+    same = _BoundedMatcher([*map(_comparison_key, left)], [*map(_comparison_key, right)])
     blocks = [block for block in same.get_matching_blocks() if block.size]
     return (
         _split(left, [(b.a, b.size) for b in blocks], ours[MAX_COMPARED_CHARACTERS:]),
         _split(right, [(b.b, b.size) for b in blocks], gold[MAX_COMPARED_CHARACTERS:]),
     )
+
+
+class _BoundedMatcher(SequenceMatcher[str]):
+    """A matcher whose work is limited: many equal words, such as 600 times one column, match everywhere.
+
+    Beyond the limit, a part of a query shares only its first words with the other one.
+    """
+
+    def __init__(self, left: list[str], right: list[str]) -> None:
+        super().__init__(None, left, right, autojunk=False)
+        self._left, self._right = left, right
+        self._counts = Counter(right)
+        self._budget = MAX_COMPARED_PAIRS
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
+        ours, theirs = self._left[alo:ahi], self._right[blo:bhi]
+        self._budget -= sum(self._counts[word] for word in ours)
+        if self._budget >= 0:
+            return super().find_longest_match(alo, ahi, blo, bhi)
+        pairs = enumerate(zip(ours, theirs, strict=False))
+        same = next((place for place, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
+        return Match(alo, blo, same)
 
 
 def _comparison_key(token: str) -> str:

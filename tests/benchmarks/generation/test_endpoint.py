@@ -16,8 +16,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from benchmarks.generation.endpoint import Endpoint, read_completion
+from benchmarks.generation.endpoint import Endpoint
 from benchmarks.generation.generator import SamplingParams, load_generator
+from benchmarks.generation.response import read_completion
 from sql_env.errors import GenerationError, PluginError
 
 pytestmark = pytest.mark.slow
@@ -280,14 +281,14 @@ def test_key_and_further_fields(memorised, server, prompts, monkeypatch):
 )
 def test_reasoning_in_a_field_of_its_own(message, text):
     """The forms in the documentation of vLLM, SGLang, llama.cpp and DeepSeek."""
-    assert read_completion(httpx2.Response(200, json={"choices": [{"message": message}]})) == text
+    assert read_completion(json.dumps({"choices": [{"message": message}]}).encode()) == text
 
 
 @pytest.mark.parametrize(
     "content", ["", "<html>", "[" * 100_000, "3", "{}", '{"choices": []}', '{"choices": [3]}']
 )
 def test_responses_without_completion(content):
-    assert read_completion(httpx2.Response(200, text=content)) is None
+    assert read_completion(content.encode()) is None
 
 
 def test_mistakes():

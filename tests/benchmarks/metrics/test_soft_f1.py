@@ -89,7 +89,7 @@ class Watched:
         return self.value == other.value
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(2_000, 3), (20_000, 3), (3, 2_000)])
+@pytest.mark.parametrize(("rows", "columns"), [(20, 3), (200, 3), (3, 2_000)])
 def test_cost_is_linear_in_the_number_of_values(rows, columns):
     ours, theirs = (
         [tuple(Watched(sign * (i * columns + c)) for c in range(columns)) for i in range(rows)]

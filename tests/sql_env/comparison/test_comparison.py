@@ -1,12 +1,14 @@
 """Result equality: what each semantics counts, and the laws that all keep."""
 
 import itertools
+import random
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sql_env import Scorer
 from sql_env.comparison import COMPARISONS, Gold, Order, get_comparison, make_gold
 from sql_env.comparison.ordering import parse_order
 from sql_env.comparison.spider import remove_distinct
@@ -183,18 +185,73 @@ def test_a_probe_that_does_not_show_golds_rows_leaves_every_row_in_its_place(pro
         ("SELECT a FORM t ORDER BY b )(", Order()),
         ("SELECT a FROM t ORDER BY a; -- by name", Order((0,))),
         ("SELECT a FROM t ORDER BY a;;", Order((0,))),
-        ("SELECT a, b FROM t ORDER BY (2), 1 COLLATE NOCASE", Order((1, 0))),
+        ("SELECT a, b FROM t ORDER BY (2), 1 COLLATE NOCASE", Order((1, 0), collations=("", "ascii_lower"))),
         ("SELECT a AS b, b AS a FROM t ORDER BY a", Order((1,))),
         (
             "SELECT *, a AS b FROM t ORDER BY b",
             Order((-1,), "SELECT *, a AS b, a AS _key0 FROM t ORDER BY b"),
         ),
         ("", None),
+        ("ELSE 1 ORDER BY 1", Order()),
+        ("SELECT a FROM t ORDER BY a COLLATE NOCASE", Order((0,), collations=("ascii_lower",))),
+        ("SELECT a, b FROM t ORDER BY a, b COLLATE rtrim", Order((0, 1), collations=("", "rtrim"))),
+        ("SELECT a COLLATE NOCASE AS x FROM t ORDER BY x", Order((0,), collations=("ascii_lower",))),
+        ("SELECT a COLLATE NOCASE FROM t ORDER BY 1 DESC", Order((0,), collations=("ascii_lower",))),
+        ("SELECT a FROM t ORDER BY a COLLATE BINARY", Order((0,))),
+        ("SELECT (a) AS x FROM t ORDER BY x", Order((0,))),
+        (
+            "SELECT a FROM t ORDER BY b COLLATE NOCASE, a",
+            Order((-1, 0), "SELECT a, b AS _key0 FROM t ORDER BY b COLLATE NOCASE, a", ("ascii_lower", "")),
+        ),
         ("SELECT " + "(" * 10_000 + "1" + ")" * 10_000 + " ORDER BY 1", Order()),
     ],
 )
 def test_only_the_outermost_order_by_orders(sql, order):
     assert parse_order(sql, "sqlite") == order
+
+
+@pytest.mark.parametrize(
+    ("sql", "order"),
+    [
+        ("(SELECT a FROM t ORDER BY b)", Order((-1,), "SELECT a, b AS _key0 FROM t ORDER BY b")),
+        ("((SELECT a FROM t ORDER BY a DESC))", Order((0,))),
+        ("(FROM t ORDER BY a) LIMIT 3", Order()),
+        ("(SELECT a FROM t ORDER BY a) LIMIT 3", Order((0,))),
+        ("(SELECT a FROM t ORDER BY b) LIMIT 3", Order()),
+        ("(SELECT a FROM t ORDER BY b) ORDER BY a", Order((0,))),
+        ("WITH u AS (SELECT 1 AS a) (SELECT a FROM u ORDER BY a)", Order((0,))),
+        ("(SELECT a FROM t ORDER BY a) UNION ALL (SELECT 2)", None),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY a)", None),
+        ("SELECT a FROM t ORDER BY a COLLATE NOCASE", Order((0,), collations=("lower",))),
+        ("SELECT a FROM t ORDER BY a COLLATE de", Order((0,))),
+    ],
+)
+def test_an_order_in_brackets_around_the_whole_query_orders(sql, order):
+    assert parse_order(sql, "duckdb") == order
+
+
+@pytest.mark.parametrize(
+    ("collation", "rows", "blocks"),
+    [
+        ("ascii_lower", [("a",), ("A",), ("b",), (None,), (None,)], (2, 1, 2)),
+        ("ascii_lower", [("é",), ("É",)], (1, 1)),
+        ("ascii_lower", [("\ud800a",), ("\ud800A",)], (2,)),
+        ("lower", [("é",), ("É",)], (2,)),
+        ("rtrim", [("a",), ("a  ",), ("a\t",)], (2, 1)),
+        ("ascii_lower", [(1,), (b"a",), (b"A",)], (1, 1, 1)),
+    ],
+)
+def test_texts_that_tie_under_a_collation(collation, rows, blocks):
+    assert make_gold(table(rows), Order((0,), collations=(collation,))).blocks == blocks
+
+
+def test_rows_that_tie_under_nocase_may_change_places(ask):
+    gold = "WITH t(v) AS (VALUES ('a'), ('A'), ('b')) SELECT v FROM t ORDER BY v COLLATE NOCASE"
+    swapped = "SELECT * FROM (VALUES ('A'), ('a'), ('b'))"
+    with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
+        task = ask(gold, comparison="strict")
+        scores = scorer.score([swapped, "SELECT * FROM (VALUES ('b'), ('a'), ('A'))"], [task] * 2)
+    assert [score.rollout.correct for score in scores] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +298,26 @@ def test_a_search_over_many_rows_ends_as_soon_as_one_over_few():
     began = time.process_time()
     assert not equal("spider", table(ours), table(theirs))
     assert time.process_time() - began < 20
+
+
+def make_rings(*sizes):
+    """One row for each edge of some rings, with a 1 in the columns of its two nodes."""
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    edges = [
+        {start + i, start + (i + 1) % size}
+        for start, size in zip(starts, sizes, strict=True)
+        for i in range(size)
+    ]
+    return [tuple(int(node in edge) for node in range(sum(sizes))) for edge in edges]
+
+
+def test_columns_that_only_a_search_can_tell_apart():
+    """Each row looks like any other one, and so does each column."""
+    rows = make_rings(60)
+    order = random.Random(0).sample(range(60), 60)
+    shuffled = [tuple(row[place] for place in order) for row in rows[::-1]]
+    assert equal("spider", table(shuffled), table(rows))
+    assert not equal("spider", table(make_rings(30, 30)), table(rows))
 
 
 def test_an_unknown_comparison_is_named_with_the_known_ones():

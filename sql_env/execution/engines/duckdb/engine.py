@@ -197,7 +197,7 @@ def _to_value(value: object) -> Value:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float) and math.isnan(value):
-        return "NaN"
+        return None  # as in SQLite, which has no NaN
     if value is None or isinstance(value, int | float | str | bytes):
         return value
     return bytes(value) if isinstance(value, bytearray | memoryview) else str(value)

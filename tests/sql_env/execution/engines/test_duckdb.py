@@ -26,7 +26,7 @@ def test_values_become_plain_ones(engine, library):
         *("id", "name", "born"),
     )
     assert result.rows == (
-        ("One", 1, 10, "NaN", "[a, b]", 1, b"\xaa", 1, "Ann", "1950-02-03"),
+        ("One", 1, 10, None, "[a, b]", 1, b"\xaa", 1, "Ann", "1950-02-03"),
         ("Two", 2, 2.5, 4.5, None, 0, None, 2, "Bo", None),
     )
 
