@@ -13,8 +13,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     # Without it SQL could read and write any file: read_csv('/etc/passwd'), COPY ... TO, ATTACH.
     "enable_external_access": "false",
-    # SET statements cannot undo these settings.
-    "lock_configuration": "true",
     # Otherwise a table name in SQL can refer to a variable of this Python program.
     "python_enable_replacements": "false",
     # An empty path forbids temporary files: a large sort ends at the memory limit instead.
@@ -22,6 +20,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The CPU time of the process is then the CPU time of the query.
     "threads": "1",
 }
+# The time zone of the machine would change results. The lock comes last: no SET can undo these settings.
+_SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL lock_configuration = true"
 
 
 def identify(database: str) -> Identity:
@@ -37,6 +37,8 @@ def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnecti
     """
     config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
     try:
-        return duckdb.connect(database, read_only=True, config=config)
+        connection = duckdb.connect(database, read_only=True, config=config)
+        connection.execute(_SETTINGS)
+        return connection
     except (duckdb.Error, UnicodeError) as error:
         raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}") from None
