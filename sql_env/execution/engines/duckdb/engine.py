@@ -46,7 +46,7 @@ class DuckDBEngine:
     A query may use the functions and views of `sql_env.execution.engines.duckdb.functions`; that module says
     what is refused and why. Macros, views and generated columns of the database may use the same. Random
     numbers and samples of rows have a fixed seed. A sample in percent has no seed in DuckDB, so it is refused
-    without REPEATABLE. The time is 2025-01-01 00:00:00 UTC, as in the SQLite engine, and the time zone is UTC.
+    without REPEATABLE. The time is 2025-01-01 00:00:00 UTC, as in the SQLite engine. The time zone is UTC.
 
     Attributes:
         out_of_memory: The last query ended because memory was exhausted. What earlier queries have left in
@@ -140,7 +140,8 @@ class DuckDBEngine:
             return ExecutionResult(error.status, error=str(error))
         if isinstance(error, UnicodeError):  # DuckDB cut the error text, or made a text, inside a character
             return ExecutionResult(Status.ERROR, error="a text of DuckDB is not valid UTF-8")
-        text = str(error) or type(error).__name__
+        # DuckDB's internal errors have a stack trace with paths and addresses.
+        text = str(error).partition("\n\nStack Trace:")[0] or type(error).__name__
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.ERROR)
         if isinstance(error, _BROKEN) and any(words in text for words in _NO_MEMORY):
             status = Status.TOO_LARGE

@@ -17,13 +17,23 @@ from sql_env.execution.engines.duckdb.catalog import (
     read_definitions,
     read_tables,
 )
-from sql_env.execution.engines.duckdb.functions import CHANCE, CLOCK_MACROS, CLOCK_WORDS
+from sql_env.execution.engines.duckdb.functions import (
+    CHANCE,
+    CLOCK_MACROS,
+    CLOCK_WORDS,
+    TABLE_FUNCTIONS,
+    VIEWS,
+)
 from sql_env.execution.engines.stop_query import StopQuery
 from sql_env.types import Status
 
 _PARSE = "parse"
 _SEED = "seed"
+_CATALOG = "catalog"
 _SET_SEED = "SELECT system.main.setseed(0)"
+# DuckDB reads the columns of views when they are first used, and the catalog tells which ones. So read all.
+_READ_VIEWS = "SELECT count(*) FROM system.main.duckdb_columns()"
+_CATALOG_WORDS = VIEWS | {name for name in TABLE_FUNCTIONS if "_" in name} | {"show"}
 # A column called age is frequent. One of these characters follows it, but never a call of age().
 _AGE = re.compile(r"\bage\b\"?(?![ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
 
@@ -31,9 +41,10 @@ _AGE = re.compile(r"\bage\b\"?(?![ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
 class Permissions:
     """What queries on one database may use.
 
-    A cheap test comes first: does the text contain a word that needs something? A name that a query uses stands
-    in its text, because no allowed function takes a name as a text. A word can need that DuckDB's parser tells
-    if it names a function or a view, or only a column. It can also need a fixed seed, or a fixed clock.
+    A cheap test comes first: does the text contain a word that needs something? A name that a query uses
+    stands in its text, because no allowed function takes a name as a text. A word can need that DuckDB's
+    parser tells if it names a function or a view, or only a column. It can also need a fixed seed, a fixed
+    clock, or a complete catalog.
 
     Args:
         connection: The open database. It is read now, in about 20 ms.
@@ -51,7 +62,7 @@ class Permissions:
         # Most databases define nothing that matters: they share one dictionary.
         self._needs = {word: needs[word] for word in needs if word not in hidden} if hidden else needs
         self._always: frozenset[str] = frozenset()
-        while any([self._add(connection, entry) for entry in definitions]):
+        while self._add_all(connection, definitions):
             pass  # until nothing changes: a definition can use a later one
 
     def prepare(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -70,6 +81,8 @@ class Permissions:
         needs = self._find_needs(words, sql) | self._always
         if _PARSE in needs and (reason := self._refuse(parse_names(cursor, sql))):
             raise StopQuery(Status.DENIED, reason)
+        if _CATALOG in needs:
+            cursor.execute(_READ_VIEWS).fetchall()
         if _SEED in needs:
             cursor.execute(_SET_SEED).fetchall()
         if clock := needs & CLOCK_MACROS.keys():
@@ -106,6 +119,10 @@ class Permissions:
             return f"the clock is fixed: write {min(bad)} without a schema"
         return ""
 
+    def _add_all(self, connection: duckdb.DuckDBPyConnection, definitions: Iterable[Definition]) -> bool:
+        changes = [self._add(connection, entry) for entry in definitions]
+        return any(changes)
+
     def _add(self, connection: duckdb.DuckDBPyConnection, entry: Definition) -> bool:
         """Give the name of a definition all needs of its text. Return if it had not all of them yet."""
         needs = self._find_needs(find_words(entry.text), entry.text)
@@ -128,5 +145,7 @@ class Permissions:
 @cache
 def _needs_of_words(system: System) -> dict[str, frozenset[str]]:
     """Return what each word needs in a database without macros and views."""
-    words = dict.fromkeys(system.words | {"show"}, _PARSE) | dict.fromkeys(CHANCE, _SEED) | CLOCK_WORDS
-    return {word: frozenset({need}) for word, need in words.items()}
+    groups = {_PARSE: system.words | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
+    groups |= {name: {word for word in CLOCK_WORDS if CLOCK_WORDS[word] == name} for name in CLOCK_MACROS}
+    words = {word for group in groups.values() for word in group}
+    return {word: frozenset(need for need in groups if word in groups[need]) for word in words}

@@ -11,8 +11,8 @@ class Watcher:
     """Interrupts a query when this process has used the CPU time of one query.
 
     One thread serves all queries, because near the memory limit of the process no thread can be started. It
-    sleeps until the first deadline that it knows. Later queries have later deadlines, so a query wakes it only
-    if no query ran when it went to sleep. One query runs at a time.
+    sleeps until the first deadline that it knows. Later queries have later deadlines, so a query wakes it
+    only if no query ran when it went to sleep. One query runs at a time.
 
     Args:
         cpu_seconds: The CPU time of one query.
