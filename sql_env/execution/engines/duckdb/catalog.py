@@ -12,7 +12,7 @@ import duckdb
 
 from sql_env.execution.engines.duckdb import functions
 
-_WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_WORD = re.compile(r"[a-z_]\w*", re.ASCII)
 # The full names, because the database can have macros and views of the same names.
 _SERIALIZE = "SELECT system.main.json_serialize_sql(?)"
 _FUNCTIONS = "SELECT DISTINCT lower(function_name) FROM system.main.duckdb_functions() WHERE function_type {}"

@@ -123,7 +123,12 @@ class DuckDBEngine:
         if known is None:
             with connection.cursor() as cursor:
                 self._system = self._system or read_system(cursor)
-                known = self._permissions[identity] = Permissions(cursor, self._system)
+                try:
+                    known = self._permissions[identity] = Permissions(cursor, self._system)
+                except duckdb.OutOfMemoryException:
+                    raise
+                except duckdb.Error as error:
+                    raise DatabaseError(f"cannot read the views and macros: {error}") from None
         return known
 
     def _run(self, cursor: duckdb.DuckDBPyConnection, permissions: Permissions, sql: str) -> ExecutionResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import cache
 
 import duckdb
@@ -35,7 +35,7 @@ _SET_SEED = "SELECT system.main.setseed(0)"
 _READ_VIEWS = "SELECT count(*) FROM system.main.duckdb_columns()"
 _CATALOG_WORDS = VIEWS | {name for name in TABLE_FUNCTIONS if "_" in name} | {"show"}
 # A column called age is frequent. One of these characters follows it, but never a call of age().
-_AGE = re.compile(r"\bage\b\"?(?![ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
+_AGE = re.compile(r"age\b(?<!\wage)(?!\"?[ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
 
 
 class Permissions:
@@ -88,12 +88,12 @@ class Permissions:
         if clock := needs & CLOCK_MACROS.keys():
             cursor.execute("; ".join(CLOCK_MACROS[name] for name in sorted(clock)))
 
-    def _find_needs(self, words: Iterable[str], sql: str) -> set[str]:
+    def _find_needs(self, words: Set[str], sql: str) -> set[str]:
         """Return what SQL with these words needs."""
-        needs = {need for word in words for need in self._needs.get(word, ())}
         text = sql.lower()
-        if "age" in needs and not _AGE.search(text):
-            needs.discard("age")
+        if "age" in words and self._needs.get("age") == frozenset({"age"}) and not _AGE.search(text):
+            words -= {"age"}
+        needs = {need for word in words for need in self._needs.get(word, ())}
         # A sample in percent is not seeded. A function of the schema system is not hidden by a macro.
         if _SEED in needs and ("%" in text or "percent" in text) and "sample" in text:
             needs.add(_PARSE)
@@ -145,7 +145,8 @@ class Permissions:
 @cache
 def _needs_of_words(system: System) -> dict[str, frozenset[str]]:
     """Return what each word needs in a database without macros and views."""
-    groups = {_PARSE: system.words | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
-    groups |= {name: {word for word in CLOCK_WORDS if CLOCK_WORDS[word] == name} for name in CLOCK_MACROS}
+    groups: dict[str, frozenset[str]] = {_PARSE: system.words | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
+    for word, name in CLOCK_WORDS.items():
+        groups[name] = groups.get(name, frozenset()) | {word}
     words = {word for group in groups.values() for word in group}
     return {word: frozenset(need for need in groups if word in groups[need]) for word in words}
