@@ -156,6 +156,8 @@ class DuckDBEngine:
         self.out_of_memory = status is Status.TOO_LARGE
         if "read-only mode" in text:
             status = Status.DENIED
+        if status is Status.DENIED and "file" in text:
+            text = "only the database can be read, no other file"  # DuckDB tells the home of ~/file
         if status is Status.TIMEOUT:
             text = f"more than {self.limits.cpu_seconds} s of CPU"
         return ExecutionResult(status, error=text)

@@ -34,6 +34,9 @@ _SET_SEED = "SELECT system.main.setseed(0)"
 # DuckDB reads the columns of views when they are first used, and the catalog tells which ones. So read all.
 _READ_VIEWS = "SELECT count(*) FROM system.main.duckdb_columns()"
 _CATALOG_WORDS = VIEWS | {name for name in TABLE_FUNCTIONS if "_" in name} | {"show"}
+# DuckDB reads the file of its own database also by its path.
+_FILE_WORDS = frozenset({"db", "ddb", "duckdb"})
+_FILES = tuple(f".{word}" for word in _FILE_WORDS)
 # A column called age is frequent. One of these characters follows it, but never a call of age().
 _AGE = re.compile(r"age\b(?<!\wage)(?!\"?[ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
 
@@ -109,6 +112,7 @@ class Permissions:
         if bad := bad | {name for name in names.functions if (True, name) in self._refused}:
             return f"the function {min(bad)} is not allowed"
         bad = names.tables & self._system.views
+        bad |= {name for name in names.tables - self._tables if name.endswith(_FILES)}
         if bad := bad | {name for name in names.tables if (False, name) in self._refused}:
             return f"the table or view {min(bad)} is not allowed"
         if bad := names.shown - self._tables:
@@ -145,7 +149,7 @@ class Permissions:
 @cache
 def _needs_of_words(system: System) -> dict[str, frozenset[str]]:
     """Return what each word needs in a database without macros and views."""
-    groups: dict[str, frozenset[str]] = {_PARSE: system.words | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
+    groups: dict[str, frozenset[str]] = {_PARSE: system.words | _FILE_WORDS | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
     for word, name in CLOCK_WORDS.items():
         groups[name] = groups.get(name, frozenset()) | {word}
     words = {word for group in groups.values() for word in group}

@@ -210,6 +210,14 @@ def test_a_column_called_age_needs_no_clock(shared_engine, defined):
     assert shared_engine.run(defined, sql).rows == ((40, 40, 40),)
 
 
+def test_no_file_is_read_by_its_path(engine, library, tmp_path):
+    (tmp_path / "text.csv").write_text("a,b")
+    for place in (library, library.name, "~/x.csv", tmp_path / "text.csv", tmp_path / "other.DB", "s3://x/y.csv"):
+        result = engine.run(str(library), f"FROM '{place}'")
+        assert result.status is Status.DENIED, result
+        assert str(tmp_path) not in result.error.replace(str(place), "")
+
+
 def test_an_unknown_function_is_refused(library, monkeypatch):
     monkeypatch.setattr(functions, "SCALARS", functions.SCALARS - {"upper"})
     engine = DuckDBEngine(Limits())
@@ -221,7 +229,7 @@ def test_an_unknown_function_is_refused(library, monkeypatch):
 
 def test_allowed_macros_of_duckdb_use_what_is_allowed():
     with duckdb.connect() as connection:
-        refused = catalog.read_system(connection).words
+        refused = catalog.read_system(connection).words - functions.AGGREGATES
         macros = connection.execute(
             "SELECT function_name, macro_definition FROM duckdb_functions() WHERE macro_definition IS NOT NULL"
         ).fetchall()
