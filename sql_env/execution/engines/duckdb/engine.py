@@ -12,7 +12,7 @@ import duckdb
 from sql_env.errors import DatabaseError
 from sql_env.execution.engines.duckdb.catalog import System, read_system
 from sql_env.execution.engines.duckdb.file import identify, open_readonly
-from sql_env.execution.engines.duckdb.permissions import Permissions
+from sql_env.execution.engines.duckdb.permissions import ONLY_DATABASE, Permissions
 from sql_env.execution.engines.duckdb.rows import cast_to_text, fetch_rows, needs_text
 from sql_env.execution.engines.duckdb.schema import DISTINCT_TEXTS, read_schema
 from sql_env.execution.engines.duckdb.watcher import Watcher
@@ -157,7 +157,7 @@ class DuckDBEngine:
         if "read-only mode" in text:
             status = Status.DENIED
         if status is Status.DENIED and "file" in text:
-            text = "only the database can be read, no other file"  # DuckDB tells the home of ~/file
+            text = ONLY_DATABASE  # DuckDB tells the home of ~/file
         if status is Status.TIMEOUT:
             text = f"more than {self.limits.cpu_seconds} s of CPU"
         return ExecutionResult(status, error=text)

@@ -20,8 +20,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The CPU time of the process is then the CPU time of the query.
     "threads": "1",
 }
-# The time zone of the machine would change results. The lock comes last: no SET can undo these settings. It is
-# there already if this process has the file open: all connections of a process to one file share their settings.
+# The time zone of the machine would change results. The lock comes last: no SET can undo these settings. The
+# lock is there already if this process has the file open: all its connections share their settings.
 _LOCKED = "SELECT system.main.current_setting('lock_configuration')"
 _SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL lock_configuration = true"
 # DuckDB numbers its own views when they are first used, and the catalog tells the numbers. So number all now.

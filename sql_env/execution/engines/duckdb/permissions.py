@@ -27,6 +27,8 @@ from sql_env.execution.engines.duckdb.functions import (
 from sql_env.execution.engines.stop_query import StopQuery
 from sql_env.types import Status
 
+ONLY_DATABASE = "only the database can be read, no other file"
+
 _PARSE = "parse"
 _SEED = "seed"
 _CATALOG = "catalog"
@@ -111,8 +113,9 @@ class Permissions:
         bad = names.functions & self._system.functions | names.table_functions & self._system.table_functions
         if bad := bad | {name for name in names.functions if (True, name) in self._refused}:
             return f"the function {min(bad)} is not allowed"
+        if any(name.endswith(_FILES) for name in names.tables - self._tables):
+            return ONLY_DATABASE
         bad = names.tables & self._system.views
-        bad |= {name for name in names.tables - self._tables if name.endswith(_FILES)}
         if bad := bad | {name for name in names.tables if (False, name) in self._refused}:
             return f"the table or view {min(bad)} is not allowed"
         if bad := names.shown - self._tables:
@@ -149,7 +152,11 @@ class Permissions:
 @cache
 def _needs_of_words(system: System) -> dict[str, frozenset[str]]:
     """Return what each word needs in a database without macros and views."""
-    groups: dict[str, frozenset[str]] = {_PARSE: system.words | _FILE_WORDS | {"show"}, _SEED: CHANCE, _CATALOG: _CATALOG_WORDS}
+    groups: dict[str, frozenset[str]] = {
+        _PARSE: system.words | _FILE_WORDS | {"show"},
+        _SEED: CHANCE,
+        _CATALOG: _CATALOG_WORDS,
+    }
     for word, name in CLOCK_WORDS.items():
         groups[name] = groups.get(name, frozenset()) | {word}
     words = {word for group in groups.values() for word in group}

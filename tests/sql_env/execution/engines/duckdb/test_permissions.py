@@ -9,12 +9,12 @@ from sql_env import Limits, Status
 from sql_env.execution.engines.duckdb import catalog, functions
 from sql_env.execution.engines.duckdb.engine import DuckDBEngine
 
-RESOURCE = """SELECT * FROM register_external_resource_type('m', kind := 'compute', create_function := 'range',
-    status_function := 'range', destroy_function := 'range')"""
+RESOURCE = """SELECT * FROM register_external_resource_type('m', kind := 'compute',
+    create_function := 'range', status_function := 'range', destroy_function := 'range')"""
 REFUSED = [
     "SELECT * FROM query/*x*/('SELECT pg_' || 'sleep(70)')",
     "SELECT * FROM query --a\n ('SELECT 42')",
-    'SELECT * FROM "QUERY" (\'SELECT 42\')',
+    "SELECT * FROM \"QUERY\" ('SELECT 42')",
     "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT pg_' || 'sleep(1)'))",
     "SELECT * FROM destroy_external_resource('query', 'SELECT pg_' || 'sleep(1)')",
     RESOURCE,
@@ -97,7 +97,13 @@ DOORS = ["query", "json_execute_serialized_sql", "query_table", "sleep_ms", "cur
     before=gap,
     after=gap,
     frame=st.sampled_from(
-        ["SELECT{0}", "SELECT * FROM{0}", "SELECT 1 WHERE 1 ={0}", "WITH a AS (SELECT{0}) FROM a", "VALUES ({0})"]
+        [
+            "SELECT{0}",
+            "SELECT * FROM{0}",
+            "SELECT 1 WHERE 1 ={0}",
+            "WITH a AS (SELECT{0}) FROM a",
+            "VALUES ({0})",
+        ]
     ),
 )
 def test_no_spelling_of_a_call_hides_it(shared_engine, defined, name, upper, quotes, before, after, frame):
@@ -190,7 +196,7 @@ CLOCKS = {
     "current_localtimestamp()": "2025-01-01 00:00:00",
     "ago(INTERVAL 1 DAY)": "2024-12-31 00:00:00+00",
     "age(DATE '2000-01-01')": "25 years",
-    'main . "AGE" /**/ (TIMESTAMP \'2000-01-01\')': "25 years",
+    "main . \"AGE\" /**/ (TIMESTAMP '2000-01-01')": "25 years",
     "years(DATE '2000-01-01')": "25 years",
     "age(TIMESTAMP '2001-01-01', TIMESTAMP '2000-01-01')": "1 year",
     "(SELECT d FROM today_is)": "2025-01-01",
@@ -212,7 +218,14 @@ def test_a_column_called_age_needs_no_clock(shared_engine, defined):
 
 def test_no_file_is_read_by_its_path(engine, library, tmp_path):
     (tmp_path / "text.csv").write_text("a,b")
-    for place in (library, library.name, "~/x.csv", tmp_path / "text.csv", tmp_path / "other.DB", "s3://x/y.csv"):
+    for place in (
+        library,
+        library.name,
+        "~/x.csv",
+        tmp_path / "text.csv",
+        tmp_path / "other.DB",
+        "s3://x/y.csv",
+    ):
         result = engine.run(str(library), f"FROM '{place}'")
         assert result.status is Status.DENIED, result
         assert str(tmp_path) not in result.error.replace(str(place), "")
@@ -231,7 +244,7 @@ def test_allowed_macros_of_duckdb_use_what_is_allowed():
     with duckdb.connect() as connection:
         refused = catalog.read_system(connection).words - functions.AGGREGATES
         macros = connection.execute(
-            "SELECT function_name, macro_definition FROM duckdb_functions() WHERE macro_definition IS NOT NULL"
+            "SELECT function_name, macro_definition FROM duckdb_functions() WHERE macro_definition <> ''"
         ).fetchall()
     words = {(name, word) for name, text in macros for word in catalog.find_words(text)}
     found = {(name, word) for name, word in words if name in functions.MACROS}
