@@ -116,7 +116,7 @@ COLLATIONS = ("collate_", "icu_collate_")
 
 TABLE_FUNCTIONS = _read_names("""
     duckdb_columns duckdb_constraints duckdb_indexes duckdb_tables duckdb_views generate_series json_each
-    json_tree pragma_show pragma_table_info range repeat repeat_row unnest
+    json_tree pragma_show pragma_table_info range repeat repeat_row summary unnest
 """)
 """Functions in FROM."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from marshal import dumps
+from sys import getsizeof
 
 import duckdb
 
@@ -40,8 +41,12 @@ def fetch_rows(cursor: duckdb.DuckDBPyConnection, columns: Sequence[str], limits
         rows.append(row)
         if len(rows) > limits.max_rows:
             raise StopQuery(Status.TOO_LARGE, f"more than {limits.max_rows} rows")
-        long = sum([len(value) for value in row if isinstance(value, str | bytes)])
-        room -= long if long > room else 8 * len(row) + len(dumps(row, 2))  # dumps copies the row
+        if sum(map(getsizeof, row)) > 4 * room + 80 * len(
+            row
+        ):  # surely too large: 1 byte in UTF-8 takes 4 at most
+            room = -1
+        else:
+            room -= 8 * len(row) + len(dumps(row, 2))  # dumps copies the row
     if room < 0:
         raise StopQuery(Status.TOO_LARGE, f"more than {limits.max_bytes} bytes")
     return tuple(rows)

@@ -36,7 +36,7 @@ def test_values_that_grow_suddenly_are_not_fetched_together():
 def test_a_long_value_is_not_copied_to_count_it(monkeypatch):
     monkeypatch.setattr("sql_env.execution.engines.duckdb.rows.dumps", None)
     with pytest.raises(StopQuery, match="bytes"):
-        fetch_rows(Cursor([(b"x" * 600, "y" * 600)]), ["a", "b"], Limits(max_bytes=1_000))
+        fetch_rows(Cursor([(b"x" * 6_000, "y" * 600)]), ["a", "b"], Limits(max_bytes=1_000))
 
 
 def test_names_of_columns_count():
