@@ -67,4 +67,4 @@ class Watcher:
             if left <= 0:
                 self._interrupt()
                 return 0.05  # DuckDB forgets an interrupt that comes between two steps of a query
-            return left
+            return min(left, 60.0)  # Event.wait has a maximum

@@ -15,7 +15,6 @@ CREATE TABLE drawn (id INTEGER, chance DOUBLE GENERATED ALWAYS AS (random()));
 INSERT INTO drawn (id) VALUES (1), (2);
 CREATE VIEW lucky AS SELECT random() AS r;
 CREATE VIEW luckier AS SELECT r FROM lucky;
-CREATE VIEW "日本" AS SELECT random() AS r;
 CREATE VIEW "x AS SELECT 1; --" AS SELECT random() AS r;
 CREATE MACRO roll() AS random();
 CREATE MACRO drawing() AS TABLE SELECT roll() AS r;

@@ -125,7 +125,7 @@ def check(database, calls, every):
 
 
 def test_nothing_outlives_some_queries(defined):
-    check(defined, make_calls()[::100], 30)
+    check(defined, make_calls()[::250], 30)
 
 
 @pytest.mark.slow
