@@ -48,8 +48,8 @@ class Permissions:
 
     A cheap test comes first: does the text contain a word that needs something? A name that a query uses
     stands in its text: no allowed function takes a name as a text, except ``pragma_table_info`` and
-    ``pragma_show``, which only list columns. A word can need that DuckDB's parser tells if it names a function
-    or a view, or only a column. It can also need a fixed seed, a fixed clock, or a complete catalog.
+    ``pragma_show``, which only list columns. A word can need that DuckDB's parser tells if it names a
+    function or a view, or only a column. It can also need a fixed seed, a fixed clock, or a complete catalog.
 
     Args:
         connection: The open database. It is read now, in about 20 ms.
