@@ -120,7 +120,7 @@ def read_system(connection: duckdb.DuckDBPyConnection) -> System:
     tables = read(_FUNCTIONS.format("IN ('table', 'table_macro')" + internal)) - functions.TABLE_FUNCTIONS
     views = read(f"SELECT name FROM ({_VIEWS.format('')}) AS view(name, sql)") - functions.VIEWS
     refused |= tables - allowed
-    refused = {name for name in refused if _WORD.match(name)}  # operators such as + are allowed
+    refused = {name for name in refused if _WORD.fullmatch(name)}  # operators such as + are allowed
     return System(*map(frozenset, (refused, tables, views, refused | tables | views)))
 
 

@@ -20,6 +20,8 @@ _PLAIN_TYPES = (
     | {"NUMBER", "STRING", "BINARY", "bool"}  # the names in DuckDB 1
 )
 
+_KEPT = (str, int, bytes)
+
 
 def fetch_rows(cursor: duckdb.DuckDBPyConnection, columns: Sequence[str], limits: Limits) -> tuple[Row, ...]:
     """Return all rows of the query that ran last, with the values of `to_value`.
@@ -75,10 +77,10 @@ def to_value(value: object) -> Value:
     """Return a value of DuckDB as a plain one."""
     if isinstance(value, bool):
         return int(value)
+    if value is None or isinstance(value, _KEPT):
+        return value
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else value
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and math.isnan(value):
-        return "NaN"
-    if value is None or isinstance(value, int | float | str | bytes):
-        return value
     return bytes(value) if isinstance(value, bytearray | memoryview) else str(value)
