@@ -37,12 +37,13 @@ def fetch_rows(cursor: duckdb.DuckDBPyConnection, columns: Sequence[str], limits
         StopQuery: There are too many rows or bytes.
     """
     rows: list[Row] = []
+    fetch, max_rows = cursor.fetchone, limits.max_rows
     room = limits.max_bytes - sum(map(len, columns))
-    while room >= 0 and (values := cursor.fetchone()) is not None:
+    while room >= 0 and (values := fetch()) is not None:
         row = tuple(map(to_value, values))
         rows.append(row)
-        if len(rows) > limits.max_rows:
-            raise StopQuery(Status.TOO_LARGE, f"more than {limits.max_rows} rows")
+        if len(rows) > max_rows:
+            raise StopQuery(Status.TOO_LARGE, f"more than {max_rows} rows")
         if sum(map(getsizeof, row)) > 4 * room + 80 * len(
             row
         ):  # surely too large: 1 byte in UTF-8 takes 4 at most
