@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import re
-import threading
-import time
+import os
+import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from decimal import Decimal
-from marshal import dumps
+from collections.abc import Sequence
 
 import duckdb
 
 from sql_env.errors import DatabaseError
+from sql_env.execution.engines.duckdb.catalog import System, read_system
 from sql_env.execution.engines.duckdb.file import identify, open_readonly
+from sql_env.execution.engines.duckdb.permissions import ONLY_DATABASE, Permissions
+from sql_env.execution.engines.duckdb.rows import cast_to_text, fetch_rows, needs_text
 from sql_env.execution.engines.duckdb.schema import DISTINCT_TEXTS, read_schema
+from sql_env.execution.engines.duckdb.watcher import Watcher
 from sql_env.execution.engines.files import Identity
 from sql_env.execution.engines.stop_query import StopQuery, check_sql_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
-from sql_env.types import ExecutionResult, Row, Status, Value
+from sql_env.types import ExecutionResult, Status
 
-MAX_OPEN_DATABASES = 8
-"""The maximum number of open databases. Beyond it the least recently used one is closed."""
+MAX_OPEN_DATABASES = 4
+"""The maximum number of open databases. Beyond it the least recently used one is closed. Each takes 70 MB."""
 
-_FETCH_ROWS = 256
-_PLAIN_TYPES = (
-    frozenset({"FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "BLOB", "INTEGER", "UINTEGER"})
-    | {sign + size + "INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")}
-    | {"NUMBER", "STRING", "BINARY", "bool"}  # the names in DuckDB 1
-)
-_FORBIDDEN = re.compile(
-    r"\b(?:pg_sleep|sleep_ms|current_query_id|txid_current|query(?:_table)?[\"\s/*-]*\()", re.I
-)
-"""Functions that sleep, that depend on earlier queries, or that run a text as SQL, which the checks here
-cannot see."""
-_RANDOM_WORDS = ("rand", "uuid", "sample")  # a query with one of them may draw random numbers
+_MAX_PERMISSIONS = 1_000  # files
+
 _STATUS: dict[type[Exception], Status] = {
     duckdb.PermissionException: Status.DENIED,
     duckdb.InterruptException: Status.TIMEOUT,
@@ -46,13 +35,24 @@ _STATUS: dict[type[Exception], Status] = {
     duckdb.IOException: Status.UNAVAILABLE,
     DatabaseError: Status.UNAVAILABLE,
 }
+_BROKEN = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
+_NO_MEMORY = ("Allocation failure", "Failed to allocate", "could not allocate", "bad_alloc")
 
 
 class DuckDBEngine:
     """Runs DuckDB queries under limits; see `sql_env.execution.engines.Engine`. Not thread-safe.
 
     DuckDB does not count steps, so the CPU time of this process decides (``limits.cpu_seconds``). A query
-    near the limit can end with either verdict. Its clock cannot be frozen: ``now()`` is the present time.
+    near the limit can end with either verdict.
+
+    A query may use the functions and views of `sql_env.execution.engines.duckdb.functions`; that module says
+    what is refused and why. Macros, views and generated columns of the database may use the same. Random
+    numbers and samples of rows have a fixed seed. A sample in percent has no seed in DuckDB, so it is refused
+    without REPEATABLE. The time is 2025-01-01 00:00:00 UTC, as in the SQLite engine. The time zone is UTC.
+
+    Attributes:
+        out_of_memory: The last query ended because memory was exhausted. What earlier queries have left in
+            this process can have contributed, so the query should run again in a new process.
 
     Example:
         >>> DuckDBEngine(Limits()).run("missing.duckdb", "SELECT 1").status
@@ -65,24 +65,35 @@ class DuckDBEngine:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.out_of_memory = False
         self._open: OrderedDict[str, tuple[Identity, duckdb.DuckDBPyConnection]] = OrderedDict()
-        self._cursor: duckdb.DuckDBPyConnection
+        self._permissions: dict[Identity, Permissions] = {}
+        self._system: System | None = None
+        self._watcher = Watcher(limits.cpu_seconds)
+        weakref.finalize(self, self._watcher.stop)
 
     def start_request(self) -> None:
         """Do nothing: this engine checks the file before each query."""
 
     def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.execution.engines.Engine.run`."""
+        self.out_of_memory = False
         try:
             check_sql_text(sql, self.limits.max_sql_bytes)
-            self._cursor = self._connection(database).cursor()
-            with self._cursor, self._limit_cpu_time():
-                return self._run(sql)
+            identity, connection = self._connect(database)
+            permissions = self._read_permissions(identity, connection)
+            cursor = connection.cursor()
+            with cursor:
+                self._watcher.begin(cursor.interrupt)
+                try:
+                    return self._run(cursor, permissions, sql)
+                finally:
+                    self._watcher.end()
         except (duckdb.FatalException, duckdb.InternalException) as error:
             self.close()  # DuckDB rejects all further queries after these errors
-            return ExecutionResult(Status.ERROR, error=str(error))
-        except (StopQuery, duckdb.Error, DatabaseError, MemoryError) as error:
-            return self._make_failure(error)
+            return self._make_failure(error, database)
+        except (StopQuery, duckdb.Error, DatabaseError, MemoryError, UnicodeError) as error:
+            return self._make_failure(error, database)
 
     def measure(self, database: str, sql: str) -> tuple[ExecutionResult, None]:
         """Run one query. DuckDB does not count steps."""
@@ -97,7 +108,7 @@ class DuckDBEngine:
         while self._open:
             self._open.popitem()[1][1].close()
 
-    def _connection(self, database: str) -> duckdb.DuckDBPyConnection:
+    def _connect(self, database: str) -> tuple[Identity, duckdb.DuckDBPyConnection]:
         identity = identify(database)
         known = self._open.pop(database, None)
         if known is not None and known[0] != identity:  # the file has changed
@@ -108,65 +119,55 @@ class DuckDBEngine:
                 self._open.popitem(last=False)[1][1].close()
             known = identity, open_readonly(database, self.limits.memory_bytes)
         self._open[database] = known  # at the end: it is the most recently used one
-        return known[1]
+        return known
 
-    @contextmanager
-    def _limit_cpu_time(self) -> Iterator[None]:
-        """Interrupt the query in the block when this process has used the CPU time of one query."""
-        done = threading.Event()
-        end = time.process_time() + self.limits.cpu_seconds
+    def _read_permissions(self, identity: Identity, connection: duckdb.DuckDBPyConnection) -> Permissions:
+        known = self._permissions.get(identity)
+        if known is None:
+            if len(self._permissions) >= _MAX_PERMISSIONS:
+                self._permissions.clear()
+            with connection.cursor() as cursor:
+                self._system = self._system or read_system(cursor)
+                try:
+                    known = self._permissions[identity] = Permissions(cursor, self._system)
+                except duckdb.OutOfMemoryException:
+                    raise
+                except duckdb.Error as error:
+                    raise DatabaseError(f"cannot read the views and macros: {error}") from None
+        return known
 
-        def watch() -> None:
-            # A query that has waited has used less CPU time than wall time: then wait again.
-            while (left := end - time.process_time()) > 0:
-                if done.wait(left):
-                    return
-            self._cursor.interrupt()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-    def _run(self, sql: str) -> ExecutionResult:
-        cursor = self._cursor
-        if found := _FORBIDDEN.search(sql):
-            raise StopQuery(Status.DENIED, f"the function {found[0].rstrip('(').strip()} is not allowed")
+    def _run(self, cursor: duckdb.DuckDBPyConnection, permissions: Permissions, sql: str) -> ExecutionResult:
         _check_statement(cursor.extract_statements(sql))
-        if any(word in sql.lower() for word in _RANDOM_WORDS):
-            cursor.execute("SELECT setseed(0)").fetchall()
+        permissions.prepare(cursor, sql)
         cursor.execute(sql)
         columns, kinds = zip(*[(name, str(kind)) for name, kind, *_ in cursor.description], strict=True)
-        if any(map(_needs_text, kinds)):
-            cursor.execute(_cast_to_text(sql, kinds))
-        return ExecutionResult(Status.OK, columns, tuple(self._fetch_rows(cursor)))
+        if any(map(needs_text, kinds)):
+            cursor.execute(cast_to_text(sql, kinds))
+        return ExecutionResult(Status.OK, columns, fetch_rows(cursor, columns, self.limits))
 
-    def _fetch_rows(self, cursor: duckdb.DuckDBPyConnection) -> list[Row]:
-        rows: list[Row] = []
-        room = self.limits.max_bytes
-        while chunk := cursor.fetchmany(_FETCH_ROWS):
-            for values in chunk:
-                row = tuple(map(_to_value, values))
-                rows.append(row)
-                room -= 8 * len(row) + len(dumps(row, 2))
-                if room < 0:
-                    raise StopQuery(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
-            if len(rows) > self.limits.max_rows:
-                raise StopQuery(Status.TOO_LARGE, f"more than {self.limits.max_rows} rows")
-        return rows
-
-    def _make_failure(self, error: Exception) -> ExecutionResult:
+    def _make_failure(self, error: Exception, database: str) -> ExecutionResult:
         if isinstance(error, StopQuery):
             return ExecutionResult(error.status, error=str(error))
+        if isinstance(error, UnicodeError):  # DuckDB cut the error text, or made a text, inside a character
+            return ExecutionResult(Status.ERROR, error="a text of DuckDB is not valid UTF-8")
+        # DuckDB's internal errors have a stack trace with paths and addresses.
+        text = str(error).partition("\n\nStack Trace:")[0] or type(error).__name__
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.ERROR)
-        if "read-only mode" in str(error):
+        if isinstance(error, _BROKEN) and any(words in text for words in _NO_MEMORY):
+            status = Status.TOO_LARGE
+        if isinstance(error, duckdb.Error):
+            for path in (os.path.realpath(database), os.path.abspath(database)):
+                text = text.replace(path, os.path.basename(path))
+        self.out_of_memory = status is Status.TOO_LARGE
+        if "read-only mode" in text:
             status = Status.DENIED
+        if status is Status.DENIED and "file" in text:
+            text = ONLY_DATABASE  # DuckDB tells the home of ~/file
         if status is Status.TIMEOUT:
-            return ExecutionResult(status, error=f"more than {self.limits.cpu_seconds} s of CPU")
-        return ExecutionResult(status, error=str(error) or type(error).__name__)
+            text = f"more than {self.limits.cpu_seconds} s of CPU"
+        if status is Status.UNAVAILABLE and not isinstance(error, DatabaseError):
+            raise duckdb.IOException(text) from None  # the query or the file: the engine cannot tell
+        return ExecutionResult(status, error=text)
 
 
 def _check_statement(statements: Sequence[duckdb.Statement]) -> None:
@@ -176,28 +177,3 @@ def _check_statement(statements: Sequence[duckdb.Statement]) -> None:
         raise StopQuery(Status.DENIED, "one statement only")
     if statements[0].type != duckdb.StatementType.SELECT:
         raise StopQuery(Status.DENIED, f"only queries are allowed, not {statements[0].type.name}")
-
-
-def _needs_text(kind: str) -> bool:
-    return kind not in _PLAIN_TYPES and not kind.startswith("DECIMAL")
-
-
-def _cast_to_text(sql: str, kinds: Sequence[str]) -> str:
-    """Rewrite a query so that dates, lists and other rich types come as DuckDB's own text."""
-    text = sql.encode()
-    ends = [at for at, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator and text[at] == 59]
-    body = text[: ends[0] if ends else len(text)].decode()  # 59 is a semicolon
-    values = (f"CAST(#{i} AS VARCHAR)" if _needs_text(kind) else f"#{i}" for i, kind in enumerate(kinds, 1))
-    return f"SELECT {', '.join(values)} FROM ({body}\n)"
-
-
-def _to_value(value: object) -> Value:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and math.isnan(value):
-        return None  # as in SQLite, which has no NaN
-    if value is None or isinstance(value, int | float | str | bytes):
-        return value
-    return bytes(value) if isinstance(value, bytearray | memoryview) else str(value)

@@ -13,8 +13,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     # Without it SQL could read and write any file: read_csv('/etc/passwd'), COPY ... TO, ATTACH.
     "enable_external_access": "false",
-    # SET statements cannot undo these settings.
-    "lock_configuration": "true",
     # Otherwise a table name in SQL can refer to a variable of this Python program.
     "python_enable_replacements": "false",
     # An empty path forbids temporary files: a large sort ends at the memory limit instead.
@@ -22,6 +20,12 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The CPU time of the process is then the CPU time of the query.
     "threads": "1",
 }
+# The time zone of the machine would change results. The lock comes last: no SET can undo these settings. The
+# lock is there already if this process has the file open: all its connections share their settings.
+_LOCKED = "SELECT system.main.current_setting('lock_configuration')"
+_SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL lock_configuration = true"
+# DuckDB numbers its own views when they are first used, and the catalog tells the numbers. So number all now.
+_NUMBER_VIEWS = "SELECT count(*) FROM system.main.duckdb_views()"
 
 
 def identify(database: str) -> Identity:
@@ -34,9 +38,16 @@ def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnecti
 
     Raises:
         DatabaseError: The file cannot be opened, or is not a database.
+        duckdb.OutOfMemoryException: This process has no memory left.
     """
     config = _CONFIG | {"memory_limit": f"{int(memory_bytes)}B"}
     try:
-        return duckdb.connect(database, read_only=True, config=config)
+        connection = duckdb.connect(database, read_only=True, config=config)
+        if connection.execute(_LOCKED).fetchone() != (True,):
+            connection.execute(_SETTINGS)
+        connection.execute(_NUMBER_VIEWS).fetchall()
+        return connection
+    except duckdb.OutOfMemoryException:
+        raise
     except (duckdb.Error, UnicodeError) as error:
         raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}") from None

@@ -86,6 +86,15 @@ def test_order_survives_the_change_of_types(engine, library):
         ("SELECT 'a\0b'", Status.ERROR),
         ("SELECT '\ud800'", Status.ERROR),
         ("SELECT error('no')", Status.ERROR),
+        # DuckDB cuts these error texts inside a character.
+        ("SELECT CAST('é' AS BIT)", Status.ERROR),
+        ("SELECT unhex('é😀')", Status.ERROR),
+        ("SELECT from_binary('é😀')", Status.ERROR),
+        ("SELECT strptime('é😀', '%é')", Status.ERROR),
+        ("SELECT CAST('\\xC3'::BLOB AS UUID)", Status.ERROR),
+        # DuckDB raises an I/O error for both, though no file is read.
+        ("SELECT * FROM parquet_schema([])", Status.DENIED),
+        ("SELECT (variant_bytes_to_variant('a'))['']", Status.DENIED),
         ("SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c", Status.TIMEOUT),
         (
             "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r",
@@ -116,6 +125,38 @@ def test_too_much_memory(library):
     assert engine.run(str(library), "SELECT 1").ok
     assert [path.name for path in library.parent.iterdir()] == [library.name]  # nothing was spilled
     engine.close()
+
+
+def test_internal_errors_tell_no_paths(engine, library):
+    result = engine.run(str(library), "SELECT reservoir_quantile(1, NULL::DOUBLE[], 3)")
+    assert result.status is Status.ERROR
+    assert "INTERNAL" in result.error
+    assert "/" not in result.error
+    assert engine.run(str(library), "SELECT count(*) FROM book").rows == ((2,),)
+
+
+def test_faults_of_the_machine_are_left_to_the_worker(engine, library, monkeypatch):
+    where = "sql_env.execution.engines.duckdb.engine.fetch_rows"
+    for error in (duckdb.IOException(f"cannot read {library}: Input/output error"), ZeroDivisionError("odd")):
+
+        def fail(*_, error=error):
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(where, fail)
+            with pytest.raises(type(error)) as raised:
+                engine.run(str(library), "SELECT 1")
+            assert str(library.parent) not in str(raised.value)
+        assert engine.run(str(library), "SELECT count(*) FROM book").rows == ((2,),)
+
+
+def test_two_connections_of_a_process(engine, library):
+    assert engine.run(str(library), "SELECT 1").ok
+    assert len(engine.read_schema(str(library)).tables) == 2
+    other = DuckDBEngine(Limits())
+    assert other.run(str(library), "SELECT TIMESTAMPTZ '2020-01-01'").rows == (("2020-01-01 00:00:00+00",),)
+    assert other.run(str(library), "SELECT current_setting('TimeZone')").status is Status.DENIED
+    other.close()
 
 
 def test_chance_stands_still(engine, library):
