@@ -34,7 +34,7 @@ def hunt(
     examples: Examples = 10,
     out: JsonFile = None,
 ) -> None:
-    """Score hostile completions over healthy tasks. Exit with code 1 if one is masked or breaks another rule."""
+    """Score hostile completions over healthy tasks. Exit with code 1 if a rule is broken."""
     console = Console(highlight=False, soft_wrap=True)
     with exit_on_error("psutil"):
         report = run_hunt(

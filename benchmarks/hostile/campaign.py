@@ -24,8 +24,8 @@ LIMITS = Limits(
     max_bytes=2**20,
     max_rows=20_000,
 )
-"""A tenth of the default seconds and steps, so that a campaign takes a tenth of the time. Results are smaller,
-because the campaign fetches the rows of all results."""
+"""A tenth of the default seconds and steps, so that a campaign takes a tenth of the time. Results must be
+smaller, because the campaign fetches all rows."""
 
 RUBRIC = {"rewards": ["result"], "response_format": "sql"}
 RIGHT_EVERY = 32
@@ -70,7 +70,7 @@ class Cases:
         self.tasks = make_tasks(engine, surroundings.databases / f"shelf.{engine}")
 
     def __getitem__(self, number: int) -> Case:
-        """Return one completion: first the known queries, then generated ones, and right answers in between."""
+        """Return one completion. The known queries come first. Right answers come in between."""
         random = Random(f"{self._seed}/{self.engine}/{number}")
         task = random.choice(self.tasks)
         if number % RIGHT_EVERY == RIGHT_EVERY - 1:
@@ -92,8 +92,8 @@ class Tally:
         statuses: The number of completions in each status, ``malformed`` without SQL.
         right: The number of right answers among them.
         findings: The completions that break a rule.
-        verdicts: For each completion its verdict (a byte), a digest of error and columns (4 bytes) and a digest
-            of its rows (4 bytes).
+        verdicts: For each completion its verdict (a byte), a digest of error and columns (4 bytes) and a
+            digest of its rows (4 bytes).
     """
 
     statuses: Counter[str] = field(default_factory=Counter)

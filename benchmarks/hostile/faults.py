@@ -45,7 +45,8 @@ _PAUSE = 0.04
 """Mean number of seconds between two faults."""
 
 _SLOW = {
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {size}) SELECT count(*) FROM n",
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {size}) "
+    "SELECT count(*) FROM n",
     "duckdb": "SELECT count(*) FROM range({size}00) AS n WHERE range % 7 <> 3",
 }
 _SIZES = (300_000, 900_000, 2_000_000)

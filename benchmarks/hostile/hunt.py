@@ -176,7 +176,7 @@ def _run_episodes(report: Report, cases: Cases, count: int, around: Surroundings
                     (episode, text) for episode, text in zip(episodes, texts, strict=True) if not episode.done
                 ]
                 steps = step([episode for episode, _ in going], [text for _, text in going])
-                for (episode, text), done in zip(going, steps, strict=True):
+                for (_, text), done in zip(going, steps, strict=True):
                     if leak := around.find_leak(text, done.observation.encode(errors="replace")):
                         findings.append(Finding("leak", cases.engine, text, leak))
             for episode, case, sql in zip(episodes, group, queries, strict=True):
