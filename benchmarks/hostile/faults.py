@@ -41,7 +41,7 @@ SIGNALS = (
 
 _BATCH = 64
 _SLOW_EVERY = 12
-_PAUSE = 0.04
+_PAUSE = 0.1
 """Mean number of seconds between two faults."""
 
 _SLOW = {
@@ -177,11 +177,11 @@ class _Vandal:
         return name
 
     def _move(self) -> str:
-        """Rename a database, and put it back after up to 50 ms."""
+        """Rename a database, and put it back after up to 20 ms."""
         database = self._random.choice(self._databases)
         away = database.with_suffix(".away")
         os.rename(database, away)
-        self._end.wait(self._random.uniform(0, 0.05))
+        self._end.wait(self._random.uniform(0, 0.02))
         os.rename(away, database)
         return "database renamed"
 
