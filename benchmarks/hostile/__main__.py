@@ -74,8 +74,13 @@ def _finish(console: Console, report: Report, examples: int) -> None:
     for stage, figures in report.figures.items():
         console.print(f"{stage}: {figures}", markup=False)
     for rule in dict.fromkeys(finding.rule for finding in report.findings):
-        found = [finding for finding in report.findings if finding.rule == rule]
-        for finding in map(shorten, found[:examples]):
+        found = sorted(
+            (each for each in report.findings if each.rule == rule), key=lambda each: len(each.sql)
+        )
+        # The shortest query of each kind first: most reasons begin alike if the cause is the same.
+        kinds = {finding.detail[:70]: finding for finding in reversed(found)}
+        chosen = dict.fromkeys([*list(kinds.values())[::-1], *found])
+        for finding in map(shorten, list(chosen)[:examples]):
             console.print(f"{rule}, {finding.engine}: {finding.sql!r}\n    {finding.detail!r}", markup=False)
     for line in report.missed or ["all bars are kept"]:
         console.print(f"missed: {line}" if report.missed else line, markup=False)

@@ -76,13 +76,14 @@ def make_databases(folder: Path, seed: int) -> dict[str, Path]:
         )
     connection.close()
     with duckdb.connect(str(paths["duckdb"])) as other:
-        other.execute(_DUCKDB)
+        other.execute(_DUCKDB + "BEGIN;")
         other.executemany("INSERT INTO author VALUES (?, ?, ?, ?, ?, '2001-02-03', 'glad')", authors)
         other.executemany(
             "INSERT INTO book VALUES (?, ?, ?, ?, ?, ?, ?, ?, ['a', NULL], {'x': 1, 'y': 'é'}, MAP {'k': 1}, "
             "'2020-01-02 03:04:05')",
             books,
         )
+        other.commit()
     return paths
 
 
