@@ -31,6 +31,9 @@ RUBRIC = {"rewards": ["result"], "response_format": "sql"}
 RIGHT_EVERY = 32
 """One completion of this number is a right answer. It must not suffer from its neighbours."""
 
+BOMB_EVERY = 500
+"""One completion of this number needs much memory or time."""
+
 _STATUSES = [*Status, None]
 
 
@@ -75,8 +78,14 @@ class Cases:
         task = random.choice(self.tasks)
         if number % RIGHT_EVERY == RIGHT_EVERY - 1:
             return Case(make_right_answer(task, number), task, right=True)
+        if self.is_dear(number):
+            return self.make_bomb(number)
         known = KNOWN[self.engine]
         return Case(known[number] if number < len(known) else self._grammar.make(random), task)
+
+    def is_dear(self, number: int) -> bool:
+        """Return True if the completion may need all of a limit."""
+        return number % BOMB_EVERY == BOMB_EVERY - 1 and number % RIGHT_EVERY != RIGHT_EVERY - 1
 
     def make_bomb(self, number: int) -> Case:
         """Return one of the dear queries."""

@@ -142,6 +142,7 @@ def _run_passes(
         order, batch = list(numbers), BATCHES[place % len(BATCHES)]
         if place:
             Random(place).shuffle(order)
+            order.sort(key=cases.is_dear)  # together, so that all workers are busy at the same time
         with MemoryWatch() as memory:
             tally, executor = run_pass(cases, order, around, workers=size, batch=batch)
         found = tally.findings + (list(compare_passes(cases, first, tally)) if first else [])
