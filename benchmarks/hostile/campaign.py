@@ -158,14 +158,16 @@ def compare_passes(cases: Cases, first: Tally, second: Tally) -> Iterator[Findin
     """Yield each completion that ended differently in two passes.
 
     The difference is in the verdict, in the verdict near the CPU limit (one of the two is a ``timeout``), in
-    the error or the column names, or in the rows.
+    the error (``other text``), in the column names, or in the rows.
     """
     for number, one in first.verdicts.items():
         other = second.verdicts[number]
         if one == other:
             continue
         left, right = (_STATUSES[each[0] // 2] for each in (one, other))
-        rule = "other rows" if one[:5] == other[:5] else "other text"
+        rule = "other columns" if left is Status.OK else "other text"
+        if one[:5] == other[:5]:
+            rule = "other rows"
         if one[0] != other[0]:
             rule = "other verdict near a limit" if Status.TIMEOUT in (left, right) else "other verdict"
         detail = f"{left} {bool(one[0] % 2)} and {right} {bool(other[0] % 2)}"

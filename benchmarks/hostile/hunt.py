@@ -38,6 +38,10 @@ BATCHES = (256, 100, 400)
 
 _TURNS = 4
 _DIFFERENCES = ("other verdict", "other text", "other rows")
+"""The differences between passes that no query of SQLite may have.
+
+Column names are not among them: if a subquery has many equal names, SQLite numbers them at random.
+"""
 
 Progress = Callable[[str], None]
 
