@@ -41,7 +41,7 @@ SIGNALS = (
 
 _BATCH = 64
 _SLOW_EVERY = 12
-_PAUSE = 0.1
+_PAUSE = 0.3
 """Mean number of seconds between two faults."""
 
 _SLOW = {
