@@ -30,11 +30,13 @@ class Limits:
         gold_factor: The ratio of the step limit of a compared query to the steps of its gold query.
         cpu_seconds: CPU time of the worker; ``timeout``. The kernel enforces it. It stops code that never
             returns to the step counter. DuckDB has no step counter, so there this limit decides.
-        wall_seconds: Elapsed time. Then the worker is killed and the query is ``unavailable``: elapsed time
-            depends more on the machine than on the query.
+        wall_seconds: Elapsed time in which the worker uses (almost) no CPU time. Then it is killed, and the
+            query runs again. If only this query stops its workers, it is a ``timeout``.
         max_rows: Rows of a result; beyond it ``too_large``.
-        max_bytes: Bytes of a result and of any single value; beyond it ``too_large``.
-        memory_bytes: Heap of the engine in one worker; beyond it ``too_large``.
+        max_bytes: Bytes of a result; beyond it ``too_large``.
+        max_value_bytes: Bytes of a single value in SQLite, also of a value that the result does not contain;
+            beyond it ``too_large``. It bounds the cost of one step.
+        memory_bytes: Heap of the engine in one worker; beyond it ``too_large``. See also `process_bytes`.
         max_sql_bytes: Bytes of the SQL text in UTF-8; beyond it ``too_large``.
     """
 
@@ -45,6 +47,7 @@ class Limits:
     wall_seconds: float = 60.0
     max_rows: int = 100_000
     max_bytes: int = 32 * 2**20
+    max_value_bytes: int = 2**20
     memory_bytes: int = 256 * 2**20
     max_sql_bytes: int = 100_000
 
@@ -57,6 +60,15 @@ class Limits:
                 raise LimitError(f"limit {name!r} must be a whole number, not {value!r}")
         if self.max_steps >= 2**31:
             raise LimitError(f"limit 'max_steps' must be below {2**31}, SQLite's own maximum")
+
+    @property
+    def process_bytes(self) -> int:
+        """The memory limit of a worker process in bytes: 1 GiB by default.
+
+        It has room for the engine's heap, for a result and its copies, and for what an engine allocates
+        outside its heap. A query that needs more is ``too_large``. Linux enforces it, macOS does not.
+        """
+        return 3 * int(self.memory_bytes) + 4 * int(self.max_bytes) + 128 * 2**20
 
     def step_limit(self, gold_steps: int | None) -> int:
         """Return the step limit of a query whose gold query took ``gold_steps`` steps.

@@ -81,8 +81,8 @@ class Executor:
             steps: True to fetch the rows and the number of steps, as for a gold query.
 
         Returns:
-            The judgements in the same order. If a comparison cannot be finished, the result is
-            ``unavailable``.
+            The judgements in the same order. If a comparison needs more CPU time or memory than the limits
+            allow, the result is ``timeout`` or ``too_large``.
 
         Raises:
             DatabaseError: A query's dialect has no engine.

@@ -40,11 +40,14 @@ class JudgeRequest:
         query: The query. It runs once.
         references: The gold results. The status of each is ``ok``.
         steps: The step limit, for an engine that counts steps; ``Limits.max_steps`` if None.
+        control: A query that is known to work, such as the gold query. It runs on the same database if
+            the query fails in an unknown way, and decides who is to blame; see `WorkerPool`.
     """
 
     query: Query
     references: tuple[Reference, ...] = ()
     steps: int | None = None
+    control: str = "SELECT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,14 @@ class Judgement:
         result: The result of the query. It has rows only if the caller asked for them.
         equal: One outcome for each reference. All are False if the result is not ``ok``.
         steps: The steps of the query, if the caller asked for them and the engine counts steps.
+        unexplained: True if the engine or a comparison failed in an unknown way. Then the status is
+            ``unavailable`` until a control query shows that the query is to blame.
     """
 
     result: ExecutionResult
     equal: tuple[bool, ...] = ()
     steps: int | None = None
+    unexplained: bool = False
 
 
 Request: TypeAlias = tuple[
@@ -69,4 +75,12 @@ Request: TypeAlias = tuple[
 (mode, dialect, database, SQL, step limit, indexes of its references)."""
 
 Reply: TypeAlias = tuple[str, tuple[str, ...], tuple[Row, ...] | None, str, Sequence[bool], int | None]
-"""The wire format of a reply: status, columns, rows or None, error, outcomes of the comparisons, steps."""
+"""The wire format of a reply: status or `UNEXPLAINED`, columns, rows or None, error, outcomes of the
+comparisons, steps."""
+
+UNEXPLAINED = "unexplained"
+"""The status of a reply if the engine or a comparison failed in an unknown way."""
+
+EXIT_OUT_OF_MEMORY = 75
+"""The exit code of a worker that ran out of memory. Its last query runs again in a new worker, so that its
+verdict does not depend on the memory that earlier queries left behind."""

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from zlib import crc32
 
 from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
+from sql_env.types import Status
 
 MAX_CHUNK = 64
 """The most queries in one request to a worker. More would leave one worker alone with many slow queries;
@@ -54,16 +56,23 @@ class PendingQuery:
 
     Attributes:
         key: Equal keys are the same work. Gold results are compared by identity, not by their rows.
-        retried: True after a worker has died while it ran the query.
+        failures: The number of failures of which the query may be the cause, such as a crash of its worker.
+        interruptions: The number of deaths of its worker of which it cannot be the cause.
+        control: The control query that ran before it after a failure.
+        subject: If this is a control query, the query after it.
     """
 
-    __slots__ = ("calls", "judgement", "key", "mode", "request", "retried")
+    __slots__ = (
+        "calls", "control", "failures", "interruptions", "judgement", "key", "mode", "request", "subject",
+    )  # fmt: skip
 
     def __init__(self, request: JudgeRequest, mode: ResultMode) -> None:
         self.request, self.mode = request, mode
         self.calls: list[Call] = []
         self.judgement: Judgement | None = None
-        self.retried = False
+        self.failures = self.interruptions = 0
+        self.control: PendingQuery | None = None
+        self.subject: PendingQuery | None = None
         golds = tuple([(id(each.gold), each.comparison) for each in request.references])
         self.key = mode, request.query, request.steps, golds
 
@@ -71,6 +80,18 @@ class PendingQuery:
     def abandoned(self) -> bool:
         """True if no caller waits for it any more."""
         return all(call.abandoned for call in self.calls)
+
+    @property
+    def works(self) -> bool:
+        """True if it has run, and nothing is wrong with the database or its worker."""
+        return self.judgement is not None and self.judgement.result.status is not Status.UNAVAILABLE
+
+    def make_control(self) -> PendingQuery:
+        """Return a new control query. It has the same calls, so it is abandoned with this query."""
+        query = replace(self.request.query, sql=self.request.control)
+        self.control = PendingQuery(JudgeRequest(query), ResultMode.VERDICT)
+        self.control.calls, self.control.subject = self.calls, self
+        return self.control
 
 
 class Backlog:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from queue import SimpleQueue
 
 from sql_env.errors import ClosedError, SQLEnvError
+from sql_env.execution.blame import explain, find_result
 from sql_env.execution.fork import register_for_fork
 from sql_env.execution.messages import Judgement, JudgeRequest, ResultMode
 from sql_env.execution.pending import MIN_CHUNK, Backlog, Call, PendingQuery
@@ -21,12 +23,20 @@ from sql_env.execution.worker_process import WorkerProcess
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 
+MAX_IDLE_DEATHS = 100
+"""Deaths in a row of workers that have begun no query, before the calls fail."""
+
 
 class WorkerPool:
     """Up to ``size`` worker processes, and the calls that wait for them.
 
     Threads and processes start with the first call that needs them. After a fork, the pool of the child is
     empty and starts its own.
+
+    If a query fails in a way that has no known cause (its worker crashes, makes no progress or is killed, or
+    the engine raises an unknown error), it runs again in a new worker, after a control query. Nobody can
+    choose to be masked by such a failure: if the control works each time and the query fails each time, the
+    query is to blame. If the control fails, too, the result is ``unavailable``.
     """
 
     def __init__(self, limits: Limits, size: int) -> None:
@@ -45,6 +55,8 @@ class WorkerPool:
         self._threads: list[threading.Thread] = []
         self._processes: list[WorkerProcess | None] = [None] * self.size
         self._small, self._large = Backlog(self.size), Backlog(self.size)
+        self._isolated: deque[list[PendingQuery]] = deque()  # each runs in a new worker
+        self._idle_deaths = 0  # in a row, of workers that have begun no query
         self._small_last = [False] * self.size  # the last request of each worker was from a small call
         self._in_flight: dict[object, PendingQuery] = {}
         self._calls: set[Call] = set()
@@ -142,7 +154,7 @@ class WorkerPool:
         while not self.closed:
             with self._lock:
                 self._receive_calls()
-                if queries := self._take(number):
+                if queries := self._take_isolated(number) or self._take(number):
                     return queries
                 self._idle += 1
             call = self._inbox.get()
@@ -165,9 +177,20 @@ class WorkerPool:
         self._wake()
         return queries
 
+    def _take_isolated(self, number: int) -> list[PendingQuery]:
+        """Take queries that need a new worker, and end the worker of this thread."""
+        queries = self._isolated.popleft() if self._isolated else []
+        if queries and queries[-1].abandoned:
+            self._abandon(queries)
+            return []
+        if queries:
+            self._end_process(number)
+            self._wake()
+        return queries
+
     def _wake(self) -> None:
         """Wake or start another thread if there are queries for it. It wakes the next one in turn."""
-        if self._small.count or self._large.count:
+        if self._small.count or self._large.count or self._isolated:
             if self._idle > 0:
                 self._idle -= 1
                 self._inbox.put(None)
@@ -184,6 +207,10 @@ class WorkerPool:
                 with self._lock:
                     self._fail_calls(SQLEnvError, f"a worker process could not start: {error}")
                 return
+        if queries[0].subject is not None:
+            # A request of its own: so the answer to the control is here before the next query begins.
+            process.send(queries[:1])
+            queries = queries[1:]
         process.send(queries)
         while process.outstanding:
             # A second request waits in the socket, so that the worker need not wait for its next one.
@@ -202,6 +229,7 @@ class WorkerPool:
                 self._wake()
                 self.stats.executing += execution
                 self.stats.comparing += comparison
+                self._idle_deaths = 0 if judgements else self._idle_deaths
                 for judgement in judgements:
                     self._settle(process.outstanding.popleft(), judgement)
                 if not judgements and all(query.abandoned for query in process.outstanding):
@@ -228,29 +256,41 @@ class WorkerPool:
             process.close()
 
     def _replace(self, number: int, process: WorkerProcess) -> None:
-        """Settle the query that a dead worker ran, and put the others back."""
+        """Decide about the query that a dead worker ran, and put the others back."""
         if self.closed:
             return
-        verdict, queries = process.verdict(), list(process.outstanding)
+        death, queries = process.find_death(), list(process.outstanding)
         with self._lock:
             self.stats.killed += 1
             self.stats.executing += process.running
-            culprit = queries.pop(process.culprit)
+            culprit = queries.pop(process.culprit) if death.began else None
             self._end_process(number)
-            if process.failed_to_start:
-                self._fail_calls(SQLEnvError, f"a worker process could not start: {process.exit_reason}")
+            self._idle_deaths += culprit is None
+            if death.failed_to_start or self._idle_deaths > MAX_IDLE_DEATHS:
+                self._fail_calls(SQLEnvError, f"a worker process could not start: {death.reason}")
                 return
-            if verdict is None and culprit.retried:
-                reason = f"its worker died twice: {process.exit_reason}"
-                verdict = ExecutionResult(Status.UNAVAILABLE, error=reason)
-            if verdict is None:
-                culprit.retried = True
-                queries.append(culprit)
-            else:
-                equal = (False,) * len(culprit.request.references)
-                self._settle(culprit, Judgement(verdict, equal))
+            if culprit is not None and culprit.subject in queries:
+                queries.remove(culprit.subject)  # `_run_again` adds it, with a new control
             for query in queries:
-                self._large.add(query)
+                if query.failures:
+                    self._run_again(query)
+                elif query.subject is None:
+                    self._large.add(query)
+            if culprit is not None:
+                query = culprit.subject or culprit
+                self._decide(query, find_result(culprit, death))
+
+    def _decide(self, query: PendingQuery, result: ExecutionResult | None) -> None:
+        """Settle a query that has failed, or run it again if there is no result."""
+        if result is None:
+            self._run_again(query)
+        else:
+            self._settle(query, Judgement(result, (False,) * len(query.request.references)))
+
+    def _run_again(self, query: PendingQuery) -> None:
+        """Run a query in a new worker, and its control query before it if the query is in doubt."""
+        in_doubt = query.failures or query.interruptions
+        self._isolated.append([query.make_control(), query] if in_doubt else [query])
 
     # Calls. The lock is held.
 
@@ -280,7 +320,12 @@ class WorkerPool:
 
     def _settle(self, query: PendingQuery, judgement: Judgement) -> None:
         """Give a judgement to all calls that wait for it."""
+        if judgement.unexplained and query.subject is None:
+            self._decide(query, explain(query, judgement.result))
+            return
         query.judgement = judgement
+        if query.subject is not None:
+            return  # a control query
         self._forget_key(query)
         self.stats.executed += 1
         if judgement.result.status is not Status.OK:
@@ -308,4 +353,5 @@ class WorkerPool:
             call.fail(kind(message))
         self._calls.clear()
         self._in_flight.clear()
+        self._isolated.clear()
         self._small, self._large = Backlog(self.size), Backlog(self.size)

@@ -14,7 +14,6 @@ import os
 import resource
 import select
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from marshal import dumps, loads
@@ -25,7 +24,8 @@ from sql_env.comparison import get_comparison, unpack_gold
 from sql_env.execution.connection import Connection
 from sql_env.execution.engines import Engine, load_engine
 from sql_env.execution.heartbeat import Heartbeat
-from sql_env.execution.messages import Reply, Request, ResultMode
+from sql_env.execution.memory import MemoryLimit
+from sql_env.execution.messages import EXIT_OUT_OF_MEMORY, UNEXPLAINED, Reply, Request, ResultMode
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Status
 
@@ -35,6 +35,13 @@ GATHER_SECONDS = 0.05
 GATHER_ROWS = 2_000
 """The most rows that wait."""
 
+MAX_ERROR = 2_000
+"""The longest error message, in characters. The parent keeps it for each query."""
+
+MAX_NAMES = 4_000
+"""The most characters of all column names of a result. Beyond it each name is cut."""
+
+_CUT_NAME = 40
 _OK = Status.OK
 
 
@@ -46,6 +53,7 @@ def main(socket: int, memory: int, parent: int, limits: dict[str, float]) -> Non
 
 def serve(connection: Connection, heartbeat: Heartbeat, limits: Limits) -> None:
     """Answer requests until the connection is closed."""
+    memory = MemoryLimit(limits)
     engines: dict[str, Engine] = {}
     place = 0
     while True:
@@ -57,8 +65,12 @@ def serve(connection: Connection, heartbeat: Heartbeat, limits: Limits) -> None:
             request: Request = loads(message)
             for dialect in {query[1] for query in request[1]} - set(engines):
                 engines[dialect] = load_engine(dialect, limits)  # before the time of a query begins
-            runner = RequestRunner(engines, request, heartbeat, connection.send)
-            place = runner.run(place, 2 * limits.memory_bytes + 128 * 2**20)
+            runner = RequestRunner(engines, request, heartbeat, connection.send, memory)
+            try:
+                place = runner.run(place)
+            except MemoryError:
+                # In a new process the memory of earlier queries does not count.
+                os._exit(EXIT_OUT_OF_MEMORY)
 
 
 class RequestRunner:
@@ -70,51 +82,76 @@ class RequestRunner:
         request: Request,
         heartbeat: Heartbeat,
         send: Callable[[bytes], None],
+        memory: MemoryLimit,
     ) -> None:
         references, self._queries = request
         self._engines = engines
         self._heartbeat = heartbeat
         self._send = send
+        self._memory = memory
         self._references = [(get_comparison(name), unpack_gold(gold)) for name, gold in references]
         self._replies: list[Reply] = []
         self._comparing = 0.0
 
-    def run(self, place: int, memory: float) -> int:
+    def run(self, place: int) -> int:
         """Run each query under a timer of the kernel, which kills this process at the CPU limit.
 
         Args:
             place: The number of queries that this process has run before.
-            memory: If the process holds more bytes than this, it asks to be replaced.
 
         Returns:
             The number of queries that it has run now.
+
+        Raises:
+            MemoryError: Memory ran out. The replies to all earlier queries are sent.
         """
         for engine in self._engines.values():
             engine.start_request()
         left, rows = len(self._queries), 0
         began = perf_counter()
-        for mode, dialect, database, sql, steps, references in self._queries:
-            engine = self._engines[dialect]
+        for query in self._queries:
             self._heartbeat.begin(place)
             place += 1
-            _arm(engine)
-            taken: int | None = None
+            try:
+                reply = self._answer(*query)
+            except MemoryError:
+                self._flush(began, True)
+                raise
+            self._replies.append(reply)
+            left -= 1
+            rows += len(reply[2]) if reply[2] else 0
+            if left and (rows > GATHER_ROWS or perf_counter() - began > GATHER_SECONDS):
+                began, rows = self._flush(began, False), 0
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        self._flush(began, self._memory.is_near())
+        return place
+
+    def _answer(
+        self, mode: int, dialect: str, database: str, sql: str, steps: int | None, references: Sequence[int]
+    ) -> Reply:
+        engine = self._engines[dialect]
+        _arm(engine)
+        taken: int | None = None
+        try:
             if mode < ResultMode.GOLD:
                 result = engine.run(database, sql, steps)
             elif mode == ResultMode.GOLD:
                 result, taken = engine.measure(database, sql)
             else:
                 result = _measured(engine, database, sql)
+            if engine.out_of_memory:
+                raise MemoryError
             equal = self._compare(engine, result, references) if references else ()
-            kept = None if mode == ResultMode.VERDICT else result.rows
-            self._replies.append((result.status.value, result.columns, kept, result.error, equal, taken))
-            left -= 1
-            rows += len(kept) if kept else 0
-            if left and (rows > GATHER_ROWS or perf_counter() - began > GATHER_SECONDS):
-                began, rows = self._flush(began, False), 0
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        self._flush(began, peak_bytes() > memory and resident_bytes() > memory)
-        return place
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a control query decides if the query is to blame
+            engine.close()
+            message = f"{type(error).__name__}: {error}"[:MAX_ERROR]
+            return UNEXPLAINED, (), (), message, [False] * len(references), None
+        columns, kept = result.columns, None if mode == ResultMode.VERDICT else result.rows
+        if len("".join(columns)) > MAX_NAMES:
+            columns = tuple([name[:_CUT_NAME] for name in columns])
+        return result.status.value, columns, kept, result.error[:MAX_ERROR], equal, taken
 
     def _compare(self, engine: Engine, result: ExecutionResult, references: Sequence[int]) -> list[bool]:
         if result.status is not _OK:
@@ -150,22 +187,6 @@ def _measured(engine: Engine, database: str, sql: str) -> ExecutionResult:
     result, steps = engine.measure(database, sql)
     seconds = thread_time() - began
     return ExecutionResult(_OK, rows=((steps, seconds),)) if result.ok else result
-
-
-def peak_bytes() -> int:
-    """Return the largest memory of this process so far, with mapped files. This is a cheap call."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def resident_bytes() -> int:
-    """Return the memory of this process now, without mapped files; the peak if the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            _, resident, shared, *_ = map(int, file.read().split())
-        return (resident - shared) * resource.getpagesize()
-    except FileNotFoundError:
-        return peak_bytes()
 
 
 def _prepare(parent: int, socket: int) -> None:

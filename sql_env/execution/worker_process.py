@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -18,8 +17,9 @@ from marshal import dumps, loads
 from pathlib import Path
 
 from sql_env.execution.connection import Connection
+from sql_env.execution.death import Death, End, find_death
 from sql_env.execution.heartbeat import Heartbeat
-from sql_env.execution.messages import Judgement, Reply, Request
+from sql_env.execution.messages import UNEXPLAINED, Judgement, Reply, Request
 from sql_env.execution.pending import PendingQuery
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
@@ -44,10 +44,11 @@ first is answered: otherwise both processes might block in a send, each until th
 _LIVENESS_SECONDS = 1.0
 """The longest wait before a check that the process is alive and that somebody waits for its answers."""
 
-_NAMES = {int(each): each.name for each in signal.Signals}
-_STATUS = {status.value: status for status in Status}
-_TIMER_RANG = "most recent call first"
-"""Text that faulthandler writes when the kernel's CPU timer kills a worker. Python itself writes another."""
+_BUSY = 0.01
+"""The share of a core that a running query uses at least, even on a machine with many more processes than
+cores. A worker that uses less for the wall limit is stuck: stopped by a signal, or waiting for a disk."""
+
+_STATUS = {status.value: status for status in Status} | {UNEXPLAINED: Status.UNAVAILABLE}
 
 
 class WorkerProcess:
@@ -62,17 +63,14 @@ class WorkerProcess:
     Attributes:
         outstanding: The queries without an answer, in the order in which the worker runs them.
         retiring: True after its memory has grown: it gets no more queries.
-        exit_reason: After its death, the cause.
-        failed_to_start: True if it died by a Python error before its first query.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.outstanding: deque[PendingQuery] = deque()
         self.retiring = False
-        self.exit_reason = ""
-        self.failed_to_start = False
         self._limits = limits
         self._overdue: int | None = None  # the index of the query for which it was killed
+        self._watched = -2, 0.0, 0.0  # the index of a long query; a time, and the CPU seconds until then
         self._answered = 0
         self._held = b""  # a second request that is longer than the buffer
         self._requests: deque[int] = deque()  # the number of unanswered queries of each request
@@ -139,7 +137,7 @@ class WorkerProcess:
             self._send(payload)
 
     def receive(self) -> tuple[list[Judgement], float, float]:
-        """Wait for answers to the oldest queries, and kill the process if its query is overdue.
+        """Wait for answers to the oldest queries, and kill the process if its query makes no progress.
 
         Returns:
             The judgements, maybe none; seconds of execution; seconds of comparison.
@@ -147,17 +145,39 @@ class WorkerProcess:
         Raises:
             EOFError: The process is dead, and everything that it sent is received.
         """
-        left = self._limits.wall_seconds - self.running if self._overdue is None else _LIVENESS_SECONDS
-        seconds = min(max(0.0, left), _LIVENESS_SECONDS)
-        if self._poll.poll(1000 * seconds):
+        if self._poll.poll(1000 * min(_LIVENESS_SECONDS, self._limits.wall_seconds)):
             return self._read()
+        self._watch_progress()  # before `poll`, which removes a dead process and its times
         if self._process.poll() is not None and not self._poll.poll(0):
             raise EOFError  # a fork of this process may hold the other end open, so no hang-up is seen
-        place = self._heartbeat.place  # read before the time: the query may end at this moment
-        if self._heartbeat.began + self._limits.wall_seconds <= time.monotonic():
-            self._overdue = place
-            self._process.kill()
         return [], 0.0, 0.0
+
+    def _watch_progress(self) -> None:
+        """Kill the process if its query has used no CPU time for the wall limit.
+
+        While it uses CPU time, the kernel's CPU timer decides. So the number of processes on the machine
+        does not change a verdict.
+        """
+        now, seconds = time.monotonic(), self._cpu_seconds()
+        place = self._heartbeat.place
+        watched, since, spent = self._watched
+        since = max(since, self._heartbeat.began)
+        if place != watched:
+            self._watched = place, self._heartbeat.began, seconds
+        elif now - since >= self._limits.wall_seconds and self._overdue is None:
+            if seconds - spent >= _BUSY * (now - since):
+                self._watched = place, now, seconds
+            else:
+                self._overdue = place
+                self._process.kill()
+
+    def _cpu_seconds(self) -> float:
+        """The CPU time of the process so far; 0 if the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _read(self) -> tuple[list[Judgement], float, float]:
         """Read the messages that have arrived, without waiting for the rest of a message."""
@@ -193,30 +213,36 @@ class WorkerProcess:
         """Kill the process. Messages that it has sent can still be received."""
         self._process.kill()
 
-    def verdict(self) -> ExecutionResult | None:
-        """The result that the death means for the query that ran, or None. Call it after EOFError."""
+    def find_death(self) -> Death:
+        """Return how the process ended, and the suspect. Call it after EOFError."""
+        spent = self._cpu_seconds()
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        errors = self._read_errors()
-        self.exit_reason = (
-            f"killed by {_NAMES.get(-code, f'signal {-code}')}"
-            if code < 0
-            else errors.rpartition("\n")[2] or "its exit status is lost"
+        place = self._heartbeat.place
+        end = End(
+            code,
+            self._read_errors(),
+            stuck=self._overdue == place,  # otherwise that query has ended, and the next is innocent
+            comparing=self._heartbeat.comparing,
+            timer_possible=self._may_have_used(self._limits.cpu_seconds, spent),
         )
-        self.failed_to_start = code > 0 and self._heartbeat.place < 0
-        if self._overdue == self._heartbeat.place:  # otherwise that query has ended, and the next is innocent
-            return ExecutionResult(Status.UNAVAILABLE, error=f"no end within {self._limits.wall_seconds} s")
-        # A handler of SIGCHLD may have taken the exit code, so the text is looked for, too.
-        if code == -signal.SIGPROF or _TIMER_RANG in errors:
-            if self._heartbeat.comparing:
-                return ExecutionResult(
-                    Status.UNAVAILABLE, error="its result could not be compared: too large"
-                )
-            return ExecutionResult(Status.TIMEOUT, error=f"more than {self._limits.cpu_seconds} s of CPU")
-        return None
+        return find_death(end, self._limits, began=place >= self._answered, first=place <= 0)
+
+    def _may_have_used(self, seconds: float, spent: float) -> bool:
+        """Return False if the running query cannot have used this CPU time.
+
+        Args:
+            seconds: The CPU time.
+            spent: The CPU time of the process until its end; 0 if it is unknown.
+        """
+        watched, _, before = self._watched
+        if watched == self._heartbeat.place and spent:
+            spent -= before
+            seconds -= _LIVENESS_SECONDS  # the watch may have begun so much later than the query
+        return self.running >= 0.9 * seconds and (not spent or spent >= 0.9 * seconds)
 
     def close(self) -> None:
         """Kill the process, reap it and release its descriptors and memory."""
@@ -263,4 +289,5 @@ def _encode(queries: Sequence[PendingQuery]) -> Request:
 def _decode(reply: Reply) -> Judgement:
     status, columns, rows, error, equal, steps = reply
     kept = ROWS_NOT_FETCHED if rows is None and status == "ok" else rows or ()
-    return Judgement(ExecutionResult(_STATUS[status], columns, kept, error), tuple(equal), steps)
+    result = ExecutionResult(_STATUS[status], columns, kept, error)
+    return Judgement(result, tuple(equal), steps, status == UNEXPLAINED)

@@ -82,6 +82,7 @@ class QueryBatch:
                 Query(database, sql, dialect),
                 tuple([reference for target, _ in wanted for reference in target.references]),
                 steps,
+                control=wanted[0][0].sql,
             )
             for (database, sql, dialect, steps), wanted in self._queries.items()
         ]

@@ -29,12 +29,14 @@ class Engine(Protocol):
         limits: The limits of each query.
         cpu_grace: Seconds beyond ``limits.cpu_seconds`` after which the kernel kills the process. An engine
             that can stop a query itself needs this time.
+        out_of_memory: True if the last query ended because memory ran out, in the engine or in the process.
         distinct_texts: SQL for the distinct texts of a column. It is a `str.format` template with ``table``
             and ``column`` (names as SQL), ``max_rows``, ``max_characters`` and ``max_texts``.
     """
 
     limits: Limits
     cpu_grace: float
+    out_of_memory: bool
     distinct_texts: str
 
     def __init__(self, limits: Limits) -> None: ...
@@ -44,7 +46,11 @@ class Engine(Protocol):
         ...
 
     def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
-        """Run one query. The content of the query or of the database file never raises an error.
+        """Run one query. Each expected failure is the status of the result.
+
+        An exception means a failure that the engine cannot explain. The engine can be used again. The caller
+        finds out if the query is to blame; see `sql_env.execution.pool.WorkerPool`. The status is
+        ``unavailable`` only if the database file is missing or cannot be opened.
 
         Args:
             database: The file's path.

@@ -28,7 +28,10 @@ from sql_env.errors import DatabaseError, MetricError
 from sql_env.execution.engines.sqlite.engine import SQLiteEngine
 
 SPIN = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT {}) SELECT max(x) FROM r"
-STUCK = "SELECT instr(hex(zeroblob(4900000)), hex(zeroblob(2400000)) || 'b')"  # minutes in one opcode
+STUCK = (  # hours in a few thousand opcodes
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 9999) SELECT count(*) FROM r "
+    "WHERE hex(zeroblob(500000)) LIKE '%' || hex(zeroblob(490)) || x"
+)
 GOLD = "SELECT count(*) FROM singer WHERE age > 0"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,7 +135,7 @@ def test_who_ended_before_the_kill_leaves_no_blame(ask):
         assert [result.status for result in future.result(60)] == [Status.OK] * 3
 
 
-def test_an_unknown_signal(ask):
+def test_a_signal_that_no_query_can_cause(ask):
     with Executor() as executor, ThreadPoolExecutor(1) as thread:
         future = thread.submit(executor.run, ask(SPIN.format(5_000_000)))
         for _ in range(2):
@@ -142,14 +143,15 @@ def test_an_unknown_signal(ask):
             [worker] = executor._pool.processes
             os.kill(worker._process.pid, signal.SIGRTMIN + 3)
             assert wait_until(lambda w=worker: w not in executor._pool.processes)
-        assert future.result(60).error == f"its worker died twice: killed by signal {signal.SIGRTMIN + 3}"
+        assert future.result(60).rows == ((5_000_000,),)
 
 
 @pytest.mark.slow
 def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask, monkeypatch):
-    """Half of its reply is there when it is stopped. The wall clock ends it, and others go on."""
+    """Half of its reply is there when it is stopped. The wall clock ends it, and the query runs again."""
     big = ask("SELECT hex(zeroblob(12000000))")
-    with Executor(Limits(wall_seconds=1.5), workers=2) as executor, ThreadPoolExecutor(1) as thread:
+    limits = Limits(wall_seconds=1.5, max_value_bytes=2**25)
+    with Executor(limits, workers=2) as executor, ThreadPoolExecutor(1) as thread:
         executor.run_many([ask("SELECT 1"), ask("SELECT 2")])
         stopped = []
 
@@ -168,7 +170,7 @@ def test_a_stopped_worker_in_mid_message_stops_nobody_else(ask, monkeypatch):
         for n in range(5):
             assert executor.run(ask(f"SELECT {n}")).rows == ((n,),)
         assert not future.done()
-        assert future.result(60).error == "no end within 1.5 s"
+        assert len(future.result(60).rows[0][0]) == 24_000_000
 
 
 @pytest.mark.slow
@@ -236,8 +238,8 @@ def test_threads_that_raise_at_random_times(ask):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_killed_all_the_time(ask, workers):
-    """Every query gets its own right result, or says that its worker died twice."""
-    chance, lost, wrong, stop = random.Random(workers), [], [], threading.Event()
+    """Every query gets its own right result."""
+    chance, wrong, stop = random.Random(workers), [], threading.Event()
     other, right = reference((8,)), reference((7,), (7,))
     with Executor(workers=workers) as executor:
 
@@ -250,9 +252,7 @@ def test_workers_killed_all_the_time(ask, workers):
                 cases += [JudgeRequest(ask(f"SELECT 7 -- {number}, {turn}"), (other, right))]
                 judged = executor.judge(cases, rows=True)
                 for n, each in enumerate(judged):
-                    if each.result.status is Status.UNAVAILABLE and "died twice" in each.result.error:
-                        lost.append(each)
-                    elif (each.result.rows, each.equal) != (
+                    if (each.result.rows, each.equal) != (
                         (((number, turn, n),), ()) if n < 20 else (((7,),), (False, True))
                     ):
                         wrong.append(each)
@@ -270,7 +270,6 @@ def test_workers_killed_all_the_time(ask, workers):
         assert ended(killer)
     assert not wrong
     assert executor.stats.killed > 0
-    assert len(lost) < 20
 
 
 @pytest.mark.slow
@@ -306,15 +305,14 @@ def test_a_killed_worker_with_a_request_that_was_held_back(ask):
 
 
 @pytest.mark.slow
-def test_a_worker_that_retires_with_another_request_ahead(ask):
-    limits = Limits(memory_bytes=4 * 2**20, max_bytes=256 * 2**20)
-    grow = "SELECT zeroblob(1000000) FROM singer, concert, concert b, singer c LIMIT 200"
-    with Executor(limits) as executor:
-        # 64 go in one request: what grows is the last, whose result is still held when it is over
-        queries = [ask(f"{grow} -- {n}" if n == 63 else f"SELECT {n}") for n in range(300)]
+def test_a_worker_that_retires_with_another_request_ahead(library, tmp_path):
+    """DuckDB keeps the memory of large queries."""
+    large = "SELECT count(*) FROM (SELECT a, count(*) FROM range(2000000) t(a) GROUP BY a)"
+    files = [str(shutil.copy(library, tmp_path / f"{n}.duckdb")) for n in range(4)]
+    with Executor(Limits(max_bytes=2**20)) as executor:
+        queries = [Query(files[n % 4], f"SELECT {n}" if n % 25 else large, "duckdb") for n in range(300)]
         results = executor.run_many(queries)
-        assert [len(result.rows) for result in results] == [200 if n == 63 else 1 for n in range(300)]
-        assert [r.rows[0][0] for n, r in enumerate(results) if n != 63] == [n for n in range(300) if n != 63]
+        assert rows(results) == [((n if n % 25 else 2_000_000,),) for n in range(300)]
         assert executor.stats.retired >= 1
         assert executor.stats.killed == 0
 
@@ -390,7 +388,7 @@ def test_forks_in_the_middle(ask):
             while not going.is_set():
                 turn += 1
                 result = executor.run(ask(f"SELECT {number}, {turn}"))
-                if result.rows != ((number, turn),) and "died twice" not in result.error:
+                if result.rows != ((number, turn),):
                     wrong.append(result)
                 if number == 0 and turn % 40 == 0:
                     for worker in list(executor._pool.processes):
@@ -502,7 +500,7 @@ def test_what_is_only_judged_takes_no_memory_here(concerts):
 
 
 @pytest.mark.slow
-def test_a_comparison_that_does_not_end_is_unavailable(ask):
+def test_a_comparison_that_does_not_end_is_a_wrong_answer(ask):
     """Spider's rules sort the values of each row as texts, until the kernel's timer ends it: no pay."""
     count, width = 20_000, 40
     columns = ", ".join(f"x + {n}" for n in range(width))
@@ -521,6 +519,6 @@ def test_a_comparison_that_does_not_end_is_unavailable(ask):
     with Executor(Limits(cpu_seconds=0.2, max_steps=2**30)) as executor:
         judged = executor.judge(cases)
     assert [(each.result.status.value, each.equal) for each in judged] == [
-        ("ok", (True,)), ("unavailable", (False, False)), ("ok", (True,)), ("timeout", (False,)),
+        ("ok", (True,)), ("timeout", (False, False)), ("ok", (True,)), ("timeout", (False,)),
     ]  # fmt: skip
-    assert judged[1].result.error == "its result could not be compared: too large"
+    assert judged[1].result.error == "its result could not be compared: more than 0.2 s of CPU"

@@ -60,6 +60,7 @@ class DuckDBEngine:
     """
 
     cpu_grace = 1.0
+    out_of_memory = False
     distinct_texts = DISTINCT_TEXTS
 
     def __init__(self, limits: Limits) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from marshal import dumps
-from random import Random
 from typing import Any
 
 import apsw
@@ -22,11 +21,12 @@ from sql_env.execution.engines.sqlite.file import (
     make_lenient_select,
     open_readonly,
 )
+from sql_env.execution.engines.sqlite.functions import QueryFunctions
 from sql_env.execution.engines.sqlite.schema import DISTINCT_TEXTS, read_schema
 from sql_env.execution.engines.stop_query import StopQuery, check_sql_text
 from sql_env.limits import Limits
 from sql_env.schema.model import Schema
-from sql_env.types import ExecutionResult, Row, Status, Value
+from sql_env.types import ExecutionResult, Row, Status
 
 MAX_OPEN_CONNECTIONS = 192
 """The maximum number of open connections. Beyond it the least recently used one is closed."""
@@ -36,7 +36,10 @@ _MAX_OPCODES = 500_000  # of one compiled query; real queries have some hundreds
 _ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
 _BLANK = re.compile(r"[ \t\n\r\f;\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_MAX_PATTERN = 1_000  # bytes of a LIKE or GLOB pattern: the time of one step grows with it
 _OUT_OF_MEMORY = (apsw.NoMemError, MemoryError)
+_UNEXPLAINED = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError)
+"""Errors that the database file or the query may cause. The engine cannot tell."""
 
 _STATUS: dict[type[Exception], Status] = {
     apsw.AuthError: Status.DENIED,
@@ -46,10 +49,6 @@ _STATUS: dict[type[Exception], Status] = {
     apsw.TooBigError: Status.TOO_LARGE,
     apsw.NoMemError: Status.TOO_LARGE,
     MemoryError: Status.TOO_LARGE,
-    apsw.CorruptError: Status.UNAVAILABLE,
-    apsw.NotADBError: Status.UNAVAILABLE,
-    apsw.CantOpenError: Status.UNAVAILABLE,
-    apsw.IOError: Status.UNAVAILABLE,
     DatabaseError: Status.UNAVAILABLE,
 }
 
@@ -79,17 +78,19 @@ class SQLiteEngine:
     """
 
     cpu_grace = 0.0
+    out_of_memory = False
     distinct_texts = DISTINCT_TEXTS
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._step_limit = int(limits.max_steps)  # of the running query
-        self._connections: OrderedDict[tuple[str, bool], _OpenDatabase] = OrderedDict()
+        self._connections: OrderedDict[tuple[str, bool, bool], _OpenDatabase] = OrderedDict()
         self._identities: dict[str, Identity] | None = None  # of this request
         self._frozen = False
         self._sql = self._statement = self._refusal = ""
         self._columns: tuple[str, ...] = ()
-        self._random: Random | None = None
+        self._max_value_bytes = min(int(limits.max_value_bytes), _MAX_C_INT)
+        self._functions = QueryFunctions(self._max_value_bytes)
         self._steps_taken: int | None = None  # None: not counted
 
     def start_request(self) -> None:
@@ -99,12 +100,17 @@ class SQLiteEngine:
     def run(self, database: str, sql: str, step_limit: int | None = None) -> ExecutionResult:
         """Run one query; see `sql_env.execution.engines.Engine.run`."""
         self._step_limit = int(self.limits.max_steps if step_limit is None else step_limit)
+        self.out_of_memory = False
         previous = apsw.hard_heap_limit(int(self.limits.memory_bytes))
         try:
             return self._run(database, sql)
-        except _OUT_OF_MEMORY:
-            self.close()  # try again with free memory: the verdict must not depend on earlier queries
-            return self._run_again(database, sql)
+        except _OUT_OF_MEMORY as error:
+            self.out_of_memory = True
+            self.close()
+            return self._make_failure(error)
+        except _UNEXPLAINED:
+            self.close()
+            raise
         except (StopQuery, apsw.Error, DatabaseError) as error:
             return self._make_failure(error)
         finally:
@@ -127,39 +133,40 @@ class SQLiteEngine:
         while self._connections:
             self._connections.popitem()[1].connection.close(True)
 
-    def _run_again(self, database: str, sql: str) -> ExecutionResult:
-        try:
-            return self._run(database, sql)
-        except (StopQuery, apsw.Error, DatabaseError, MemoryError) as error:
-            self.close()
-            return self._make_failure(error)
-
     def _run(self, database: str, sql: str) -> ExecutionResult:
         check_sql_text(sql, self.limits.max_sql_bytes)
         try:
-            return self._query(self._connection(database, frozen=False), sql)
+            return self._query(database, sql, frozen=False)
         except _ReadsClock:
-            return self._query(self._connection(database, frozen=True), sql)
+            return self._query(database, sql, frozen=True)
 
-    def _query(self, connection: apsw.Connection, sql: str) -> ExecutionResult:
+    def _query(self, database: str, sql: str, frozen: bool) -> ExecutionResult:
         self._refusal = ""
         try:
-            rows = self._fetch_rows(connection, sql)
+            rows = self._fetch_rows(self._connection(database, frozen), sql)
         except UnicodeDecodeError:
-            columns = self._columns
-            rows = self._fetch_rows(
-                connection, make_lenient_select(self._statement, len(columns)), decode_row
-            )
-            return ExecutionResult(Status.OK, columns, rows)
+            return self._query_leniently(database, frozen)
         return ExecutionResult(Status.OK, self._columns, rows)
 
-    def _connection(self, database: str, frozen: bool) -> apsw.Connection:
-        key, identity = (database, frozen), self._identity(database)
+    def _query_leniently(self, database: str, frozen: bool) -> ExecutionResult:
+        """Run the last query again, and drop the bytes of its texts that are not UTF-8."""
+        columns = self._columns
+        try:
+            if columns:
+                select = make_lenient_select(self._statement, len(columns))
+                connection = self._connection(database, frozen, native=True)
+                return ExecutionResult(Status.OK, columns, self._fetch_rows(connection, select, decode_row))
+        except UnicodeDecodeError:
+            pass
+        raise StopQuery(Status.ERROR, "a name in the query is not UTF-8")
+
+    def _connection(self, database: str, frozen: bool, native: bool = False) -> apsw.Connection:
+        key, identity = (database, frozen, native), self._identity(database)
         known = self._connections.get(key)
         if known is None or known.identity != identity:
             if len(self._connections) >= MAX_OPEN_CONNECTIONS:
                 self._connections.popitem(last=False)[1].connection.close(True)
-            self._connections[key] = known = _OpenDatabase(identity, self._open(database, frozen))
+            self._connections[key] = known = _OpenDatabase(identity, self._open(database, frozen, native))
         self._connections.move_to_end(key)
         self._frozen = frozen
         if known.step_limit != self._step_limit:
@@ -176,18 +183,18 @@ class SQLiteEngine:
             self._identities[database] = identify(database)
         return self._identities[database]
 
-    def _open(self, database: str, frozen: bool) -> apsw.Connection:
+    def _open(self, database: str, frozen: bool, native: bool) -> apsw.Connection:
         connection = open_readonly(database, frozen)
         for limit, value in (
-            (apsw.SQLITE_LIMIT_LENGTH, min(int(self.limits.max_bytes), _MAX_C_INT)),
+            (apsw.SQLITE_LIMIT_LENGTH, self._max_value_bytes),
+            (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN),
             (apsw.SQLITE_LIMIT_ATTACHED, 0),
             (apsw.SQLITE_LIMIT_TRIGGER_DEPTH, 0),
             (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
             (apsw.SQLITE_LIMIT_VDBE_OP, _MAX_OPCODES),
         ):
             connection.limit(limit, value)
-        connection.create_scalar_function("random", self._random_int, 0)
-        connection.create_scalar_function("randomblob", self._random_blob, 1)
+        self._functions.register(connection, native)
         connection.exec_trace = self._check_statement
         # From here on the authorizer must allow each action when a query is compiled.
         connection.authorizer = self._authorize
@@ -197,7 +204,8 @@ class SQLiteEngine:
         self, connection: apsw.Connection, sql: str, convert: Callable[[Row], Row] | None = None
     ) -> tuple[Row, ...]:
         """Run one query and return its rows. Stop it as soon as they exceed a limit."""
-        self._sql, self._columns, self._random = sql, (), None
+        self._sql, self._columns = sql, ()
+        self._functions.start_query()
         rows: list[Row] = []
         room, max_rows = self.limits.max_bytes, self.limits.max_rows
         cursor = connection.cursor()
@@ -268,22 +276,6 @@ class SQLiteEngine:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.ERROR)
         message = f"more than {self._step_limit} steps" if status is Status.TIMEOUT else str(error)
         return ExecutionResult(status, error=message or type(error).__name__)
-
-    def _generator(self) -> Random:
-        """Return the random generator of this query. Each query starts with the same seed."""
-        if self._random is None:
-            self._random = Random(0)
-        return self._random
-
-    def _random_int(self, *_none: Value) -> int:
-        return self._generator().getrandbits(64) - 2**63
-
-    def _random_blob(self, *sizes: Value) -> bytes:
-        (size,) = sizes
-        count = max(1, int(size)) if isinstance(size, int | float) else 1
-        if count > self.limits.max_bytes:
-            raise apsw.TooBigError("string or blob too big")
-        return self._generator().randbytes(count)
 
 
 def _interrupt() -> bool:

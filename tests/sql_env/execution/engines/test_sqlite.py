@@ -236,7 +236,9 @@ def test_memory_verdicts_owe_nothing_to_what_ran_before(concerts, tmp_path, make
     def run(executor, query, database=concerts):
         return executor.run(Query(str(database), query))
 
-    limits = Limits(memory_bytes=9 * 2**20)  # of a process, so that tests which ran in this one would count
+    limits = Limits(
+        memory_bytes=9 * 2**20, max_value_bytes=8 * 2**20
+    )  # of a process, so that tests which ran in this one would count
     with Executor(limits) as unused, Executor(limits) as used:
         fresh = run(unused, sql)
         for i in range(6):
