@@ -127,7 +127,8 @@ class Tally:
         if result is None:
             self.verdicts[number] = bytes([verdict])
             return
-        about, rows = dumps((result.error, result.columns)), dumps(result.rows)
+        # Version 2 of the format depends on the values alone, not on which of them are one object.
+        about, rows = dumps((result.error, result.columns), 2), dumps(result.rows, 2)
         if leak := surroundings.find_leak(case.sql, about, rows):
             self.findings.append(Finding("leak", engine, case.sql, leak))
         self.verdicts[number] = bytes([verdict]) + _digest(about) + _digest(rows)
