@@ -40,8 +40,8 @@ SIGNALS = (
 )
 
 _BATCH = 64
-_SLOW_EVERY = 12
-_PAUSE = 0.3
+_SLOW_EVERY = 6
+_PAUSE = 0.6
 """Mean number of seconds between two faults."""
 
 _SLOW = {
@@ -49,8 +49,8 @@ _SLOW = {
     "SELECT count(*) FROM n",
     "duckdb": "SELECT count(*) FROM range({size}00) AS n WHERE range % 7 <> 3",
 }
-_SIZES = (300_000, 900_000, 2_000_000)
-"""Rows of the slow queries: from a tenth of a second to about one second."""
+_SIZES = (100_000, 300_000, 800_000)
+"""Rows of the slow queries: from about 0.03 to 0.4 seconds on an idle core."""
 
 
 def inject(count: int = 3_000, seed: int = 0, workers: int = 2, engines: Sequence[str] = ENGINES) -> Report:
