@@ -16,6 +16,9 @@ MAX_CHUNK = 64
 """The most queries in one request to a worker. More would leave one worker alone with many slow queries;
 fewer would cost more messages."""
 
+MAX_CHUNK_BYTES = 32 * 2**20
+"""Bytes of gold results after which a request ends. A worker holds all golds of a request in memory."""
+
 MIN_CHUNK = 8
 """Queries that justify a message of their own while other workers could run them. A call with fewer queries
 is small, and does not wait behind large calls."""
@@ -82,6 +85,11 @@ class PendingQuery:
         return all(call.abandoned for call in self.calls)
 
     @property
+    def gold_bytes(self) -> int:
+        """The size of its gold results."""
+        return sum([len(reference.gold.packed) for reference in self.request.references])
+
+    @property
     def works(self) -> bool:
         """True if it has run, and nothing is wrong with the database or its worker."""
         return self.judgement is not None and self.judgement.result.status is not Status.UNAVAILABLE
@@ -114,12 +122,15 @@ class Backlog:
         fair = -(-self.count // workers)
         most = min(MAX_CHUNK, max(self.count // (4 * workers), min(MIN_CHUNK, fair)))
         taken: list[PendingQuery] = []
-        while self.count and len(taken) < most:
+        room = MAX_CHUNK_BYTES
+        while self.count and len(taken) < most and room > 0:
             home = self._homes[worker] or max(self._homes, key=len)
             database, queries = next(iter(home.items()))
-            some = [queries.popleft() for _ in range(min(most - len(taken), len(queries)))]
-            self.count -= len(some)
+            while queries and len(taken) < most and room > 0:
+                query = queries.popleft()
+                room -= query.gold_bytes
+                taken.append(query)
+                self.count -= 1
             if not queries:
                 del home[database]
-            taken += some
         return taken

@@ -19,7 +19,7 @@ from sql_env import Executor, Limits, Query, Status
 from sql_env.comparison import COMPARISONS, make_gold
 from sql_env.errors import ClosedError, SQLEnvError
 from sql_env.execution import pending, pool
-from sql_env.execution.messages import JudgeRequest, Reference
+from sql_env.execution.messages import JudgeRequest, Reference, ResultMode
 from sql_env.execution.worker_process import WorkerProcess
 from sql_env.types import ExecutionResult
 
@@ -477,7 +477,7 @@ MEMORY = """
 import resource, sys
 from sql_env import Executor, Query
 from sql_env.comparison import make_gold
-from sql_env.execution.messages import JudgeRequest, Reference
+from sql_env.execution.messages import JudgeRequest, Reference, ResultMode
 from sql_env.types import ExecutionResult, Status
 known = Reference("bird", make_gold(ExecutionResult(Status.OK, ("c",), ((1,),)), None))
 text = "SELECT hex(zeroblob(500000)) || {} FROM singer, concert"
@@ -522,3 +522,14 @@ def test_a_comparison_that_does_not_end_is_a_wrong_answer(ask):
         ("ok", (True,)), ("timeout", (False, False)), ("ok", (True,)), ("timeout", (False,)),
     ]  # fmt: skip
     assert judged[1].result.error == "its result could not be compared: more than 0.2 s of CPU"
+
+
+def test_a_request_ends_with_many_bytes_of_golds(ask):
+    """A worker holds the golds of a request in memory, so large golds make short requests."""
+    large = reference(*((n, "x" * 1_000_000) for n in range(9)), columns=2)
+    backlog = pending.Backlog(1)
+    for n in range(64):
+        backlog.add(pending.PendingQuery(JudgeRequest(ask(f"SELECT {n}"), (large,)), ResultMode.VERDICT))
+    taken = [len(backlog.take(0)) for _ in range(16)]
+    assert taken[:15] == [4] * 15
+    assert sum(taken) == 64

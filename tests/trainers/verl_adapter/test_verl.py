@@ -378,9 +378,8 @@ def test_help_needs_no_verl():
 
 @needs_verl
 @pytest.mark.slow
-@pytest.mark.parametrize("setup", SETUPS)
-def test_cfg_job_prints_the_configuration(setup):
-    done = verl_command(f"setup={setup}", "--cfg", "job")
+def test_cfg_job_prints_the_configuration():
+    done = verl_command("setup=cpu", "--cfg", "job")
     assert done.returncode == 0, done.stderr
     assert "path: pkg://trainers.verl_reward" in done.stdout
 
