@@ -122,7 +122,13 @@ def hunt(
             progress(f"{engine}: episodes")
         if dear is None or dear > 0:
             _measure_memory(
-                report, around, engines, seed, count // 4_000 if dear is None else dear, memory_limits
+                report,
+                around,
+                engines,
+                seed,
+                count // 4_000 if dear is None else dear,
+                memory_limits,
+                progress,
             )
         after = around.snapshot()
         changed = sorted(name for name in before | after if before.get(name) != after.get(name))
@@ -200,7 +206,13 @@ def _run_episodes(report: Report, cases: Cases, count: int, around: Surroundings
 
 
 def _measure_memory(
-    report: Report, around: Surroundings, engines: Sequence[str], seed: int, dear: int, limits: Limits
+    report: Report,
+    around: Surroundings,
+    engines: Sequence[str],
+    seed: int,
+    dear: int,
+    limits: Limits,
+    progress: Progress,
 ) -> None:
     """Score the dear queries at the default limits, under each comparison, without their rows."""
     findings, statuses = list[Finding](), Counter[str]()
@@ -212,6 +224,7 @@ def _measure_memory(
                 statuses[str(result.status if result else "malformed")] += 1
                 if score.masked:
                     findings.append(Finding("masked", case.task.dialect, case.sql, score.rollout.masked))
+            progress(f"memory: {statuses.total()} queries, {memory.tree / 1e6:,.0f} MB")
     figures = {
         "completions": statuses.total(),
         "statuses": dict(sorted(statuses.items())),

@@ -96,9 +96,12 @@ def list_dear() -> Iterator[tuple[str, str]]:
         ("zeroblob(33000000)", 20),
         ("zeroblob(33000000)", 120),
         ("hex(zeroblob(16000000))", 60),
+        ("zeroblob(1000000)", 1900),
+        ("hex(zeroblob(490000))", 1900),
     ):
         yield "sqlite", _SHARED.format(value=value, more=", x" * (count - 1))
     yield "sqlite", "SELECT json_extract('{}', hex(zeroblob(16000000))||1)"
+    yield "sqlite", "SELECT json_extract('{}', hex(zeroblob(490000))||1)"
     yield "sqlite", _NAMES.format(name="x" * 45_000, more=", *" * 900)
     yield "sqlite", make_flood(300)
     yield "duckdb", "SELECT s FROM (SELECT repeat('x', 10000000) s) CROSS JOIN range(100)"
