@@ -116,7 +116,8 @@ class Grammar:
         return f"SELECT {left * depth}{middle}{right * depth}"
 
     def _wide(self) -> str:
-        return f"SELECT {', '.join([self._expression(1)] * self._random.choice((5, 10, 20, 50, 100, 200, 200, 2500)))}"
+        count = self._random.choice((5, 10, 20, 50, 100, 200, 200, 2500))
+        return f"SELECT {', '.join([self._expression(1)] * count)}"
 
     def _mutation(self) -> str:
         if self._known and self._chance(0.1):
