@@ -54,13 +54,13 @@ _SIZES = (100_000, 300_000, 800_000)
 
 
 def inject(count: int = 3_000, seed: int = 0, workers: int = 2, engines: Sequence[str] = ENGINES) -> Report:
-    """Score right answers while faults happen at random moments.
+    """Score right answers while faults happen at random times.
 
     A right answer must be right, or masked, or the call must raise an `sql_env.errors.SQLEnvError`.
 
     Args:
         count: Number of right answers.
-        seed: Random seed of the faults' kinds and of the answers. The moments depend on the machine.
+        seed: Random seed of the faults' kinds and of the answers. The times depend on the machine.
         workers: Number of worker processes.
         engines: ``sqlite``, ``duckdb`` or both.
     """
@@ -128,7 +128,7 @@ def _shorten(reason: str, folder: Path) -> str:
 
 
 class _Vandal:
-    """A thread that causes faults at random moments.
+    """A thread that causes faults at random times.
 
     Attributes:
         done: The number of faults of each kind.
