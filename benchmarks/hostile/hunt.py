@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
@@ -27,7 +27,10 @@ from sql_env import Limits, Scorer, respond
 from sql_env.envs.episode import Episode, step
 
 MAX_TREE = 1_500_000_000
-"""Bytes that the workers and the growth of this process may take together, with two workers."""
+"""Bytes that the workers and the growth of this process may take together, while one query runs."""
+
+IDLE_BYTES = 150_000_000
+"""Bytes of a worker that its limit of memory does not count, such as its program."""
 
 MAX_GROWTH = 200_000_000
 """Bytes by which this process may grow. Before the hunt it has about 100 MB."""
@@ -215,38 +218,50 @@ def _measure_memory(
     progress: Progress,
 ) -> None:
     """Score the dear queries at the default limits, under each comparison, without their rows."""
-    findings, statuses = list[Finding](), Counter[str]()
-    with MemoryWatch() as memory, Scorer(RUBRIC, limits=limits, workers=MEMORY_WORKERS, rows=False) as scorer:
-        for batch in _make_dear_batches(around, engines, seed, dear):
-            scores = scorer.score([case.sql for case in batch], [case.task for case in batch])
-            for case, score in zip(batch, scores, strict=True):
-                result = score.rollout.result
-                statuses[str(result.status if result else "malformed")] += 1
-                if score.masked:
-                    findings.append(Finding("masked", case.task.dialect, case.sql, score.rollout.masked))
-            progress(f"memory: {statuses.total()} queries, {memory.tree / 1e6:,.0f} MB")
-    figures = {
-        "completions": statuses.total(),
-        "statuses": dict(sorted(statuses.items())),
-        "tree_bytes": memory.tree,
-        "parent_bytes": memory.parent,
-        "parent_growth": memory.growth,
-    }
-    report.add("memory", findings, figures)
-    report.check(memory.tree <= MAX_TREE, f"memory: the process tree takes {memory.tree / 1e6:,.0f} MB")
-    report.check(memory.growth <= MAX_GROWTH, f"memory: this process grows by {memory.growth / 1e6:,.0f} MB")
-
-
-def _make_dear_batches(
-    around: Surroundings, engines: Sequence[str], seed: int, dear: int
-) -> Iterator[list[Case]]:
     every = {engine: Cases(engine, around, seed) for engine in engines}
-    known = [
-        Case(sql, task)
-        for engine, sql in list_dear()
-        if engine in every
-        for task in {task.comparison: task for task in every[engine].tasks}.values()
-    ]
+    stages = {
+        "memory, one query at a time": (list(_list_known(every)), MAX_TREE),
+        "memory, batches": (
+            list(_make_dear_batches(every, dear)),
+            MEMORY_WORKERS * (limits.process_bytes + IDLE_BYTES),
+        ),
+    }
+    with Scorer(RUBRIC, limits=limits, workers=MEMORY_WORKERS, rows=False) as scorer:
+        for stage, (batches, most) in stages.items():
+            findings, statuses = list[Finding](), Counter[str]()
+            with MemoryWatch() as memory:
+                for batch in batches:
+                    scores = scorer.score([case.sql for case in batch], [case.task for case in batch])
+                    for case, score in zip(batch, scores, strict=True):
+                        result = score.rollout.result
+                        statuses[str(result.status if result else "malformed")] += 1
+                        if score.masked:
+                            detail = score.rollout.masked
+                            findings.append(Finding("masked", case.task.dialect, case.sql, detail))
+                    progress(f"{stage}: {statuses.total()} queries, {memory.tree / 1e6:,.0f} MB")
+            figures = {
+                "completions": statuses.total(),
+                "statuses": dict(sorted(statuses.items())),
+                "tree_bytes": memory.tree,
+                "parent_bytes": memory.parent,
+                "parent_growth": memory.growth,
+            }
+            report.add(stage, findings, figures)
+            report.check(memory.tree <= most, f"{stage}: the process tree takes {memory.tree / 1e6:,.0f} MB")
+            grown = f"{stage}: this process grows by {memory.growth / 1e6:,.0f} MB"
+            report.check(memory.growth <= MAX_GROWTH, grown)
+
+
+def _list_known(every: Mapping[str, Cases]) -> Iterator[list[Case]]:
+    """Yield each known dear query, with a task of each comparison."""
+    for engine, sql in list_dear():
+        if engine in every:
+            tasks = {task.comparison: task for task in every[engine].tasks}
+            yield [Case(sql, task) for task in tasks.values()]
+
+
+def _make_dear_batches(every: Mapping[str, Cases], dear: int) -> Iterator[list[Case]]:
+    engines = list(every)
     bombs = [every[engines[n % len(engines)]].make_bomb(n) for n in range(dear)]
     # The same query many times in one batch, with texts of its own: all errors and names are kept at once.
     cheap = [
@@ -255,7 +270,7 @@ def _make_dear_batches(
         if engine in every and ("json_extract" in sql or "error(" in sql or "x" * 45_000 in sql)
         for n in range(MEMORY_BATCH)
     ]
-    for cases in (known, bombs, cheap):
+    for cases in (bombs, cheap):
         for start in range(0, len(cases), MEMORY_BATCH):
             yield cases[start : start + MEMORY_BATCH]
 

@@ -153,11 +153,12 @@ def test_a_hunt_with_5000_completions_finds_nothing():
 
 
 @pytest.mark.slow
-def test_known_bombs_stay_within_the_memory(around):
+def test_known_bombs_stay_within_the_memory():
     """The dear queries of the past, with less CPU time than the defaults."""
     report = hunt(2, workers=(1,), dear=4, memory_limits=Limits(cpu_seconds=1.0))
     assert report.missed == []
-    assert report.figures["memory"]["statuses"].keys() >= {"too_large", "timeout"}
+    assert report.figures["memory, one query at a time"]["statuses"]["too_large"] > 20
+    assert report.figures["memory, batches"]["completions"] > 100
 
 
 @pytest.mark.slow
