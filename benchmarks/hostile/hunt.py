@@ -253,11 +253,11 @@ def _measure_memory(
 
 
 def _list_known(every: Mapping[str, Cases]) -> Iterator[list[Case]]:
-    """Yield each known dear query, with a task of each comparison."""
+    """Yield each known dear query alone, once with a task of each comparison."""
     for engine, sql in list_dear():
         if engine in every:
             tasks = {task.comparison: task for task in every[engine].tasks}
-            yield [Case(sql, task) for task in tasks.values()]
+            yield from ([Case(sql, task)] for task in tasks.values())
 
 
 def _make_dear_batches(every: Mapping[str, Cases], dear: int) -> Iterator[list[Case]]:
