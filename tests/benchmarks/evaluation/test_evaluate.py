@@ -178,7 +178,6 @@ def test_masked_candidates_count_one_by_one(small, scorer):
     assert measure_masking([]).share is None
 
 
-@pytest.mark.slow
 def test_an_answer_cannot_leave_the_average_by_an_odd_function():
     """Five right answers of 400 are 1.25 %, whatever the others are."""
     test = demo(split="test")
