@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = ("benchmarks/performance/", "trainers/studies/")
+LEFT_OUT = ("benchmarks/performance/", "benchmarks/hostile/", "trainers/studies/")
 
 
 def imported(source: str) -> set[str]:

@@ -40,6 +40,7 @@ def make_report(
         "predictions": dict(predictions),
         "left_out": list(benchmark.left_out),
         "accuracy": _measure_accuracy(found),
+        "masked": _count_masked(found),
         "flips": [
             {
                 "index": verdicts.index,
@@ -63,6 +64,11 @@ def _measure_accuracy(found: Sequence[Verdicts]) -> dict[str, dict[str, Any] | N
     return {name: asdict(share) if share else None for name, share in compute_accuracies(found).items()}
 
 
+def _count_masked(found: Sequence[Verdicts]) -> int:
+    """Count the tasks that have no verdict under a comparison."""
+    return sum(None in verdicts.correct.values() for verdicts in found)
+
+
 def _to_dict(result: ExecutionResult | None) -> dict[str, Any] | None:
     if result is None:
         return None
@@ -71,7 +77,7 @@ def _to_dict(result: ExecutionResult | None) -> dict[str, Any] | None:
 
 
 def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITEMS_DRAWN) -> Group:
-    """Draw accuracy under each comparison, the number of items that flip, and some of these items.
+    """Draw accuracy under each comparison, the numbers of masked and flipping items, and some that flip.
 
     Args:
         benchmark: The benchmark.
@@ -86,6 +92,7 @@ def draw_report(benchmark: Benchmark, found: Sequence[Verdicts], most: int = ITE
             _measure_accuracy(found), title=title, header=("semantics", "n", "accuracy", "95 % interval")
         )
     ]
+    parts.append(Text(f"masked, and in no average: {_count_masked(found)} of {len(found)}"))
     parts += [
         Text(f"{count} right under {_join(right)}, wrong under {_join(wrong)}")
         for (right, wrong), count in kinds.most_common()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import apsw
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,7 +16,8 @@ from benchmarks.metrics.hardness import sort_easiest_first
 from benchmarks.metrics.intervals import bootstrap_interval
 from benchmarks.metrics.paired import bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
-from sql_env.display.terminal import make_console
+from benchmarks.records.masking import MAX_MASKED_SHARE, measure_masking
+from sql_env.display.terminal import escape_control, make_console
 from sql_env.types import Benchmark
 
 _SCORES = ("r_ves", "ves")
@@ -32,12 +34,16 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
 
     Returns:
         The content of ``summary.json``. ``accuracy`` is execution accuracy of all items, ``low`` and ``high``
-        are the ends of its 95 % interval, and ``by_difficulty`` has the same for each level. ``metrics`` has
+        are the ends of its 95 % interval, ``masked_share`` is the share of answers that it leaves out though
+        their gold query succeeds, and ``by_difficulty`` has the same for each level. ``masked`` is the number
+        of masked items, ``masked_by_gold`` the number whose gold query fails, and ``masked_reasons`` has the
+        most frequent reasons with their numbers. ``metrics`` has
         the mean of each other metric, and ``metrics_by_difficulty`` has it for each level. ``selection``
         compares the vote with greedy decoding on the same items.
     """
     levels = _group_by_level(items)
     n = sum(item.correct is not None for item in items)
+    masking = measure_masking(items)
     return {
         "benchmark": benchmark.name,
         "split": benchmark.split,
@@ -46,6 +52,8 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
         "sqlite_version": apsw.sqlite_lib_version(),
         "tasks": len(items),
         "masked": len(items) - n,
+        "masked_by_gold": masking.gold_fails,
+        "masked_reasons": dict(masking.reasons),
         **_measure_accuracy(items),
         "by_difficulty": {level: _measure_accuracy(part) for level, part in levels.items()},
         "metrics": _average_metrics(items),
@@ -58,7 +66,7 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
 
 
 def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
-    """Print execution accuracy by difficulty, the other metrics, and the tasks that are left out."""
+    """Print execution accuracy by difficulty, the other metrics, and what is masked or left out."""
     console = make_console(highlight=False, soft_wrap=True)
     console.print(_draw_accuracy(f"{benchmark.name} {benchmark.split}: execution accuracy", summary))
     if summary["metrics"]:
@@ -70,13 +78,30 @@ def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
         )
     statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     console.print(f"how the queries ended: {statuses}")
-    console.print(f"masked, and in no average: {summary['masked']}")
+    _print_masking(console, summary)
     if summary.get("prompts_without_gold_tables"):
         console.print(
             f"prompts that lack a table of the gold query: {summary['prompts_without_gold_tables']}"
         )
     for line in benchmark.left_out or ("nothing",):
         console.print(f"left out: {line}", markup=False)
+
+
+def _print_masking(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print the masked tasks with their reasons, and warn if there are many whose gold query succeeds."""
+    gold = f", {summary['masked_by_gold']} of them because the gold query fails"
+    console.print(
+        f"masked, and in no average: {summary['masked']}{gold if summary['masked_by_gold'] else ''}"
+    )
+    for reason, count in summary["masked_reasons"].items():
+        console.print(f"  {count} x {escape_control(reason)}", markup=False)
+    share = summary["masked_share"]
+    if share is not None and share > MAX_MASKED_SHARE:
+        console.print(
+            f"warning: {share:.1%} of the answers whose gold query succeeds are masked, and the accuracy "
+            "leaves them out. Find the cause and repeat the evaluation before you compare this accuracy.",
+            style="yellow",
+        )
 
 
 def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
@@ -87,6 +112,7 @@ def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
         "accuracy": share and share.mean,
         "low": share and share.low,
         "high": share and share.high,
+        "masked_share": measure_masking(items).share,
     }
 
 
@@ -116,11 +142,12 @@ def _compare_selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, A
 
 def _draw_accuracy(title: str, summary: Mapping[str, Any]) -> Table:
     table = Table("difficulty", title=title, title_justify="left")
-    for name in ("n", "correct", "accuracy", "95 % interval"):
+    for name in ("n", "correct", "accuracy", "95 % interval", "masked"):
         table.add_column(name, justify="right")
     for level, part in (*summary["by_difficulty"].items(), ("all", summary)):
         figures = ("–", "–") if part["accuracy"] is None else _format("", part["accuracy"], part)
-        table.add_row(escape(level or "(none)"), str(part["n"]), str(part["correct"]), *figures)
+        masked = "–" if part["masked_share"] is None else f"{part['masked_share']:.1%}"
+        table.add_row(escape(level or "(none)"), str(part["n"]), str(part["correct"]), *figures, masked)
     return table
 
 

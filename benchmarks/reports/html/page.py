@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 
+from benchmarks.records.masking import measure_masking
 from benchmarks.reports.curves import make_curves
 from benchmarks.reports.html import overview
 from benchmarks.reports.html.chart import draw_chart
@@ -115,9 +116,10 @@ def _make_title(runs: Sequence[RecordedRun]) -> str:
     return ", ".join(dict.fromkeys(filter(None, named))) or kind
 
 
-def _count_items(run: RecordedRun) -> dict[str, int]:
+def _count_items(run: RecordedRun) -> dict[str, Any]:
     judged = [item.correct for item in run.items if item.correct is not None]
-    return {"all": len(run.items), "right": sum(judged), "masked": len(run.items) - len(judged)}
+    counts = {"all": len(run.items), "right": sum(judged), "masked": len(run.items) - len(judged)}
+    return counts | {"masking": measure_masking(run.items)}
 
 
 def _flatten(name: str, value: Any) -> list[tuple[str, str]]:

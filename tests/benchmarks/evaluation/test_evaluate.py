@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from benchmarks.demo import demo
 from benchmarks.evaluate import app, evaluate
 from benchmarks.evaluation.judging import TaskCompletions, judge, select_metrics
 from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
-from benchmarks.evaluation.summary import make_summary
+from benchmarks.evaluation.summary import make_summary, print_summary
 from benchmarks.generation.generator import SamplingParams
 from benchmarks.loading.predictions import find_indices, read_predictions
+from benchmarks.metrics.accuracy import compute_accuracy
+from benchmarks.records.masking import measure_masking
 from sql_env import Benchmark, Limits, Scorer, Task
 from sql_env.errors import ComparisonError, DataError, GenerationError
 
@@ -132,11 +135,56 @@ def test_judge_and_summary(small, scorer):
     assert list(report["by_difficulty"]) == ["easy", "extra"]
     assert list(report["metrics_by_difficulty"]) == ["easy", "extra"]
     assert report["metrics_by_difficulty"]["easy"]["valid"]["n"] == report["by_difficulty"]["easy"]["n"] + 1
-    assert report["by_difficulty"]["easy"] == {"n": 1, "correct": 0, "accuracy": 0.0, "low": 0.0, "high": 0.0}
+    assert report["by_difficulty"]["easy"] == {
+        "n": 1, "correct": 0, "accuracy": 0.0, "low": 0.0, "high": 0.0, "masked_share": 0.0
+    }  # fmt: skip
+    assert (report["masked_share"], report["masked_by_gold"]) == (0.0, 1)
+    assert report["masked_reasons"] == {'the gold query fails (error): near "nothing": syntax error': 1}
     assert report["metrics"]["valid"]["mean"] == pytest.approx(2 / 3)
     assert report["statuses"] == {"malformed": 1, "ok": 2}
     assert report["left_out"] == list(small.left_out)
     json.dumps(report)
+
+
+def test_the_masked_share_is_shown_beside_the_accuracy(small, scorer, capsys):
+    """One task whose gold fails, one right answer, and 98 answers of which two are masked by a fault."""
+    given = list(map(TaskCompletions, find_indices(small), small.tasks, [GOLDS[0], "", "SELECT 1"]))
+    right, wrong, gold_fails = judge(scorer, given, {})
+    lost = replace(wrong, correct=None, status="unavailable", masked="it could not be run:\x1b[2J\nline 2")
+    for count, warned in ((99, True), (199, False)):
+        items = [right, *[wrong] * (count - 2), lost, lost, gold_fails]
+        summary = make_summary(small, items, EvaluationConfig("spider").to_dict(small) | {"source": {}})
+        assert summary["masked_share"] == pytest.approx(2 / (count + 1))
+        assert (summary["masked"], summary["masked_by_gold"]) == (3, 1)
+        assert summary["by_difficulty"]["extra"]["masked_share"] == 0.0
+        print_summary(small, summary)
+        shown = capsys.readouterr().out
+        assert f"{2 / (count + 1):.1%} │\n" in shown
+        assert "masked, and in no average: 3, 1 of them because the gold query fails" in shown
+        assert "2 x it could not be run:" in shown
+        assert "\x1b[2J" not in shown
+        assert "line 2" not in shown
+        assert ("warning: 2.0% of the answers" in shown) == warned
+
+
+def test_masked_candidates_count_one_by_one(small, scorer):
+    """A model that masks some of its candidates leaves them out of the vote, but not unseen."""
+    task = small.tasks[0]
+    [item] = judge(scorer, [TaskCompletions(0, task, None, (GOLDS[0], "SELECT 1", "SELECT 2"))], {})
+    voted = [replace(each, correct=None) if n else each for n, each in enumerate(item.candidates)]
+    found = measure_masking([replace(item, candidates=voted)])
+    assert (found.healthy, found.masked, found.gold_fails) == (3, 2, 0)
+    assert found.suspicious
+    assert measure_masking([]).share is None
+
+
+def test_an_answer_cannot_leave_the_average_by_an_odd_function():
+    """Five right answers of 400 are 1.25 %, whatever the others are."""
+    test = demo(split="test")
+    golds = [task.gold_sql for task in test.tasks[:5]]
+    odd = ["SELECT randomblob(9e999)", "SELECT * FROM pragma_table_info(x'ff')"]
+    answers = [*golds, *(odd[n % 2] for n in range(len(test.tasks) - 5))]
+    assert compute_accuracy(evaluate(test, answers)) == 5 / 400
 
 
 def test_a_vote_among_candidates(ask, scorer):
@@ -243,8 +291,40 @@ def test_command(command, tmp_path):
     assert done.exit_code == 0, done.output
     assert "2 scores in" in done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["│", "hard", "│", "1", "│", "1", "│", "100.0%", "│", "100.0%", "to", "100.0%", "│"] in lines
-    assert ["│", "all", "│", "2", "│", "1", "│", "50.0%", "│", "0.0%", "to", "100.0%", "│"] in lines
+    assert [
+        "│",
+        "hard",
+        "│",
+        "1",
+        "│",
+        "1",
+        "│",
+        "100.0%",
+        "│",
+        "100.0%",
+        "to",
+        "100.0%",
+        "│",
+        "0.0%",
+        "│",
+    ] in lines
+    assert [
+        "│",
+        "all",
+        "│",
+        "2",
+        "│",
+        "1",
+        "│",
+        "50.0%",
+        "│",
+        "0.0%",
+        "to",
+        "100.0%",
+        "│",
+        "0.0%",
+        "│",
+    ] in lines
     assert ["│", "valid", "│", "2", *["│", "100.0%"] * 2, "to", "100.0%", *["│", "100.0%"] * 2, "│"] in lines
     assert "masked, and in no average: 0" in done.stdout
     assert "left out: nothing" in done.stdout

@@ -179,6 +179,17 @@ def unpacked(html, name):
     return json.loads(decompress(b64decode(json.loads(text))))
 
 
+def test_a_card_shows_the_masked_share_apart_from_golds_that_fail(runs):
+    """Of 22 items two are masked by a fault and two by their gold query: a tenth of the other 20."""
+    lost = replace(ITEM, correct=None, status="unavailable", masked="no <b>worker</b>")
+    by_gold = replace(ITEM, correct=None, masked="the gold query fails", gold_result=None)
+    page = render_page([run([*runs[0].items[:18], lost, lost, by_gold, by_gold])])
+    assert "Masked although the gold query succeeds: 10.0 %; masked because it fails: 2" in page
+    assert "leaves out more than 1 % of the answers" in page
+    assert "<li>2 × no &lt;b&gt;worker&lt;/b&gt;</li>" in page
+    assert "leaves out more than 1 %" not in render_page(runs)
+
+
 def test_the_page_holds_its_data_and_is_the_same_each_time(runs):
     html = render_page(runs)
     assert render_page(runs) == html
