@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from benchmarks.hostile.campaign import shorten
 from benchmarks.hostile.databases import ENGINES

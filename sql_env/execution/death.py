@@ -60,6 +60,7 @@ class End:
         code: The exit code; negative for the number of a signal.
         errors: The text that it wrote to its standard error.
         stuck: True if it was killed because its query made no progress.
+        stopped: True if a signal had stopped it then.
         comparing: True if it compared the result of its query.
         timer_possible: False if its query cannot have used the CPU time of the CPU limit.
     """
@@ -67,6 +68,7 @@ class End:
     code: int
     errors: str
     stuck: bool
+    stopped: bool
     comparing: bool
     timer_possible: bool
 
@@ -84,6 +86,8 @@ def find_death(end: End, limits: Limits, *, began: bool, first: bool) -> Death:
 
 def _find_fault(end: End, limits: Limits) -> tuple[Fault, Status, str]:
     """Return the suspect, and the status and the message of the query if the query is to blame."""
+    if end.stuck and end.stopped:
+        return Fault.MACHINE, Status.UNAVAILABLE, ""  # no query can send a signal
     if end.stuck:
         return Fault.UNKNOWN, Status.TIMEOUT, f"no progress within {limits.wall_seconds} s"
     # A handler of SIGCHLD may have taken the exit code, so the text is looked for, too.

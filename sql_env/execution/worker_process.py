@@ -69,6 +69,7 @@ class WorkerProcess:
         self.retiring = False
         self._limits = limits
         self._overdue: int | None = None  # the index of the query for which it was killed
+        self._stopped = False  # by a signal, when it was killed
         self._watched = -2, 0.0, 0.0  # the index of a long query; a time, and the CPU seconds until then
         self._answered = 0
         self._held = b""  # a second request that is longer than the buffer
@@ -156,7 +157,7 @@ class WorkerProcess:
         While it uses CPU time, the kernel's CPU timer decides. So the number of processes on the machine
         does not change a verdict.
         """
-        now, seconds = time.monotonic(), self._cpu_seconds()
+        now, (state, seconds) = time.monotonic(), self._read_state()
         place = self._heartbeat.place
         watched, since, spent = self._watched
         since = max(since, self._heartbeat.began)
@@ -166,16 +167,19 @@ class WorkerProcess:
             if seconds - spent >= _BUSY * (now - since):
                 self._watched = place, now, seconds
             else:
-                self._overdue = place
+                self._overdue, self._stopped = place, state in "Tt"
                 self._process.kill()
 
-    def _cpu_seconds(self) -> float:
-        """The CPU time of the process so far; 0 if the system does not tell."""
+    def _read_state(self) -> tuple[str, float]:
+        """The state of the process (``T`` if a signal has stopped it), and its CPU time so far.
+
+        ``?`` and 0 if the system does not tell.
+        """
         try:
-            fields = Path(f"/proc/{self._process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            return "?", 0.0
+        return fields[0], (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _read(self) -> tuple[list[Judgement], float, float]:
         """Read the messages that have arrived, without waiting for the rest of a message."""
@@ -213,7 +217,7 @@ class WorkerProcess:
 
     def find_death(self) -> Death:
         """Return how the process ended, and the suspect. Call it after EOFError."""
-        spent = self._cpu_seconds()
+        _, spent = self._read_state()
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -224,6 +228,7 @@ class WorkerProcess:
             code,
             self._read_errors(),
             stuck=self._overdue == place,  # otherwise that query has ended, and the next is innocent
+            stopped=self._stopped,
             comparing=self._heartbeat.comparing,
             timer_possible=self._may_have_used(self._limits.cpu_seconds, spent),
         )

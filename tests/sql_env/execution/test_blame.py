@@ -88,16 +88,17 @@ def test_a_gold_query_is_never_blamed():
 @pytest.mark.parametrize(
     ("end", "fault", "status"),
     [
-        (End(-signal.SIGPROF, "", False, False, True), Fault.QUERY, Status.TIMEOUT),
-        (End(-signal.SIGPROF, "", False, True, True), Fault.QUERY, Status.TIMEOUT),
-        (End(0, "Stack (most recent call first):", False, False, True), Fault.QUERY, Status.TIMEOUT),
-        (End(-signal.SIGPROF, "", False, False, False), Fault.MACHINE, Status.UNAVAILABLE),
-        (End(-signal.SIGTERM, "", False, False, True), Fault.MACHINE, Status.UNAVAILABLE),
-        (End(-signal.SIGKILL, "", False, False, True), Fault.UNKNOWN, Status.TOO_LARGE),
-        (End(-signal.SIGKILL, "", True, False, True), Fault.UNKNOWN, Status.TIMEOUT),
-        (End(-signal.SIGSEGV, "", False, False, True), Fault.UNKNOWN, Status.ERROR),
-        (End(1, "Traceback\nKeyError: 1", False, False, True), Fault.UNKNOWN, Status.ERROR),
-        (End(EXIT_OUT_OF_MEMORY, "", False, False, True), Fault.MEMORY, Status.TOO_LARGE),
+        (End(-signal.SIGPROF, "", False, False, False, True), Fault.QUERY, Status.TIMEOUT),
+        (End(-signal.SIGPROF, "", False, False, True, True), Fault.QUERY, Status.TIMEOUT),
+        (End(0, "Stack (most recent call first):", False, False, False, True), Fault.QUERY, Status.TIMEOUT),
+        (End(-signal.SIGPROF, "", False, False, False, False), Fault.MACHINE, Status.UNAVAILABLE),
+        (End(-signal.SIGTERM, "", False, False, False, True), Fault.MACHINE, Status.UNAVAILABLE),
+        (End(-signal.SIGKILL, "", False, False, False, True), Fault.UNKNOWN, Status.TOO_LARGE),
+        (End(-signal.SIGKILL, "", True, False, False, True), Fault.UNKNOWN, Status.TIMEOUT),
+        (End(-signal.SIGKILL, "", True, True, False, True), Fault.MACHINE, Status.UNAVAILABLE),
+        (End(-signal.SIGSEGV, "", False, False, False, True), Fault.UNKNOWN, Status.ERROR),
+        (End(1, "Traceback\nKeyError: 1", False, False, False, True), Fault.UNKNOWN, Status.ERROR),
+        (End(EXIT_OUT_OF_MEMORY, "", False, False, False, True), Fault.MEMORY, Status.TOO_LARGE),
     ],
 )
 def test_the_suspect(end, fault, status):
@@ -107,7 +108,7 @@ def test_the_suspect(end, fault, status):
 
 
 def test_a_worker_that_cannot_start_is_told_apart():
-    end = End(1, "ImportError: no apsw", False, False, True)
+    end = End(1, "ImportError: no apsw", False, False, False, True)
     assert find_death(end, Limits(), began=False, first=True).failed_to_start
     assert not find_death(end, Limits(), began=True, first=True).failed_to_start
 
