@@ -15,11 +15,11 @@ from sql_env.execution.pending import PendingQuery
 from sql_env.types import ExecutionResult, Status
 
 MAX_CRASHES = 5
-"""The number of workers that must die while they run a query, so that it is to blame. If somebody kills
-workers at random, a right answer must not reach this number by chance."""
+"""The number of workers that must die or make no progress while they run a query, so that it is to blame. If
+somebody kills workers at random, a right answer must not reach this number by chance."""
 
 MAX_REPEATS = 3
-"""The same for other failures: no progress within the wall limit, or an unknown error of the engine."""
+"""The same for an unknown error of the engine."""
 
 MAX_INTERRUPTIONS = 20
 """Deaths of workers of which a query cannot be the cause, before it is ``unavailable``."""
@@ -43,7 +43,7 @@ def find_result(culprit: PendingQuery, death: Death) -> ExecutionResult | None:
     if death.fault is Fault.MEMORY:
         # Only in a new worker memory cannot be short because of earlier queries.
         return death.result if death.first or culprit.control is not None else None
-    return _count_failure(culprit, death.result, MAX_CRASHES if crashed else MAX_REPEATS)
+    return _count_failure(culprit, death.result, MAX_CRASHES)
 
 
 def explain(query: PendingQuery, result: ExecutionResult) -> ExecutionResult | None:

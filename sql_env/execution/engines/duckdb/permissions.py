@@ -44,7 +44,7 @@ _AGE = re.compile(r"age\b(?<!\wage)(?!\"?[ \t\r\n]*(?:[\w,;.)=<>!+%|\]]|\Z))")
 
 
 class Permissions:
-    """What queries on one database may use.
+    """The functions and tables that queries on one database may use.
 
     A cheap test comes first: does the text contain a word that needs something? A name that a query uses
     stands in its text: no allowed function takes a name as a text, except ``pragma_table_info`` and

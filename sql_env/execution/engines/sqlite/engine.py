@@ -34,7 +34,10 @@ MAX_OPEN_CONNECTIONS = 192
 _MAX_C_INT = 2**31 - 1
 _MAX_OPCODES = 500_000  # of one compiled query; real queries have some hundreds
 _ALLOWED = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
-_FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"})
+_FORBIDDEN = frozenset(
+    {"load_extension", "fts3_tokenizer", "sqlite_log", "dbstat", "sqlite_dbpage"}
+    | {"fts5_locale"}  # returns a random number of the process
+)
 _BLANK = re.compile(r"[ \t\n\r\f;\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _MAX_PATTERN = 1_000  # bytes of a LIKE or GLOB pattern: the time of one step grows with it
 _OUT_OF_MEMORY = (apsw.NoMemError, MemoryError)
