@@ -188,7 +188,7 @@ def test_an_idle_worker_killed_from_outside_is_replaced(singers):
 def test_a_query_that_takes_all_memory_runs_again_in_a_new_worker(singers):
     """The row has 200 values of a megabyte. Each is copied before the row can be counted."""
     wide = f"WITH q(x) AS MATERIALIZED (SELECT zeroblob(1000000)) SELECT {', '.join('x' * 200)} FROM q"
-    limits = Limits(memory_bytes=4 * 2**20, max_bytes=2**20)
+    limits = Limits(memory_bytes=4 * 2**20, max_bytes=2**20, max_value_bytes=2**22)
     with Executor(limits) as executor:
         results = executor.run_many([singers(), singers(wide), singers(), singers(wide + " ")])
         started = executor.stats.started

@@ -39,6 +39,10 @@ _FORBIDDEN = frozenset(
     | {"fts5_locale"}  # returns a random number of the process
 )
 _BLANK = re.compile(r"[ \t\n\r\f;\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_WIDE = 64
+"""Columns of a result above which values are shorter: a row has at most so many of the longest values.
+SQLite shares one value between columns, but a row is copied before it can be counted."""
+
 _MAX_PATTERN = 1_000  # bytes of a LIKE or GLOB pattern: the time of one step grows with it
 _OUT_OF_MEMORY = (apsw.NoMemError, MemoryError)
 _UNEXPLAINED = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError)
@@ -222,6 +226,8 @@ class SQLiteEngine:
                     raise StopQuery(Status.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
         finally:
             cursor.close(True)
+            if len(self._columns) > _WIDE:
+                connection.limit(apsw.SQLITE_LIMIT_LENGTH, self._max_value_bytes)
             if self._steps_taken is not None:
                 connection.trace_v2(0, None)
         if len(rows) > max_rows:
@@ -242,6 +248,9 @@ class SQLiteEngine:
             return True
         self._statement = statement
         self._columns = tuple([column[0] for column in cursor.get_description()])
+        if len(self._columns) > _WIDE:
+            room = _WIDE * self._max_value_bytes // len(self._columns)
+            cursor.connection.limit(apsw.SQLITE_LIMIT_LENGTH, room)
         if cursor.is_explain == 1:  # 2 is EXPLAIN QUERY PLAN
             raise StopQuery(Status.DENIED, "EXPLAIN shows addresses of memory: use EXPLAIN QUERY PLAN")
         if self._columns and len(statement) == len(self._sql) and cursor.is_readonly:

@@ -125,3 +125,22 @@ def test_limits_of_one_value_and_one_pattern(concerts, limits, sql, status):
     engine = SQLiteEngine(limits)
     assert engine.run(str(concerts), sql).status is status
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("columns", "size", "status"),
+    [
+        (64, 400_000, Status.OK),
+        (128, 600_000, Status.TOO_LARGE),
+        (1_900, 1_000_000, Status.TOO_LARGE),
+        (1_900, 10_000, Status.OK),
+    ],
+)
+def test_a_wide_row_has_shorter_values(concerts, columns, size, status):
+    """Otherwise one row would take gigabytes: SQLite shares the value, but each copy is a new one."""
+    sql = f"WITH q(x) AS MATERIALIZED (SELECT zeroblob({size})) SELECT {', '.join('x' * columns)} FROM q"
+    engine = SQLiteEngine(Limits())
+    result = engine.run(str(concerts), sql)
+    assert (result.status, engine.out_of_memory) == (status, False)
+    assert engine.run(str(concerts), "SELECT length(zeroblob(1000000))").ok  # the limit is back
+    engine.close()
