@@ -48,7 +48,7 @@ def demo(*, split: str = "test", data_dir: str | None = None, seed: int = 0) -> 
     Example:
         >>> tasks = demo(split="dev").tasks
         >>> len(tasks), tasks[0].id
-        (200, 'demo-dev-0001')
+        (200, 'demo-dev-0000')
     """
     if split not in SPLIT_NAMES:
         raise DataError(f"the demo benchmark has no split {split!r}; known: {', '.join(SPLIT_NAMES)}")

@@ -73,7 +73,7 @@ def generate(target: Path, seed: int) -> None:
         found += draw_examples(domain, data, path, seed)
     for name, members in split_examples(found, seed).items():
         rng = random.Random(f"{seed}/questions/{name}")
-        lines = (_format_task(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members, 1))
+        lines = (_format_task(f"demo-{name}-{i:04d}", example, rng) for i, example in enumerate(members))
         (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
     hashes = {path.name: _hash(path) for path in sorted(target.iterdir())}
     (target / MANIFEST).write_text(json.dumps(hashes, indent=1))

@@ -99,10 +99,10 @@ def test_score_prints_what_the_scorer_says(tmp_path):
     ("line", "message"),
     [
         ("{", "line 1: expected"),
-        ('{"task_id": "demo-test-0001"}', "line 1: expected"),
+        ('{"task_id": "demo-test-0000"}', "line 1: expected"),
         ('{"task_id": "x", "completion": ""}', "no task has the id 'x'"),
         ('{"task_id": ["x"], "completion": ""}', "line 1: expected"),
-        ('{"task_id": "demo-test-0001", "completion": null}', "line 1: expected"),
+        ('{"task_id": "demo-test-0000", "completion": null}', "line 1: expected"),
         ("[" * 100_000, "line 1: expected"),
         ("\udcff", "cannot read"),
     ],

@@ -24,8 +24,9 @@ from benchmarks.demo.shapes import LEVELS
 from benchmarks.demo.tables import database
 from benchmarks.demo.tables.table import Kind
 from benchmarks.demo.wrong_labels import LABEL_ERRORS, make_wrong_queries, mislabel
+from benchmarks.loading.predictions import read_predictions
 from sql_env.errors import DataError
-from sql_env.types import Task
+from sql_env.types import Benchmark, Task
 
 Splits = dict[str, tuple[Task, ...]]
 Connections = dict[str, sqlite3.Connection]
@@ -98,7 +99,7 @@ def test_fields(tasks: list[Task]) -> None:
 
 def test_ids_are_unique_and_say_the_split(splits: Splits, tasks: list[Task]) -> None:
     assert len({t.id for t in tasks}) == len(tasks)
-    assert [t.id for t in splits["test"][:2]] == ["demo-test-0001", "demo-test-0002"]
+    assert [t.id for t in splits["test"][:2]] == ["demo-test-0000", "demo-test-0001"]
 
 
 def test_no_query_is_in_two_splits_and_no_question_has_two_queries(tasks: list[Task]) -> None:
@@ -300,3 +301,10 @@ def test_ties_at_the_limit_are_found() -> None:
         assert not proof.has_tie(connection, top)
         assert proof.has_tie(connection, Select(("x",), "t", order="x", descending=True, limit=2))
         assert proof.has_tie(connection, Select(("x",), "t", order="x", limit=1))
+
+
+def test_a_file_of_predictions_has_one_line_for_each_task(splits: Splits, tmp_path: Path) -> None:
+    benchmark = Benchmark("demo", "test", tuple(splits["test"]))
+    path = tmp_path / "said.txt"
+    path.write_text("".join(f"{task.gold_sql}\n" for task in benchmark.tasks))
+    assert read_predictions(path, benchmark) == [task.gold_sql for task in benchmark.tasks]

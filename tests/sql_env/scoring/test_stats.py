@@ -139,11 +139,11 @@ def test_a_fork_counts_on_by_itself(ask):
 def test_the_profile_is_on_standard_error_and_scores_alone_on_standard_output(tmp_path):
     file = tmp_path / "completions.jsonl"
     file.write_text(
-        "".join(json.dumps({"task_id": "demo-test-0001", "completion": said}) + "\n" for said in SAID)
+        "".join(json.dumps({"task_id": "demo-test-0000", "completion": said}) + "\n" for said in SAID)
     )
     command = [Path(sys.executable).with_name("sql-env"), "score", file]
     shown = subprocess.run([*command, "--profile"], capture_output=True, text=True, check=True)
-    assert [json.loads(line)["task_id"] for line in shown.stdout.splitlines()] == ["demo-test-0001"] * 10
+    assert [json.loads(line)["task_id"] for line in shown.stdout.splitlines()] == ["demo-test-0000"] * 10
     said = [" ".join(line.replace("│", " ").split()) for line in shown.stderr.splitlines()]
     assert said[0].startswith("10 scores in ")
     assert any(line.startswith("execute: run queries ") and line.endswith("%") for line in said)
