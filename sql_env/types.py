@@ -199,8 +199,8 @@ class Turn:
     Attributes:
         completion: The model's text, unchanged; empty if the query was a tool call.
         query: The SQL.
-        result: The query's result, with only the rows that the model saw. None if no queries were left, so
-            the query did not run.
+        result: The query's result, with only the rows that the model saw, and the first 1,000 characters of
+            each value. None if no queries were left, so the query did not run.
         observation: The text that the model read.
         row_count: The number of rows of the full result.
     """

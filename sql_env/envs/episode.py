@@ -13,7 +13,14 @@ from sql_env.prompts.observation import ResultView, wrap_observation
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt, join_messages
 from sql_env.prompts.template import Message, Template
 from sql_env.scoring.scorer import Scorer
-from sql_env.types import ExecutionResult, Query, Score, Task, Turn
+from sql_env.types import ExecutionResult, Query, Score, Task, Turn, Value
+
+MAX_RESULTS = 8
+"""The most results of exploring queries in memory at a time, or one for each worker if there are more. Each
+has up to ``Limits.max_bytes``."""
+
+MAX_KEPT = 1_000
+"""The most characters or bytes that a turn keeps of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,9 @@ class Episode:
         row_count = 0
         if result is not None:
             row_count = len(result.rows)
-            result = replace(result, rows=result.rows[: self.view.rows])  # all rows would fill the memory
+            # All rows, or long values, would fill the memory.
+            rows = tuple(tuple(map(_cut_value, row)) for row in result.rows[: self.view.rows])
+            result = replace(result, rows=rows)
         self.turns += (Turn(completion, sql, result, observation, row_count),)
         return observation
 
@@ -249,13 +258,26 @@ def _explore(explorations: Sequence[tuple[Episode, str, str]]) -> list[str]:
         Query(episode.task.database, sql, episode.task.dialect) if episode.queries_left else None
         for episode, _, sql in explorations
     ]
+    executor = explorations[0][0].scorer.executor
     distinct = [query for query in dict.fromkeys(queries) if query is not None]
-    found = explorations[0][0].scorer.executor.run_many(distinct) if distinct else []
-    results = dict(zip(distinct, found, strict=True))
-    return [
-        episode._add_turn(completion, sql, results[query] if query else None)
-        for (episode, completion, sql), query in zip(explorations, queries, strict=True)
-    ]
+    size = max(MAX_RESULTS, executor.workers)
+    observations = [""] * len(queries)
+    for start in range(0, max(1, len(distinct)), size):
+        some = distinct[start : start + size]
+        results: dict[Query | None, ExecutionResult | None] = dict(
+            zip(some, executor.run_many(some), strict=True)
+        )
+        if not start:
+            results[None] = None
+        for place, query in enumerate(queries):
+            if query in results:
+                episode, completion, sql = explorations[place]
+                observations[place] = episode._add_turn(completion, sql, results[query])
+    return observations
+
+
+def _cut_value(value: Value) -> Value:
+    return value[:MAX_KEPT] if isinstance(value, str | bytes) else value
 
 
 def check_turns(max_turns: int, max_queries: int | None) -> None:

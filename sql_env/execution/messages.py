@@ -26,6 +26,10 @@ class ResultMode(IntEnum):
     """The schema of the database, as the only value. There is no query."""
 
 
+CONTROL = "SELECT 1"
+"""The control query of a query without a gold query."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A gold result to compare with, and the name of the comparison."""
@@ -49,7 +53,7 @@ class JudgeRequest:
     query: Query
     references: tuple[Reference, ...] = ()
     steps: int | None = None
-    control: str = "SELECT 1"
+    control: str = CONTROL
 
 
 @dataclass(frozen=True, slots=True)

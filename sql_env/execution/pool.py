@@ -57,6 +57,7 @@ class WorkerPool:
         self._small, self._large = Backlog(self.size), Backlog(self.size)
         self._isolated: deque[list[PendingQuery]] = deque()  # each runs in a new worker
         self._idle_deaths = 0  # in a row, of workers that have begun no query
+        self._isolated_last = [False] * self.size  # the last queries of each worker were isolated
         self._small_last = [False] * self.size  # the last request of each worker was from a small call
         self._in_flight: dict[object, PendingQuery] = {}
         self._calls: set[Call] = set()
@@ -158,7 +159,11 @@ class WorkerPool:
         while not self.closed:
             with self._lock:
                 self._receive_calls()
-                if queries := self._take_isolated(number) or self._take(number):
+                # Isolated queries are slow, so they take turns with the others.
+                first, second = self._take_isolated, self._take
+                if self._isolated_last[number]:
+                    first, second = second, first
+                if queries := first(number) or second(number):
                     return queries
                 self._idle += 1
             call = self._inbox.get()
@@ -171,6 +176,7 @@ class WorkerPool:
     def _take(self, number: int) -> list[PendingQuery]:
         """Take queries, and wake another thread if more are left. Small and large calls take turns."""
         queries: list[PendingQuery] = []
+        self._isolated_last[number] = False
         while not queries and (self._small.count or self._large.count):
             small = self._small.count > 0 and not (self._small_last[number] and self._large.count)
             self._small_last[number] = small
@@ -187,6 +193,7 @@ class WorkerPool:
         if queries and queries[-1].abandoned:
             self._abandon(queries)
             return []
+        self._isolated_last[number] = bool(queries)
         if queries:
             self._end_process(number)
             self._wake()
@@ -345,7 +352,10 @@ class WorkerPool:
         """Drop queries that no caller waits for."""
         for query in queries:
             self._forget_key(query)
-            self._calls.difference_update(query.calls)
+            for call in query.calls if query.subject is None else ():
+                call.left -= 1
+                if not call.left:  # until then, other queries of the call wait in the backlog
+                    self._calls.discard(call)
 
     def _forget_key(self, query: PendingQuery) -> None:
         if self._in_flight.get(query.key) is query:

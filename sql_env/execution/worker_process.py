@@ -71,6 +71,7 @@ class WorkerProcess:
         self._overdue: int | None = None  # the index of the query for which it was killed
         self._stopped = False  # by a signal, when it was killed
         self._watched = -2, 0.0, 0.0  # the index of a long query; a time, and the CPU seconds until then
+        self._first_look = 0.0, 0.0  # at that query: seconds after it began, and the CPU seconds until then
         self._answered = 0
         self._held = b""  # a second request that is longer than the buffer
         self._requests: deque[int] = deque()  # the number of unanswered queries of each request
@@ -163,6 +164,7 @@ class WorkerProcess:
         since = max(since, self._heartbeat.began)
         if place != watched:
             self._watched = place, self._heartbeat.began, seconds
+            self._first_look = now - self._heartbeat.began, seconds
         elif now - since >= self._limits.wall_seconds and self._overdue is None:
             if seconds - spent >= _BUSY * (now - since):
                 self._watched = place, now, seconds
@@ -241,10 +243,10 @@ class WorkerProcess:
             seconds: The CPU time.
             spent: The CPU time of the process until its end; 0 if it is unknown.
         """
-        watched, _, before = self._watched
-        if watched == self._heartbeat.place and spent:
+        if self._watched[0] == self._heartbeat.place and spent:
+            late, before = self._first_look
             spent -= before
-            seconds -= _LIVENESS_SECONDS  # the watch may have begun so much later than the query
+            seconds -= late  # the watch began so much later than the query
         return self.running >= 0.9 * seconds and (not spent or spent >= 0.9 * seconds)
 
     def close(self) -> None:

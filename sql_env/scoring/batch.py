@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sql_env.comparison import Comparison, Gold
-from sql_env.execution.messages import Judgement, JudgeRequest, Reference
+from sql_env.execution.messages import CONTROL, Judgement, JudgeRequest, Reference
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
 from sql_env.types import ExecutionResult, Query
@@ -82,7 +82,7 @@ class QueryBatch:
                 Query(database, sql, dialect),
                 tuple([reference for target, _ in wanted for reference in target.references]),
                 steps,
-                control=wanted[0][0].sql,
+                control=next((target.sql for target, _ in wanted if target.references), CONTROL),
             )
             for (database, sql, dialect, steps), wanted in self._queries.items()
         ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rewards.turns import turns as turn_cost
 from sql_env import Episode, Scorer, Status, load_benchmark, respond
+from sql_env.envs.episode import step as step_episodes
 from sql_env.errors import EpisodeError, LimitError
 from sql_env.execution.pool import WorkerPool
 from sql_env.parser import FORMATS, parse
@@ -272,6 +273,27 @@ def test_our_own_fault_masks_the_episode_and_shows_nothing_of_this_machine(episo
     score = current.step(respond(GOLD, "why")).score
     assert score.total is None
     assert "could not be run" in score.rollout.masked
+
+
+def test_a_turn_keeps_no_long_values_and_a_batch_few_results(ask, monkeypatch):
+    sizes = []
+    with Scorer("sql-r1") as scorer:
+        run = scorer.executor.run_many
+
+        def count(queries):
+            sizes.append(len(queries))
+            return run(queries)
+
+        monkeypatch.setattr(scorer.executor, "run_many", count)
+        episodes = [Episode(scorer, ask(GOLD), max_turns=3) for _ in range(20)]
+        texts = [look(f"SELECT CAST(zeroblob(900000) AS TEXT) AS a, {n // 2} AS n") for n in range(20)]
+        seen = [step.observation for step in step_episodes(episodes, texts)]
+    assert sizes == [8, 2]  # ten distinct queries
+    assert all(str(n // 2) in text and "(900,000 characters)" in text for n, text in enumerate(seen))
+    for episode in episodes:
+        [turn] = episode.turns
+        assert [len(row[0]) for row in turn.result.rows] == [1_000]
+        assert turn.row_count == 1
 
 
 def test_a_turn_keeps_no_more_rows_than_were_shown(episode):

@@ -259,6 +259,9 @@ def test_workers_killed_all_the_time(ask, workers):
 
         def kill():
             while not stop.is_set():
+                # Something must run between two kills, also on a busy machine.
+                before = executor.stats.executed
+                wait_until(lambda before=before: stop.is_set() or executor.stats.executed > before)
                 time.sleep(chance.uniform(0.1, 0.3))
                 pids = [worker._process for worker in list(executor._pool.processes)]
                 if pids:
@@ -533,3 +536,18 @@ def test_a_request_ends_with_many_bytes_of_golds(ask):
     taken = [len(backlog.take(0)) for _ in range(16)]
     assert taken[:15] == [4] * 15
     assert sum(taken) == 64
+
+
+def test_an_interrupted_call_leaves_no_queries_behind(ask):
+    with Executor() as executor:
+        call = pending.Call(
+            [JudgeRequest(ask(f"{SPIN.format(20_000)} -- {n}")) for n in range(2_000)], ResultMode.ROWS
+        )
+        executor.run(ask("SELECT 1"))
+        executor._pool._inbox.put(call)
+        assert wait_until(lambda: executor.stats.executed > 20)
+        call.abandoned = True
+        assert executor.run(ask("SELECT 2")).rows == ((2,),)
+        assert wait_until(lambda: not executor._pool._calls)
+        assert executor._pool._small.count + executor._pool._large.count == 0
+        assert executor.stats.executed < 1_000

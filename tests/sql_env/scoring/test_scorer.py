@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sql_env import Limits, Scorer, Status, Task, respond
+from sql_env import Limits, Query, Scorer, Status, Task, respond
 from sql_env.caching import gold_store
 from sql_env.caching.gold_cache import GoldCache
 from sql_env.caching.gold_store import GoldStore
+from sql_env.comparison import get_comparison, make_gold
 from sql_env.errors import ClosedError, ComparisonError, LimitError
+from sql_env.scoring.batch import GoldTarget, QueryBatch
+from sql_env.types import ExecutionResult
 
 GOLDS = [
     "SELECT name FROM singer WHERE country = 'France'",
@@ -245,3 +248,16 @@ def test_the_golds_that_are_kept_have_room(ask):
         for asked, misses in ((tasks, 9), (tasks[-4:], 9), (tasks[:1], 10)):
             scorer.golds(asked)
             assert scorer.stats.gold_misses == misses
+
+
+def test_the_control_of_a_query_is_a_gold_query_that_works(concerts):
+    def target(sql, status):
+        gold = make_gold(ExecutionResult(status, ("a",), ((1,),) if status is Status.OK else ()), None)
+        return GoldTarget(Query(str(concerts), sql), get_comparison("bird"), gold, Limits())
+
+    broken, good = target("SELECT x", Status.ERROR), target("SELECT 2", Status.OK)
+    batch = QueryBatch(rows=False)
+    for each in (broken, good):
+        batch.add("SELECT 1", each)
+    batch.add("SELECT 5", broken)
+    assert [request.control for request in batch.requests()] == ["SELECT 2", "SELECT 1"]
