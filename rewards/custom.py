@@ -1,6 +1,6 @@
 """An example of a custom reward: any function from a rollout to a number."""
 
-from sql_env.scoring.rubric import without_rows
+from sql_env.scoring.reward import without_rows
 from sql_env.types import Rollout
 
 

@@ -1,7 +1,7 @@
 """The reward for the length of a right answer, and for its share of SQL."""
 
 from sql_env.plugins import load_object
-from sql_env.scoring.rubric import without_rows
+from sql_env.scoring.reward import without_rows
 from sql_env.types import Rollout
 
 

@@ -1,6 +1,6 @@
 """The cost of the turns before the answer."""
 
-from sql_env.scoring.rubric import without_rows
+from sql_env.scoring.reward import without_rows
 from sql_env.types import Rollout
 
 

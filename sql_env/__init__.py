@@ -11,7 +11,8 @@ from sql_env.envs.vector_env import SQLVectorEnv
 from sql_env.execution.executor import Executor
 from sql_env.limits import Limits
 from sql_env.parser import parse, respond
-from sql_env.scoring.rubric import Rubric, without_rows
+from sql_env.scoring.reward import batched, without_rows
+from sql_env.scoring.rubric import Rubric
 from sql_env.scoring.rubric import load_rubric as rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.scoring.stats import ScorerStats
@@ -35,6 +36,7 @@ __all__ = [
     "Status",
     "Task",
     "Turn",
+    "batched",
     "load_benchmark",
     "parse",
     "respond",

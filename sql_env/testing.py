@@ -5,17 +5,19 @@ Call `check_reward` in a test, or run ``sql-env check-reward NAME`` in a shell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from sql_env.errors import RewardError
+from sql_env import plugins
+from sql_env.errors import PluginError, RewardError
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.parser import FORMATS, ResponseFormat, parse, respond
-from sql_env.scoring.rubric import Rubric, RubricSpec, WeightedReward, load_rubric
-from sql_env.types import Action, ExecutionResult, RewardFunc, Rollout, Row, Status, Task, Turn
+from sql_env.scoring.reward import WeightedReward
+from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
+from sql_env.types import Action, ExecutionResult, Rollout, Row, Status, Task, Turn
 
 _TASK = Task("check-1", "How many singers are there?", "SELECT COUNT(*) FROM singer", "concert.sqlite")
 _GOLDS: tuple[tuple[Row, ...], ...] = ((), ((3,),), ((None, "O'Brien"), (1.5, b"\xff"), (2**63 - 1, "李")))
@@ -48,28 +50,28 @@ def sample_rollouts(form: ResponseFormat = FORMATS["think-answer"]) -> Iterator[
             yield Rollout(_TASK, text, action, failed, gold, correct=False)
 
 
-def check_reward(reward: str | RewardFunc, **params: Any) -> None:
+def check_reward(reward: str | Callable[..., Any], **params: Any) -> None:
     """Check that a reward keeps its contract.
 
     For each kind of rollout it returns a finite number or None and raises nothing. For the same rollout it
-    returns the same value: alone, in eight threads at once, and in any order of calls. If it is marked with
-    `sql_env.without_rows`, it also returns the same value without the rows of `Rollout.result`.
+    returns the same value: alone, together with others, in many threads at once, and in any order. If it is
+    marked with `sql_env.without_rows`, it also returns the same value without the rows of `Rollout.result`.
 
     Args:
         reward: A name, ``package.module:function``, or the function itself.
         params: The keyword arguments of the reward.
 
     Raises:
+        PluginError: No reward has this name, or it does not take these parameters.
         RewardError: It does not keep the contract; the message shows the rollout.
     """
-    if isinstance(reward, str):
-        [weighted] = load_rubric([{"reward": reward, "params": params}]).rewards
-    else:
-        weighted = WeightedReward(getattr(reward, "__name__", "reward"), reward, 1.0, params)
+    if isinstance(reward, str) and reward in plugins.list_names(plugins.PRESETS):
+        raise PluginError(f"{reward!r} is a preset: check it with sql_env.testing.check_rubric({reward!r})")
+    [weighted] = load_rubric([{"reward": reward, "params": params}]).rewards
     rollouts = list(sample_rollouts())
-    first = [_compute(weighted, rollout) for rollout in rollouts]
-    second = [_compute(weighted, rollout) for rollout in reversed(rollouts)][::-1]
-    with ThreadPoolExecutor(8) as threads:
+    first = _compute_all(weighted, rollouts)
+    second = _compute_all(weighted, rollouts[::-1])[::-1]
+    with ThreadPoolExecutor(weighted.concurrency) as threads:
         threaded = list(threads.map(lambda rollout: _compute(weighted, rollout), rollouts))
     for rollout, *values in zip(rollouts, first, second, threaded, strict=True):
         if len(set(values)) > 1:
@@ -85,7 +87,7 @@ def check_rubric(spec: RubricSpec | Rubric) -> None:
         RewardError: A wrong answer's total is not lower than a right answer's; the message shows both.
     """
     rubric = spec if isinstance(spec, Rubric) else load_rubric(spec)
-    scores = [rubric(rollout) for rollout in sample_rollouts(rubric.form)]
+    scores = rubric.score(list(sample_rollouts(rubric.form)))
     right = min((s for s in scores if s.rollout.correct), key=lambda s: s.total or 0.0)
     wrong = max((s for s in scores if not s.rollout.correct), key=lambda s: s.total or 0.0)
     if (wrong.total or 0.0) >= (right.total or 0.0):
@@ -108,6 +110,16 @@ def _check_without_rows(
                 f"reward {reward.name!r} is marked with sql_env.without_rows, but gives {value} with rows "
                 f"and {without} without, for the same {_describe(rollout)}: remove the mark"
             )
+
+
+def _compute_all(reward: WeightedReward, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """Compute all at once. If the reward is broken, find the rollout that shows it."""
+    try:
+        return reward.compute([replace(rollout) for rollout in rollouts])
+    except RewardError:
+        for rollout in rollouts:
+            _compute(reward, rollout)
+        raise
 
 
 def _compute(reward: WeightedReward, rollout: Rollout) -> float | None:

@@ -270,6 +270,9 @@ class Score:
 class RewardFunc(Protocol):
     """A reward: a function of a rollout, with keyword parameters of its own.
 
+    It may be a coroutine function. If it is marked with `sql_env.batched`, it takes a list of rollouts and
+    returns a list of values.
+
     Returns:
         The reward, a finite number, or None if it does not apply to this rollout.
     """

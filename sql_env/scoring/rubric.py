@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
+from typing import Any, TypeAlias
 
 from sql_env import plugins
 from sql_env.comparison import get_comparison
-from sql_env.errors import PluginError, RewardError
+from sql_env.errors import PluginError
 from sql_env.parser import FORMATS, ResponseFormat, get_format
-from sql_env.types import RewardFunc, Rollout, Score
-
-F = TypeVar("F", bound=Callable[..., float | None])
+from sql_env.scoring.reward import CONCURRENCY, WeightedReward, to_number
+from sql_env.types import Rollout, Score
 
 log = logging.getLogger(__name__)
 
-RewardSpec: TypeAlias = str | Mapping[str, Any]
-"""A reward's name, its ``package.module:function``, or ``{"reward", "weight", "params", "name"}``."""
+RewardSpec: TypeAlias = str | Callable[..., Any] | Mapping[str, Any]
+"""A reward's name, its ``package.module:function``, the function itself, or
+``{"reward", "weight", "params", "name", "concurrency"}``, whose ``reward`` is one of these."""
 
-RubricSpec: TypeAlias = str | Sequence[RewardSpec] | Mapping[str, Any]
-"""A preset's or reward's name, a list of rewards, or the object that a preset is. A list or an object may be
-JSON text."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedReward:
-    """One component of a rubric.
-
-    Attributes:
-        name: The name under which its value is reported.
-        function: The reward.
-        weight: What its value is multiplied by in the total.
-        params: Keyword arguments that it is called with.
-    """
-
-    name: str
-    function: RewardFunc
-    weight: float = 1.0
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-    def __call__(self, rollout: Rollout) -> float | None:
-        """This reward's value for one rollout, before its weight.
-
-        Raises:
-            RewardError: The reward raised, or returned no finite number.
-        """
-        try:
-            value = self.function(rollout, **self.params)
-        except Exception as error:
-            raise RewardError(f"reward {self.name!r} raised {type(error).__name__}: {error}") from error
-        if type(value) is float and -_LARGEST <= value <= _LARGEST:
-            return value
-        if value is None:
-            return None
-        if not _finite(value):
-            raise RewardError(f"reward {self.name!r} returned {value!r}: return a finite number, or None")
-        return float(value)
+RubricSpec: TypeAlias = str | Callable[..., Any] | Sequence[RewardSpec] | Mapping[str, Any]
+"""A preset's or reward's name, a function, a list of rewards, or the object that a preset is. A list or an
+object without functions may be JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,41 +45,39 @@ class Rubric:
     comparison: str | None = None
 
     def __call__(self, rollout: Rollout) -> Score:
-        """Score one rollout.
+        """Score one rollout; see `score`."""
+        return self.score([rollout])[0]
+
+    def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """Score rollouts.
 
         A component that is None adds nothing to the total. A masked rollout has no total and no components.
+
+        Raises:
+            RewardError: A reward is broken.
         """
-        if rollout.masked:
-            return Score(None, {reward.name: None for reward in self.rewards}, rollout)
-        components: dict[str, float | None] = {}
+        judged = [rollout for rollout in rollouts if not rollout.masked]
+        names = [reward.name for reward in self.rewards]
+        columns = [reward.compute(judged) for reward in self.rewards]
+        values: Iterator[tuple[float | None, ...]] = zip(*columns, strict=True) if columns else repeat(())
+        return [
+            Score(None, dict.fromkeys(names), rollout)
+            if rollout.masked
+            else self._add(dict(zip(names, next(values), strict=True)), rollout)
+            for rollout in rollouts
+        ]
+
+    def _add(self, components: dict[str, float | None], rollout: Rollout) -> Score:
         total = 0.0
-        for reward in self.rewards:
-            components[reward.name] = value = reward(rollout)
+        for reward, value in zip(self.rewards, components.values(), strict=True):
             if value is not None:
                 total += reward.weight * value
         return Score(total, components, rollout)
 
     @property
     def reads_rows(self) -> bool:
-        """True if a reward may read the rows of `Rollout.result`; see `without_rows`."""
-        return any(getattr(reward.function, _READS_ROWS, True) for reward in self.rewards)
-
-
-def without_rows(reward: F) -> F:
-    """Mark a reward that does not read the rows of `Rollout.result`.
-
-    If all rewards of a rubric are marked, rows stay in the worker process. Only the status, the columns and
-    the outcome of the comparison come back, which saves time and memory.
-
-    Example:
-        >>> @without_rows
-        ... def correct(rollout):
-        ...     return float(bool(rollout.correct))
-        >>> load_rubric("result").reads_rows
-        False
-    """
-    setattr(reward, _READS_ROWS, False)
-    return reward
+        """True if a reward may read the rows of `Rollout.result`; see `sql_env.without_rows`."""
+        return any(reward.reads_rows for reward in self.rewards)
 
 
 def parse_rubric_spec(text: str) -> RubricSpec:
@@ -136,18 +100,21 @@ def parse_rubric_spec(text: str) -> RubricSpec:
 
 
 def load_rubric(spec: RubricSpec) -> Rubric:
-    """Build a rubric from names and numbers. Its public name is `sql_env.rubric`.
+    """Build a rubric from names, functions and numbers. Its public name is `sql_env.rubric`.
 
-    The names must be the user's own: ``package.module:function`` is imported, so its code runs.
+    A function is reported under its own name, and a lambda as ``lambda``. The names must be the user's own:
+    ``package.module:function`` is imported, so its code runs.
 
     Example:
         >>> [reward.name for reward in load_rubric("sql-r1").rewards]
         ['format', 'execution', 'result', 'length']
         >>> load_rubric([{"reward": "result", "weight": 2.0}]).rewards[0].weight
         2.0
+        >>> load_rubric([lambda rollout: 1.0, {"reward": "result", "name": "right"}]).rewards[0].name
+        'lambda'
 
     Raises:
-        PluginError: A reward is unknown or broken, or the rubric's text or object is malformed.
+        PluginError: A reward is unknown, broken or has no such parameter, or the rubric is malformed.
         FormatError: The response format is unknown.
         ComparisonError: The comparison is unknown.
     """
@@ -162,6 +129,8 @@ def load_rubric(spec: RubricSpec) -> Rubric:
         return _from_preset(spec, {"rewards": [spec]})
     if isinstance(spec, Mapping):
         return _from_preset("custom", spec)
+    if callable(spec):
+        return _from_preset(_name(spec), {"rewards": [spec]})
     return _from_preset("custom", {"rewards": spec})
 
 
@@ -169,11 +138,14 @@ def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
     _only(preset, {"rewards", "response_format", "comparison", "warning"}, "preset")
     named = preset.get("rewards", ())
     if isinstance(named, str) or not isinstance(named, Sequence):
-        raise PluginError(f"rewards are a list of names and objects, not {named!r}")
+        raise PluginError(f"rewards are a list of names, functions and objects, not {named!r}")
     rewards = tuple(map(_weighted, named))
     labels = [reward.name for reward in rewards]
     if not rewards or len(set(labels)) < len(labels):
-        raise PluginError(f"a rubric needs at least one reward, and a different name for each; got {labels}")
+        raise PluginError(
+            f"a rubric needs at least one reward, and a different name for each; got {labels}. "
+            'Set a name: {"reward": ..., "name": "..."}'
+        )
     if warning := preset.get("warning"):
         log.warning("%s", warning)
     semantics = preset.get("comparison")
@@ -186,36 +158,46 @@ def _from_preset(name: str, preset: Mapping[str, Any]) -> Rubric:
 
 
 def _weighted(spec: RewardSpec) -> WeightedReward:
-    if isinstance(spec, str):
+    if isinstance(spec, WeightedReward):
+        return spec
+    if isinstance(spec, str) or callable(spec):
         spec = {"reward": spec}
-    _only(spec, {"reward", "weight", "params", "name"}, "reward")
+    _only(spec, {"reward", "weight", "params", "name", "concurrency"}, "reward")
     source = spec.get("reward")
     weight = spec.get("weight", 1.0)
-    if not isinstance(source, str):
-        raise PluginError(f"a reward is named by a string, not {source!r}")
-    if isinstance(weight, bool) or not _finite(weight):
-        raise PluginError(f"the weight of reward {source!r} must be a finite number, not {weight!r}")
-    function = plugins.load_typed(plugins.REWARDS, source)
+    if isinstance(source, str):
+        function = plugins.load_typed(plugins.REWARDS, source)
+        label = source.rpartition(":")[2]
+    elif callable(source):
+        function, label = source, _name(source)
+    else:
+        raise PluginError(f"a reward is a function or the name of one, not {source!r}")
+    if isinstance(weight, bool) or to_number(weight) is None:
+        raise PluginError(f"the weight of reward {label!r} must be a finite number, not {weight!r}")
     if not callable(function):
         raise PluginError(f"reward {source!r} is not callable: {function!r}")
+    name = spec.get("name", label)
+    if not isinstance(name, str) or not name:
+        raise PluginError(f"the name of reward {label!r} must be a text, not {name!r}")
     params = spec.get("params", {})
     if not isinstance(params, Mapping):
-        raise PluginError(f"the params of reward {source!r} must be an object, not {params!r}")
-    return WeightedReward(spec.get("name", source.rpartition(":")[2]), function, float(weight), dict(params))
+        raise PluginError(f"the params of reward {label!r} must be an object, not {params!r}")
+    concurrency = spec.get("concurrency", CONCURRENCY)
+    return WeightedReward(name, function, float(weight), dict(params), concurrency)
 
 
-_LARGEST = sys.float_info.max
-_READS_ROWS = "reads_rows"
+def _name(function: Callable[..., Any]) -> str:
+    """Return the name of a function under which its values are reported."""
+    while isinstance(function, partial):
+        function = function.func
+    name = str(getattr(function, "__name__", type(function).__name__))
+    return "lambda" if name == "<lambda>" else name
 
 
-def _finite(value: object) -> bool:
-    """Return True for a number that a float can hold: not NaN, not infinite, no larger integer."""
-    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-
-
-def _only(spec: Mapping[str, Any], known: set[str], kind: str) -> None:
+def _only(spec: object, known: set[str], kind: str) -> None:
     if not isinstance(spec, Mapping):
-        raise PluginError(f"a {kind} is an object of names and numbers, not {spec!r}")
+        expected = "a name, a function or an object" if kind == "reward" else "an object"
+        raise PluginError(f"a {kind} is {expected}, not {spec!r}")
     for key in spec:
         if key not in known:
             raise PluginError(f"unknown {kind} key {key!r}.{plugins.suggest(str(key), sorted(known))}")

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from sql_env.caching.gold_store import GoldStore
-from sql_env.comparison import Gold
+from sql_env.comparison import Gold, get_comparison
 from sql_env.execution.backends import load_executor
 from sql_env.execution.rows import ROWS_NOT_FETCHED
 from sql_env.limits import Limits
@@ -41,7 +41,7 @@ class Scorer:
     Thread-safe. Equal queries that several threads make at the same time run once.
 
     Args:
-        spec: A rubric, or the argument of `sql_env.rubric`.
+        spec: A rubric, or the argument of `sql_env.rubric`: names, functions and numbers.
         limits: The limits of each query.
         workers: The number of processes that run queries.
         comparison: A comparison to use instead of those of the rubric and the tasks.
@@ -51,6 +51,10 @@ class Scorer:
         gold_store: Gold results on disk, which other processes and later runs share. True uses the
             folder of `sql_env.caching.folder.cache_root`.
         backend: The executor: ``local``, ``ray`` or ``auto``; see `sql_env.execution.backends`.
+
+    Raises:
+        PluginError: A reward of the rubric is unknown or broken.
+        ComparisonError: The comparison is unknown.
 
     Example:
         >>> from benchmarks.demo import demo
@@ -73,6 +77,7 @@ class Scorer:
         backend: str = "local",
     ) -> None:
         self.rubric = spec if isinstance(spec, Rubric) else load_rubric(spec)
+        comparison = comparison and get_comparison(comparison).name
         self.executor = load_executor(backend, limits or Limits(), workers)
         self._rows = self.rubric.reads_rows if rows is None else rows
         self._counters = Counters()
@@ -114,7 +119,7 @@ class Scorer:
         """
         rollouts = self.rollouts(completions, tasks, histories, rows=rows)
         began = perf_counter()
-        scores = [self.rubric(rollout) for rollout in rollouts]
+        scores = self.rubric.score(rollouts)
         self._counters.add(rewarding=perf_counter() - began)
         return scores
 

@@ -11,7 +11,8 @@ from benchmarks.demo import demo
 from sql_env import Scorer
 from sql_env.errors import PluginError
 from sql_env.plugins import ALGORITHMS, list_names, load_object
-from sql_env.scoring.rubric import Rubric, WeightedReward
+from sql_env.scoring.reward import WeightedReward
+from sql_env.scoring.rubric import Rubric
 from trainers.algorithms import Algorithm, get_algorithm, list_algorithms
 from trainers.dataset import Prompter
 from trainers.demo import tiny

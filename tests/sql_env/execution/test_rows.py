@@ -10,7 +10,8 @@ import pytest
 from sql_env import Scorer, without_rows
 from sql_env.errors import RewardError, RowsError
 from sql_env.execution.rows import ROWS_NOT_FETCHED
-from sql_env.scoring.rubric import Rubric, WeightedReward
+from sql_env.scoring.reward import WeightedReward
+from sql_env.scoring.rubric import Rubric
 from sql_env.testing import check_reward
 from sql_env.types import ExecutionResult, Status
 

@@ -16,7 +16,8 @@ import pytest
 from sql_env import Limits, Scorer, Status, parse, respond
 from sql_env.display.panel import draw_panel
 from sql_env.errors import RewardError
-from sql_env.scoring.rubric import Rubric, WeightedReward
+from sql_env.scoring.reward import WeightedReward
+from sql_env.scoring.rubric import Rubric
 
 RUNAWAY = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT COUNT(*) FROM r"
 COUNT = "SELECT COUNT(*) FROM singer"

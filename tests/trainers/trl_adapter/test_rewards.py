@@ -7,7 +7,8 @@ import pytest
 
 from sql_env import Scorer, respond
 from sql_env.errors import RewardError
-from sql_env.scoring.rubric import Rubric, WeightedReward
+from sql_env.scoring.reward import WeightedReward
+from sql_env.scoring.rubric import Rubric
 from trainers.trl_adapter.rewards import (
     compute_metrics,
     extract_text,
