@@ -1,6 +1,6 @@
 """The reward for the length of a right answer, and for its share of SQL."""
 
-from sql_env.plugins import load_object
+from sql_env.plugins import import_typed
 from sql_env.scoring.reward import without_rows
 from sql_env.types import Rollout
 
@@ -26,7 +26,7 @@ def length(rollout: Rollout, *, max_length: int = 2048, count: str = "", collaps
     """
     if not rollout.correct or rollout.action.sql is None:
         return 0.0
-    measure = load_object(count) if count else len
+    measure = import_typed(count) if count else len
     sql = " ".join(rollout.action.sql.split()) if collapse else rollout.action.sql
     answer = max(1, measure(rollout.action.answer))
     response = measure(rollout.action.reasoning) + answer

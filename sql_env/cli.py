@@ -17,20 +17,24 @@ from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
 from sql_env.display.terminal import echo, make_console, print_log
 from sql_env.envs.registration import get_environment_id
-from sql_env.errors import DataError, SQLEnvError, TaskError
+from sql_env.errors import DataError, PluginError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
 from sql_env.prompts.ddl import schema_to_ddl
 from sql_env.prompts.template import TEMPLATES
+from sql_env.scoring.rubric import load_rubric, parse_rubric_spec
 from sql_env.scoring.scorer import Scorer
-from sql_env.testing import check_reward
+from sql_env.testing import check_component, check_reward, check_rubric
 from sql_env.types import Query, Score, Task
 
 # Commands that need only sql_env are functions here. The others are entry points of the group
 # sql_env.commands, in the folder of their subject.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-Reward = Annotated[str, typer.Option(help="A preset or reward by name, or package.module:function.")]
+Reward = Annotated[
+    str,
+    typer.Option(help="A preset or reward by name, package.module:function, or a rubric as JSON."),
+]
 BenchmarkName = Annotated[str, typer.Option(help="An installed benchmark.")]
 Split = Annotated[str | None, typer.Option(help="The split of the benchmark. Default: the benchmark's own.")]
 DataDir = Annotated[str | None, typer.Option(help="The folder of the benchmark's files, if it needs one.")]
@@ -138,12 +142,29 @@ def score(
 
 @app.command("check-reward")
 def check_reward_command(
-    reward: Annotated[str, typer.Argument(help="A reward by name, or package.module:function.")],
-    params: Annotated[str, typer.Option(help="The reward's parameters, as a JSON object.")] = "{}",
+    reward: Annotated[str, typer.Argument(help="A reward as in --reward: by name, or a rubric as JSON.")],
+    params: Annotated[
+        str, typer.Option(help="The parameters of a reward that is given by name, as a JSON object.")
+    ] = "{}",
 ) -> None:
-    """Check that a reward keeps its contract on every kind of rollout."""
-    check_reward(reward, **_parse_object(params))
-    typer.echo(f"{reward} keeps the contract of a reward")
+    """Check that a reward, or each reward of a rubric, keeps its contract on every kind of rollout.
+
+    A preset or a rubric must also give every right answer more than every wrong answer.
+    """
+    given = _parse_object(params)
+    spec = parse_rubric_spec(reward)
+    if isinstance(spec, str) and spec not in plugins.list_names(plugins.PRESETS):
+        check_reward(spec, **given)
+        typer.echo(f"{reward} keeps the contract of a reward")
+        return
+    if given:
+        raise PluginError("--params is for a reward by name: write the params into the JSON of the rubric")
+    rubric = load_rubric(spec)
+    for part in rubric.rewards:
+        check_component(part)
+        typer.echo(f"{part.name} keeps the contract of a reward")
+    check_rubric(rubric)
+    typer.echo(f"{reward} gives every right answer more than every wrong answer")
 
 
 def _parse_object(text: str) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 The installed entry points are the registry. Nothing needs to be registered in code.
 
 An import runs code. So a name that came with data (a checkpoint, a file of tasks, a run folder) goes to
-`load`, which knows installed names only. `load_typed` also imports ``package.module:attribute``. It is only
-for what the user wrote: on the command line, in a call, or in a configuration that the user names.
+`load`, which knows installed names only. `load_typed` also imports ``package.module:attribute``, from the
+current folder too. It is only for what the user wrote: on the command line, in a call, or in a configuration
+that the user names.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import sys
+import threading
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -31,6 +34,12 @@ BENCHMARKS = "sql_env.benchmarks"
 ALGORITHMS = "sql_env.algorithms"
 COMMANDS = "sql_env.commands"
 GENERATORS = "sql_env.generators"
+
+_folder_lock = threading.RLock()
+"""Held while the current folder is on `sys.path`: two threads must not add and remove it at the same time."""
+
+_typed: set[str] = set()
+"""The modules that `import_typed` has imported."""
 
 _SIBLINGS = ("rewards", "trainers", "benchmarks")
 """Packages of this distribution. Their names are common, so a file of the user can shadow them."""
@@ -60,14 +69,63 @@ def load(group: str, name: str) -> Any:
 
 
 def load_typed(group: str, spec: str) -> Any:
-    """Return the object of a plug-in, by its name or by ``package.module:attribute``.
-
-    The text must be the user's own: the module is imported, so its code runs.
+    """Return the object of a plug-in, by its name or by ``package.module:attribute``; see `import_typed`.
 
     Raises:
         PluginError: The name is unknown or claimed twice, or its code cannot be imported.
     """
-    return load_object(spec) if ":" in spec else load(group, spec)
+    return import_typed(spec) if ":" in spec else load(group, spec)
+
+
+def import_typed(spec: str) -> Any:
+    """Import the object ``package.module:attribute``, whose module may be a file of the current folder.
+
+    The text must be the user's own: the module is imported, so its code runs. For this import only, the
+    current folder is the last on `sys.path`. So a file of the folder hides no installed module.
+
+    Raises:
+        PluginError: The text does not have this form, the object cannot be imported, or the folder has a
+            module of this name and another one is installed.
+    """
+    module = spec.partition(":")[0]
+    folder = Path.cwd().resolve()
+    if module in _typed or any(Path(entry).resolve() == folder for entry in sys.path):
+        return load_object(spec)
+    with _folder_lock:
+        sys.path.append(str(folder))
+        try:
+            importlib.invalidate_caches()  # the file may be new
+            _check_clash(module, folder)
+            found = load_object(spec)
+        except PluginError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name == module.partition(".")[0]:
+                raise PluginError(f"{error} It is neither installed nor in {folder}.") from cause
+            raise
+        finally:
+            sys.path.remove(str(folder))
+    _typed.add(module)
+    return found
+
+
+def _check_clash(module: str, folder: Path) -> None:
+    """Raise an error if the folder has this module, but an import finds another one."""
+    top = module.partition(".")[0]
+    try:
+        found = find_spec(top) if top not in ("", "__main__") else None
+    except (ImportError, ValueError):  # a module that was made without a file has none
+        return
+    if found is None:
+        return
+    origin = found.origin or next(iter(found.submodule_search_locations or ()), "")
+    if os.path.isabs(origin) and folder in Path(origin).resolve().parents:
+        return
+    for file in (f"{top}.py", f"{top}/__init__.py", module.replace(".", "/") + ".py"):
+        if (folder / file).is_file():
+            raise PluginError(
+                f"{folder / file} has the name of the installed module {top!r} ({origin}), "
+                "which an import finds first: rename yours"
+            )
 
 
 def read_docstring(group: str, name: str) -> str:
@@ -131,7 +189,7 @@ def find_named(known: Mapping[str, T], name: object, noun: str, error: type[Exce
 
 
 def load_object(spec: str) -> Any:
-    """Import the object ``package.module:attribute``. The text must be this library's or the user's own.
+    """Import the object ``package.module:attribute``, which must be installed. `import_typed` is for users.
 
     Raises:
         PluginError: The text does not have this form, or the object cannot be imported.

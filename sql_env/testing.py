@@ -68,6 +68,15 @@ def check_reward(reward: str | Callable[..., Any], **params: Any) -> None:
     if isinstance(reward, str) and reward in plugins.list_names(plugins.PRESETS):
         raise PluginError(f"{reward!r} is a preset: check it with sql_env.testing.check_rubric({reward!r})")
     [weighted] = load_rubric([{"reward": reward, "params": params}]).rewards
+    check_component(weighted)
+
+
+def check_component(weighted: WeightedReward) -> None:
+    """Check one component of a rubric as `check_reward` does.
+
+    Raises:
+        RewardError: The reward does not keep the contract; the message shows the rollout.
+    """
     rollouts = list(sample_rollouts())
     first = _compute_all(weighted, rollouts)
     second = _compute_all(weighted, rollouts[::-1])[::-1]

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from sql_env.errors import FormatError
 from sql_env.parser import ResponseFormat
-from sql_env.plugins import find_named, load_object
+from sql_env.plugins import find_named, import_typed
 from sql_env.prompts.ddl import format_description_and_values, format_text, schema_to_ddl
 from sql_env.schema.model import Schema, cache_on_schema
 from sql_env.types import Task
@@ -83,7 +83,7 @@ def load_template(spec: str | Template) -> Template:
     """
     if isinstance(spec, Template) or ":" not in spec:
         return get_template(spec)
-    found = load_object(spec)
+    found = import_typed(spec)
     if not isinstance(found, Template):
         raise FormatError(f"{spec!r} is a {type(found).__name__}, not a sql_env.prompts.template.Template")
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sql_env import Scorer, load_benchmark, plugins, respond
+from sql_env import Scorer, cli, load_benchmark, plugins, respond
 from sql_env.errors import PluginError
 
 COMMAND = Path(sys.executable).with_name("sql-env")
@@ -117,6 +117,54 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, line, message):
     assert "Traceback" not in done.stderr
 
 
+def invoke(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["sql-env", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    return ended.value.code, printed.out, " ".join(printed.err.split())
+
+
+def test_a_rubric_is_json_for_every_command(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "completions.jsonl"
+    file.write_text("")
+    code, out, _ = invoke(monkeypatch, capsys, "score", file, "--reward", '["format", "result"]')
+    assert (code, out) == (0, "")
+    code, out, _ = invoke(
+        monkeypatch, capsys, "check-reward", '["format", {"reward": "result", "name": "right"}]'
+    )
+    assert code == 0
+    assert out.splitlines()[:2] == [
+        "format keeps the contract of a reward",
+        "right keeps the contract of a reward",
+    ]
+    code, _, shown = invoke(monkeypatch, capsys, "check-reward", '["format"]')
+    assert code == 2
+    assert "gives 1.0 for a wrong" in shown
+    code, _, shown = invoke(monkeypatch, capsys, "check-reward", '["format"]', "--params", '{"bad": 0}')
+    assert code == 2
+    assert "into the JSON" in shown
+
+
+@pytest.mark.parametrize("command", [("score", "FILE", "--reward"), ("check-reward",)])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('["format",', "PluginError: the rubric '[\"format\",' is not valid JSON"),
+        ('{"rewards": "format"}', "PluginError: rewards are a list"),
+        ('[{"reward": "result", "params": {"wrng": 0}}]', "has no parameter 'wrng'. Did you mean 'wrong'?"),
+    ],
+)
+def test_a_mistake_in_a_rubric_is_one_line(tmp_path, monkeypatch, capsys, command, text, message):
+    file = tmp_path / "completions.jsonl"
+    file.write_text("")
+    code, _, shown = invoke(
+        monkeypatch, capsys, *(file if word == "FILE" else word for word in command), text
+    )
+    assert code == 2
+    assert message in shown
+
+
 @pytest.mark.slow
 def test_check_reward():
     assert "keeps the contract" in sql_env("check-reward", "length", "--params", '{"max_length": 9}').stdout
@@ -124,6 +172,7 @@ def test_check_reward():
         done = sql_env("check-reward", "length", "--params", params)
         assert done.returncode == 2
         assert "not a JSON object" in done.stderr
+    assert "sql-r1 gives every right answer more" in sql_env("check-reward", "sql-r1").stdout
     done = sql_env("check-reward", "json:dumps")
     assert done.returncode == 2
     assert done.stderr.startswith("RewardError")

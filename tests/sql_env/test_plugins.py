@@ -74,6 +74,70 @@ def test_a_users_file_that_shadows_a_package_of_ours_is_named(tmp_path, package)
     assert f"{shadow} shadows the package 'rewards'" in done.stderr
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, which is not on the path, with a module of the user and its helper."""
+    (tmp_path / "mine.py").write_text("from mine_helper import short\n")
+    (tmp_path / "mine_helper.py").write_text("def short(rollout): return 1.0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != tmp_path])
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    monkeypatch.setattr(plugins, "_typed", set())
+    return tmp_path
+
+
+def test_a_module_that_the_user_typed_is_found_in_the_current_folder(folder):
+    before = list(sys.path)
+    for _ in range(2):
+        assert plugins.load_typed(plugins.REWARDS, "mine:short")(None) == 1.0
+        assert sys.path == before
+    with pytest.raises(PluginError, match="has no attribute 'long'"):
+        plugins.load_typed(plugins.REWARDS, "mine:long")
+    assert sys.path == before
+    (folder / "package").mkdir()
+    (folder / "package" / "inner.py").write_text("x = 5")  # a file that is new
+    assert plugins.import_typed("package.inner:x") == 5
+    with pytest.raises(PluginError, match=r"No module named 'yours'\. It is neither installed nor in /"):
+        plugins.import_typed("yours:short")
+
+
+def test_a_name_in_data_is_not_looked_up_in_the_current_folder(folder):
+    for name in ("mine:short", "mine"):
+        with pytest.raises(PluginError, match="is called"):
+            plugins.load(plugins.REWARDS, name)
+    with pytest.raises(PluginError, match="No module named 'mine'"):
+        plugins.load_object("mine:short")
+    assert "mine" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("file", "spec"),
+    [
+        ("json.py", "json:short"),
+        ("sys.py", "sys:short"),
+        ("pytest/__init__.py", "pytest:short"),
+        ("tomllib/mine.py", "tomllib.mine:short"),
+    ],
+)
+def test_a_file_with_the_name_of_an_installed_module_is_an_error(folder, file, spec):
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text("def short(rollout): return 1.0")
+    with pytest.raises(PluginError, match=rf"{file} has the name of the installed module .*: rename yours"):
+        plugins.import_typed(spec)
+
+
+def test_the_users_main_module_has_no_clash(folder, monkeypatch):
+    (folder / "__main__.py").write_text("")
+    monkeypatch.setattr(sys.modules["__main__"], "short", len, raising=False)
+    assert plugins.import_typed("__main__:short") is len
+
+
+@pytest.mark.slow
+def test_the_command_finds_a_module_of_the_current_folder(folder):
+    command = Path(sys.executable).with_name("sql-env")
+    assert "keeps the contract" in run(command, "check-reward", "mine:short", cwd=folder)
+
+
 def not_a_benchmark(*, split="test", data_dir=None):
     return []
 
