@@ -16,7 +16,7 @@ from sql_env import plugins
 from sql_env.benchmark import load_benchmark
 from sql_env.comparison import COMPARISONS
 from sql_env.display.terminal import echo, make_console, print_log
-from sql_env.envs.registration import get_environment_id
+from sql_env.envs.registration import OWN_TASKS, get_environment_id
 from sql_env.errors import DataError, PluginError, SQLEnvError, TaskError
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
@@ -74,7 +74,7 @@ def list_installed() -> None:
     benchmarks = plugins.list_names(plugins.BENCHMARKS)
     table = Table(show_header=False, box=None)
     for kind, found in {
-        "environments": [get_environment_id(name) for name in benchmarks],
+        "environments": [OWN_TASKS, *(get_environment_id(name) for name in benchmarks)],
         "benchmarks": benchmarks,
         "rewards": plugins.list_names(plugins.REWARDS),
         "presets": plugins.list_names(plugins.PRESETS),

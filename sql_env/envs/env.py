@@ -14,6 +14,7 @@ from sql_env.envs.info import reset_info, step_info
 from sql_env.envs.sampler import Sampler, check_options
 from sql_env.envs.space import TextSpace
 from sql_env.errors import ArgumentError
+from sql_env.types import Task
 
 
 @show_arguments
@@ -27,7 +28,8 @@ class SQLEnv(gymnasium.Env[str, str]):
     ``gymnasium.make("SQLEnv-demo-v0", reward="sql-r1")``.
 
     Args:
-        benchmark: The name of an installed benchmark. An id such as ``SQLEnv-demo-v0`` sets it.
+        benchmark: The name of an installed benchmark. An id such as ``SQLEnv-demo-v0`` sets it. The id
+            ``SQLEnv-v0`` sets none: it is for tasks of your own.
         arguments: The other arguments. `sql_env.envs.config.EnvConfig` documents all of them.
 
     Raises:
@@ -39,7 +41,7 @@ class SQLEnv(gymnasium.Env[str, str]):
         "render_fps": 1,
     }
 
-    def __init__(self, benchmark: str = "demo", **arguments: Any) -> None:
+    def __init__(self, benchmark: str | None = None, **arguments: Any) -> None:
         config = EnvConfig.from_arguments(benchmark=benchmark, **arguments)
         self.render_mode = config.render_mode
         self.observation_space = TextSpace()
@@ -107,6 +109,11 @@ class SQLEnv(gymnasium.Env[str, str]):
     def render(self) -> str | None:
         """Return or print a panel with the task and, after a step, its turns and its score."""
         return render_episode(self._episode, self.render_mode)
+
+    @property
+    def task(self) -> Task | None:
+        """The task of the current episode; None before the first reset."""
+        return None if self._episode is None else self._episode.task
 
     def close(self) -> None:
         """Stop the workers."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from numpy.random import Generator
 
-from sql_env.benchmark import load_benchmark
 from sql_env.envs.config import EnvConfig
 from sql_env.envs.episode import Episode
 from sql_env.errors import GoldError, TaskError
 from sql_env.execution.engines.files import read_signature
 from sql_env.plugins import find_named, suggest
 from sql_env.prompts.prompt import Prompt
+from sql_env.scoring.rubric import Rubric, load_rubric
 from sql_env.scoring.scorer import Scorer
 from sql_env.types import Task
 
@@ -39,11 +39,10 @@ class Sampler:
 
     def __init__(self, config: EnvConfig, *, workers: int = 1, backend: str = "local") -> None:
         self._settings = config.make_episode_settings()
-        self.tasks = load_benchmark(
-            config.benchmark, config.split, config.data_dir, **config.loader_arguments
-        ).tasks
+        rubric = config.reward if isinstance(config.reward, Rubric) else load_rubric(config.reward)
+        self.tasks = config.load_tasks()
         self.scorer = Scorer(
-            config.reward,
+            rubric,
             limits=config.make_limits(),
             comparison=config.comparison,
             workers=workers,
