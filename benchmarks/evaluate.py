@@ -19,6 +19,7 @@ from benchmarks.evaluation.options import (
 )
 from benchmarks.evaluation.pipeline import evaluate_file, evaluate_model
 from benchmarks.evaluation.summary import print_summary
+from sql_env.comparison import get_comparison
 from sql_env.display.terminal import make_console, print_log
 
 __all__ = ["evaluate"]
@@ -54,6 +55,10 @@ def main(
             "give either --predictions FILE or --model NAME (with --base-url for an endpoint)"
         )
     with exit_on_error():
+        if config.comparison is not None:
+            get_comparison(config.comparison)
+        if model is not None:
+            prompting.make_rubric()  # a mistake in it is found before the model is loaded
         benchmark = config.draw_tasks(config.load(), prompting.seed)
         if model is None:
             assert predictions is not None

@@ -384,6 +384,25 @@ def test_command_mistakes(arguments, message, command, tmp_path):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--comparison", "spidr"), "Did you mean 'spider'"),
+        (("--reward", '["format",'), "is not valid JSON"),
+        (("--reward", '[{"reward": "result", "params": {"wrng": 0}}]'), "Did you mean 'wrong'"),
+        (("--response-format", "fencd"), "Did you mean 'fenced'"),
+    ],
+)
+def test_a_mistake_is_found_before_the_model_is_loaded(more, message, monkeypatch):
+    monkeypatch.setattr(
+        "benchmarks.evaluation.options.GeneratorOptions.load", lambda *_: pytest.fail("loaded")
+    )
+    done = CliRunner().invoke(app, ["--benchmark", "demo", "--model", "m", *more])
+    assert done.exit_code == 2
+    [line] = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert message in line
+
+
 def test_command_with_a_malformed_param(command):
     for param, message in (("path", "NAME=VALUE"), ("split=dev", "option of its own")):
         done = command("--param", param)
