@@ -1,11 +1,13 @@
 """The scorer as TRL's reward functions: the same numbers, one execution, None for masked samples."""
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from sql_env import Scorer, respond
+from sql_env import Scorer, batched, respond
 from sql_env.errors import RewardError
 from sql_env.scoring.reward import WeightedReward
 from sql_env.scoring.rubric import Rubric
@@ -153,6 +155,24 @@ def test_a_broken_reward_raises_and_is_not_remembered(ask):
     with CountingScorer(broken) as scorer:
         [function] = make_reward_functions(scorer)
         for _ in range(2):
-            with pytest.raises(RewardError, match="'broken' raised ZeroDivisionError"):
+            with pytest.raises(RewardError, match=r"'broken' raised ZeroDivisionError: .*rewards\.py:\d+"):
                 function(completions=["x"], task=column([ask(RIGHT)]))
         assert scorer.batches == 2
+
+
+async def later(rollout):
+    await asyncio.sleep(0)
+    return float(len(rollout.completion))
+
+
+@batched
+def together(rollouts):
+    return np.array([len(rollout.completion) for rollout in rollouts], np.float32)
+
+
+def test_async_and_batched_rewards_are_components_like_others(ask):
+    with Scorer([later, {"reward": together, "weight": 2}, "format"]) as scorer:
+        values = rewards(scorer, COMPLETIONS, [ask(RIGHT)] * len(COMPLETIONS))
+        expected = [float(len(completion)) for completion in COMPLETIONS]
+        assert values["later"] == values["together"] == expected
+        assert get_reward_weights(scorer.rubric) == [1.0, 2.0, 1.0]

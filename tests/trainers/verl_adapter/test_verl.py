@@ -1,5 +1,6 @@
 """The parts of the verl trainer that need no run of verl: reward, data, configuration."""
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -81,6 +83,25 @@ def test_many_threads_get_the_same_scores(ask):
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(lambda job: score(*job), jobs))
     assert together == alone * 20
+
+
+async def later(rollout):
+    await asyncio.sleep(0)
+    return float(len(rollout.completion))
+
+
+def test_an_async_reward_is_scored_in_threads_of_a_process_that_runs_a_loop(ask):
+    """verl's reward managers call the function in an executor of their event loop."""
+    spec = json.dumps([{"reward": f"{__name__}:later", "concurrency": 3}])
+
+    async def score_all():
+        loop = asyncio.get_running_loop()
+        jobs = [
+            loop.run_in_executor(None, lambda c=c: score(c, ask(RIGHT), reward=spec)) for c in COMPLETIONS
+        ]
+        return await asyncio.gather(*jobs)
+
+    assert [found["later"] for found in asyncio.run(score_all())] == [len(each) for each in COMPLETIONS]
 
 
 def broken(rollout):
