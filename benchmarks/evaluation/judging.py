@@ -160,7 +160,7 @@ def judge(
         suites: A folder of database suites. Each query is then judged on all databases of its suite.
 
     Returns:
-        ``n`` items.
+        ``n`` items. A masked item has no metric: each of them is None.
     """
     texts = [text for each in batch for text in each.texts]
     tasks = [each.task for each in batch for _ in each.texts]
@@ -169,7 +169,11 @@ def judge(
     groups = [[next(scores) for _ in each.texts] for each in batch]
     samples = [group[-len(each.samples) :] for each, group in zip(batch, groups, strict=True)]
     chosen = list(map(_choose, samples))
-    columns = {name: column for metric in metrics for name, column in metric(chosen).items()}
+    columns = {
+        name: [None if score.masked else value for score, value in zip(chosen, column, strict=True)]
+        for metric in metrics
+        for name, column in metric(chosen).items()
+    }
     return [
         make_item(
             each.index,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.loading.predictions import find_indices
-from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.intervals import Interval, wilson_interval
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -102,9 +102,9 @@ def judge_under_all(
 
 
 def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
-    """Return execution accuracy under each comparison, 0 to 1, with its 95 % bootstrap interval."""
+    """Return execution accuracy under each comparison, 0 to 1, with its 95 % interval."""
     names = found[0].correct if found else ()
-    return {name: bootstrap_interval([verdicts.correct[name] for verdicts in found]) for name in names}
+    return {name: wilson_interval([verdicts.correct[name] for verdicts in found]) for name in names}
 
 
 def group_results(
