@@ -13,6 +13,7 @@ from benchmarks.evaluation.judging import SQL, Metric, TaskCompletions, get_batc
 from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
+from benchmarks.loading.limits import parse_limits
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
 from benchmarks.records.item import Item
 from benchmarks.records.json_lines import JsonLinesFile
@@ -188,7 +189,9 @@ def _judge_and_summarize(
     advance("scoring", len(items))
     size, metrics = get_batch_size(config.workers), list[Metric]()
     if len(items) < len(completions):
-        metrics = select_metrics(benchmark, config.comparison, efficiency=config.efficiency)
+        metrics = select_metrics(
+            benchmark, config.comparison, efficiency=config.efficiency, limits=parse_limits(config.limits)
+        )
     for start in range(len(items), len(completions), size):
         judged = judge(scorer, completions[start : start + size], metrics, config.suites)
         items += judged

@@ -15,11 +15,12 @@ from benchmarks.evaluation.judging import TaskCompletions, judge, select_metrics
 from benchmarks.evaluation.options import EvaluationConfig, PromptSettings
 from benchmarks.evaluation.summary import make_summary, print_summary
 from benchmarks.generation.generator import SamplingParams
+from benchmarks.loading.limits import make_evaluation_limits, parse_limits
 from benchmarks.loading.predictions import find_indices, read_predictions
 from benchmarks.metrics.accuracy import compute_accuracy
 from benchmarks.records.masking import measure_masking
 from sql_env import Benchmark, Limits, Scorer, Task
-from sql_env.errors import ComparisonError, DataError, GenerationError
+from sql_env.errors import ComparisonError, DataError, GenerationError, SQLEnvError
 
 GOLDS = ("SELECT count(*) FROM singer", "SELECT name FROM singer ORDER BY id", "SELECT nothing FROM nowhere")
 
@@ -273,6 +274,39 @@ def test_evaluate_with_other_comparison_and_limits(small):
         evaluate(small, ["", "", ""], comparison="none")
     with pytest.raises(ValueError, match="2 predictions for 3 tasks"):
         evaluate(small, ["", ""])
+
+
+def count_to(number):
+    return (
+        f"WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < {number}) "
+        "SELECT count(*) FROM singer WHERE (SELECT max(x) FROM r) > 0"
+    )
+
+
+def test_a_right_answer_may_take_many_times_the_steps_of_its_gold_query(ask, scorer):
+    """Training stops it at 10 million steps. An evaluation would lose a right answer."""
+    task = ask("SELECT count(*) FROM singer")
+    dear = count_to(1_000_000)
+    [trained] = scorer.score([dear], [task])
+    assert (trained.rollout.correct, trained.rollout.result.status) == (False, "timeout")
+    [score] = evaluate(Benchmark("b", "dev", (task,)), [dear], workers=1)
+    assert score.rollout.correct
+
+
+def test_limits_of_the_command():
+    assert parse_limits(None) == make_evaluation_limits() == Limits(min_steps=Limits().max_steps)
+    found = parse_limits(['{"max_steps": 1000, "max_rows": 7}', "max_rows=8"])
+    assert found == Limits(max_steps=1_000, min_steps=1_000, max_rows=8)
+    assert parse_limits(["min_steps=9"]).min_steps == 9
+    for text, error in (
+        ("max_step=3", r"Did you mean 'max_steps'"),
+        ("max_steps=-1", "must be positive"),
+        ("max_steps=many", "must be positive"),
+        ('{"max_rows": null}', "must be positive"),
+        ("[1]", "not of the form NAME=VALUE"),
+    ):
+        with pytest.raises(SQLEnvError, match=error):
+            parse_limits([text])
 
 
 @pytest.fixture
