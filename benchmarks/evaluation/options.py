@@ -27,7 +27,9 @@ from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
 from sql_env.prompts.template import load_template, read_recorded_template
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 
-GREEDY, SAMPLED = "greedy", "sampled"
+GREEDY, SAMPLED, FILE = "greedy", "sampled", "file"
+"""The decodings in ``predictions.jsonl``; ``file`` is a file of predictions."""
+
 CANDIDATE_TEMPERATURE = 0.8
 """SQL-R1's temperature for its candidates (arXiv 2504.08600)."""
 

@@ -55,10 +55,19 @@ def parse_limits(texts: Iterable[str] | None) -> Limits:
         >>> limits.max_rows, limits.cpu_seconds
         (10, 2.5)
     """
+    return make_evaluation_limits(**read_limit_values(texts))
+
+
+def read_limit_values(texts: Iterable[str] | None) -> dict[str, Any]:
+    """Return the limits that are given on a command line by name, unchecked; see `parse_limits`.
+
+    Raises:
+        DataError: A text is neither ``NAME=VALUE`` nor a JSON object.
+    """
     given: dict[str, Any] = {}
     for text in texts or ():
         found = None
         with suppress(ValueError, RecursionError):
             found = json.loads(text)
         given |= found if isinstance(found, dict) else parse_parameters([text], reserved=())
-    return make_evaluation_limits(**given)
+    return given
