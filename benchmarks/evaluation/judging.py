@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
+from benchmarks.loading.limits import make_evaluation_limits
 from benchmarks.metrics.accuracy import (
     count_votes,
     is_valid,
@@ -69,7 +71,7 @@ def evaluate(
         benchmark: The benchmark.
         predictions: Bare SQL, one query for each task, as `read_predictions` returns them.
         comparison: The comparison that replaces the comparisons of the tasks.
-        limits: The limits of each query.
+        limits: The limits of each query. Default: `benchmarks.loading.limits.make_evaluation_limits`.
         workers: Number of processes that run queries. The scores do not depend on it.
         backend: The backend that runs queries; see `sql_env.execution.backends`. The scores do not
             depend on it.
@@ -95,7 +97,12 @@ def evaluate(
         )
     scores: list[Score] = []
     with Scorer(
-        SQL, limits=limits, workers=workers, comparison=comparison, rows=True, backend=backend
+        SQL,
+        limits=limits or make_evaluation_limits(),
+        workers=workers,
+        comparison=comparison,
+        rows=True,
+        backend=backend,
     ) as scorer:
         pairs = zip(predictions, benchmark.tasks, strict=True)
         for score in score_stream(scorer, pairs, batch=get_batch_size(workers)):
@@ -111,7 +118,11 @@ def get_batch_size(workers: int) -> int:
 
 
 def select_metrics(
-    benchmark: Benchmark, comparison: str | None = None, *, efficiency: bool = False
+    benchmark: Benchmark,
+    comparison: str | None = None,
+    *,
+    efficiency: bool = False,
+    limits: Limits | None = None,
 ) -> list[Metric]:
     """Select the metrics that are computed in addition to correctness.
 
@@ -120,6 +131,7 @@ def select_metrics(
             tasks with BIRD's have ``soft_f1``.
         comparison: The comparison that replaces the comparisons of the tasks.
         efficiency: Also measure ``r_ves`` and ``ves``, by counted steps.
+        limits: The limits of each query that is measured for them, as for scoring.
 
     Raises:
         DataError: A ``tables.json`` is malformed.
@@ -135,12 +147,12 @@ def select_metrics(
     if "bird" in semantics:
         metrics.append(lambda scores: {"soft_f1": list(map(score_soft_f1, scores))})
     if efficiency:
-        metrics.append(_measure_efficiency)
+        metrics.append(partial(_measure_efficiency, limits=limits or make_evaluation_limits()))
     return metrics
 
 
-def _measure_efficiency(scores: Sequence[Score]) -> Columns:
-    measured = measure_speedups(scores)
+def _measure_efficiency(scores: Sequence[Score], limits: Limits) -> Columns:
+    measured = measure_speedups(scores, limits=limits)
     return {"r_ves": list(map(r_ves_from_speedup, measured)), "ves": list(map(ves_from_speedup, measured))}
 
 
@@ -160,7 +172,7 @@ def judge(
         suites: A folder of database suites. Each query is then judged on all databases of its suite.
 
     Returns:
-        ``n`` items.
+        ``n`` items. A masked item has no metric: each of them is None.
     """
     texts = [text for each in batch for text in each.texts]
     tasks = [each.task for each in batch for _ in each.texts]
@@ -169,7 +181,11 @@ def judge(
     groups = [[next(scores) for _ in each.texts] for each in batch]
     samples = [group[-len(each.samples) :] for each, group in zip(batch, groups, strict=True)]
     chosen = list(map(_choose, samples))
-    columns = {name: column for metric in metrics for name, column in metric(chosen).items()}
+    columns = {
+        name: [None if score.masked else value for score, value in zip(chosen, column, strict=True)]
+        for metric in metrics
+        for name, column in metric(chosen).items()
+    }
     return [
         make_item(
             each.index,

@@ -15,8 +15,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
+from benchmarks.loading.limits import parse_limits
 from benchmarks.loading.parameters import parse_parameters
-from sql_env import Benchmark, Limits, Scorer, Task, load_benchmark
+from sql_env import Benchmark, Scorer, Task, load_benchmark
 from sql_env.display.profile import draw_profile
 from sql_env.display.terminal import make_console
 from sql_env.errors import SQLEnvError
@@ -26,7 +27,9 @@ from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
 from sql_env.prompts.template import load_template, read_recorded_template
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
 
-GREEDY, SAMPLED = "greedy", "sampled"
+GREEDY, SAMPLED, FILE = "greedy", "sampled", "file"
+"""The decodings in ``predictions.jsonl``; ``file`` is a file of predictions."""
+
 CANDIDATE_TEMPERATURE = 0.8
 """SQL-R1's temperature for its candidates (arXiv 2504.08600)."""
 
@@ -68,6 +71,12 @@ class EvaluationConfig(BenchmarkOptions):
         str | None,
         typer.Option(help="Folder of database suites: a query must be right on all of <db_id>/*.sqlite."),
     ] = None
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Limit of each query, NAME=VALUE or a JSON object: max_steps=100000000, cpu_seconds=30."
+        ),
+    ] = None
     efficiency: Annotated[bool, typer.Option(help="Also measure R-VES and VES, by counted steps.")] = False
     tasks: Annotated[
         int, typer.Option(min=0, help="Number of tasks, drawn at random with the seed; 0 for all.")
@@ -100,14 +109,19 @@ class EvaluationConfig(BenchmarkOptions):
             "comparison": ", ".join(sorted(semantics)),
             "suites": self.suites,
             "efficiency": self.efficiency,
-            "limits": asdict(Limits()),
+            "limits": asdict(parse_limits(self.limits)),
         }
 
     @contextmanager
     def open_scorer(self, rubric: RubricSpec | Rubric) -> Iterator[Scorer]:
         """Open a scorer. With ``--profile``, print at the end how long each part took."""
         with Scorer(
-            rubric, workers=self.workers, comparison=self.comparison, rows=True, backend=self.backend
+            rubric,
+            limits=parse_limits(self.limits),
+            workers=self.workers,
+            comparison=self.comparison,
+            rows=True,
+            backend=self.backend,
         ) as scorer:
             yield scorer
             if self.profile:

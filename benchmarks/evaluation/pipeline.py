@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.evaluation.judging import SQL, Metric, TaskCompletions, get_batch_size, judge, select_metrics
-from benchmarks.evaluation.options import GREEDY, SAMPLED, EvaluationConfig, PromptSettings
+from benchmarks.evaluation.options import FILE, GREEDY, SAMPLED, EvaluationConfig, PromptSettings
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
+from benchmarks.loading.limits import parse_limits
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
 from benchmarks.records.item import Item
 from benchmarks.records.json_lines import JsonLinesFile
@@ -51,12 +52,12 @@ def evaluate_file(
     completions = list(map(TaskCompletions, find_indices(benchmark), benchmark.tasks, sql))
     with config.open_scorer(SQL) as scorer, show_progress(len(completions)) as advance:
         if out is None:
-            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance)
+            return judge_and_summarize(config, benchmark, scorer, completions, settings, advance)
         with closing(RunFolder(out, settings, describe_environment())) as run:
             for each in completions[len(run.predictions.rows) :]:
-                row = {"task_id": each.task.id, "decoding": "file", "completions": [each.greedy]}
+                row = {"task_id": each.task.id, "decoding": FILE, "completions": [each.greedy]}
                 run.predictions.append(row)
-            return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
+            return judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
 
 
 def evaluate_model(
@@ -90,9 +91,7 @@ def evaluate_model(
         "source": {"generator": name, **generator.settings},
         **prompting.to_dict(generator),
     }
-    indices: Sequence[int] = range(len(tasks))
-    with suppress(DataError):  # where the ids give no positions, the order of the tasks does
-        indices = find_indices(benchmark)
+    indices = find_places(benchmark)
     with (
         closing(generator),
         config.open_scorer(prompting.make_rubric()) as scorer,
@@ -109,7 +108,14 @@ def evaluate_model(
 
         complete_tasks(generator, tasks, build_prompts, decodings, run.predictions, advance)
         completions = collect_completions(indices, tasks, run.predictions)
-        return _judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
+        return judge_and_summarize(config, benchmark, scorer, completions, settings, advance, run)
+
+
+def find_places(benchmark: Benchmark) -> Sequence[int]:
+    """Return the position of each task in the benchmark's file; if the ids give none, in the list."""
+    with suppress(DataError):
+        return find_indices(benchmark)
+    return range(len(benchmark.tasks))
 
 
 def complete_tasks(
@@ -157,7 +163,7 @@ def collect_completions(
 ) -> list[TaskCompletions]:
     """Return the completions of each task, in the order of the tasks."""
     known = _group_by_decoding(predictions)
-    greedy, sampled = known.get(GREEDY, {}), known.get(SAMPLED, {})
+    greedy, sampled = known.get(GREEDY, known.get(FILE, {})), known.get(SAMPLED, {})
     return [
         TaskCompletions(
             index, task, next(iter(greedy.get(task.id, ())), None), tuple(sampled.get(task.id, ()))
@@ -174,7 +180,7 @@ def _group_by_decoding(predictions: JsonLinesFile) -> dict[str, dict[str, list[s
     return found
 
 
-def _judge_and_summarize(
+def judge_and_summarize(
     config: EvaluationConfig,
     benchmark: Benchmark,
     scorer: Scorer,
@@ -188,7 +194,9 @@ def _judge_and_summarize(
     advance("scoring", len(items))
     size, metrics = get_batch_size(config.workers), list[Metric]()
     if len(items) < len(completions):
-        metrics = select_metrics(benchmark, config.comparison, efficiency=config.efficiency)
+        metrics = select_metrics(
+            benchmark, config.comparison, efficiency=config.efficiency, limits=parse_limits(config.limits)
+        )
     for start in range(len(items), len(completions), size):
         judged = judge(scorer, completions[start : start + size], metrics, config.suites)
         items += judged

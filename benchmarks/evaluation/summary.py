@@ -12,16 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.metrics.efficiency import SCORES
 from benchmarks.metrics.hardness import sort_easiest_first
-from benchmarks.metrics.intervals import bootstrap_interval
+from benchmarks.metrics.intervals import bootstrap_interval, compute_interval, wilson_interval
 from benchmarks.metrics.paired import bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
 from benchmarks.records.masking import MAX_MASKED_SHARE, measure_masking
 from sql_env.display.terminal import escape_control, make_console
 from sql_env.types import Benchmark
-
-_SCORES = ("r_ves", "ves")
-"""Metrics that are numbers, not shares."""
 
 
 def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def make_summary(benchmark: Benchmark, items: Sequence[Item], settings: Mapping[
         "metrics": _average_metrics(items),
         "metrics_by_difficulty": {level: _average_metrics(part) for level, part in levels.items()},
         "selection": dict(_compare_selection(items)),
-        "statuses": dict(sorted(Counter(item.status for item in items).items())),
+        "statuses": dict(sorted(Counter(item.status for item in items if not item.masked).items())),
         "left_out": list(benchmark.left_out),
         "predictions": settings["source"] if "file" in settings["source"] else {},
     }
@@ -105,7 +103,7 @@ def _print_masking(console: Console, summary: Mapping[str, Any]) -> None:
 
 
 def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:
-    share = bootstrap_interval([item.correct for item in items])
+    share = wilson_interval([item.correct for item in items])
     return {
         "n": share.n if share else 0,
         "correct": sum(item.correct is True for item in items),
@@ -124,7 +122,12 @@ def _group_by_level(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 def _average_metrics(items: Sequence[Item]) -> dict[str, dict[str, Any] | None]:
     names = dict.fromkeys(name for item in items for name in item.metrics)
-    means = {name: bootstrap_interval([item.metrics.get(name) for item in items]) for name in names}
+    means = {
+        name: (bootstrap_interval if name in SCORES else compute_interval)(
+            [None if item.masked else item.metrics.get(name) for item in items]
+        )
+        for name in names
+    }
     return {name: asdict(mean) if mean else None for name, mean in means.items()}
 
 
@@ -132,7 +135,7 @@ def _compare_selection(items: Sequence[Item]) -> Iterator[tuple[str, dict[str, A
     """Compare each vote with greedy decoding, where items have both."""
     votes = [name for name in (items[0].metrics if items else ()) if name.startswith("vote@")]
     for vote in votes:
-        pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items]
+        pairs = [(item.metrics.get("greedy"), item.metrics.get(vote)) for item in items if not item.masked]
         change = bootstrap_difference([a for a, _ in pairs], [b for _, b in pairs])
         if change is not None:
             verdicts = [[None if each is None else bool(each) for each in pair] for pair in pairs]
@@ -180,5 +183,5 @@ def draw_metrics(
 
 def _format(metric: str, mean: float, part: Mapping[str, Any]) -> tuple[str, str]:
     """Format a mean and the ends of its interval."""
-    form = "{:.1f}" if metric in _SCORES else "{:.1%}"
+    form = "{:.1f}" if metric in SCORES else "{:.1%}"
     return form.format(mean), f"{form.format(part['low'])} to {form.format(part['high'])}"

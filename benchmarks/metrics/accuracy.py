@@ -6,7 +6,7 @@ from hashlib import sha256
 from math import comb
 
 from sql_env.comparison.keys import make_byte_keys
-from sql_env.types import ExecutionResult, Rollout, Row, Score, Status
+from sql_env.types import ExecutionResult, Rollout, Row, Score
 
 
 def compute_accuracy(scores: Sequence[Score]) -> float | None:
@@ -24,17 +24,15 @@ def compute_accuracy(scores: Sequence[Score]) -> float | None:
 
 
 def is_valid(score: Score) -> bool | None:
-    """Return whether a prediction runs, right or wrong; None if its worker failed."""
+    """Return whether a prediction runs, right or wrong; None if it is masked."""
     result = score.rollout.result
-    if result is not None and result.status is Status.UNAVAILABLE:
-        return None
-    return result is not None and result.ok
+    return None if score.rollout.masked else result is not None and result.ok
 
 
 def compute_validity(scores: Sequence[Score]) -> float | None:
-    """Return the share of predictions that run, 0 to 1; None if it is known of none.
+    """Return the share of predictions that run, 0 to 1; None if all are masked.
 
-    A completion without SQL does not run. The gold query has no influence.
+    A completion without SQL does not run.
     """
     judged = [runs for score in scores if (runs := is_valid(score)) is not None]
     return sum(judged) / len(judged) if judged else None

@@ -17,6 +17,9 @@ Clock: TypeAlias = Literal["steps", "cpu"]
 Average: TypeAlias = Literal["median", "mean"]
 """The average of ratios: the median, or the mean without outliers."""
 
+SCORES = ("r_ves", "ves")
+"""The names of the metrics of this module in a summary. They are numbers, not shares."""
+
 CPU_REPEATS = 100
 """Runs of each query under the clock ``cpu``, as in BIRD's evaluators."""
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.loading.limits import make_evaluation_limits
 from benchmarks.loading.predictions import find_indices
-from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.intervals import Interval, wilson_interval
 from sql_env.comparison import COMPARISONS
 from sql_env.limits import Limits
 from sql_env.scoring.scorer import Scorer
@@ -61,7 +62,7 @@ def judge_under_all(
         benchmark: The benchmark.
         predictions: Bare SQL, one for each task; see `benchmarks.loading.predictions.read_predictions`.
         semantics: Names of comparisons.
-        limits: The limits of each query.
+        limits: The limits of each query. Default: `benchmarks.loading.limits.make_evaluation_limits`.
         workers: The number of processes that run queries; the verdicts do not depend on it.
         progress: Called with the number of tasks judged since the last call.
 
@@ -80,7 +81,7 @@ def judge_under_all(
     places, found = find_indices(benchmark), list[Verdicts]()
     if len(predictions) != len(places):
         raise ValueError(f"{len(predictions)} predictions for {len(places)} tasks: give one for each")
-    with Scorer(_RUBRIC, limits=limits, workers=workers, rows=True) as scorer:
+    with Scorer(_RUBRIC, limits=limits or make_evaluation_limits(), workers=workers, rows=True) as scorer:
         for start in range(0, len(places), TASKS_PER_BATCH):
             part = slice(start, start + TASKS_PER_BATCH)
             tasks = [replace(task, comparison=name) for name in semantics for task in benchmark.tasks[part]]
@@ -102,9 +103,9 @@ def judge_under_all(
 
 
 def compute_accuracies(found: Sequence[Verdicts]) -> dict[str, Interval | None]:
-    """Return execution accuracy under each comparison, 0 to 1, with its 95 % bootstrap interval."""
+    """Return execution accuracy under each comparison, 0 to 1, with its 95 % interval."""
     names = found[0].correct if found else ()
-    return {name: bootstrap_interval([verdicts.correct[name] for verdicts in found]) for name in names}
+    return {name: wilson_interval([verdicts.correct[name] for verdicts in found]) for name in names}
 
 
 def group_results(

@@ -70,7 +70,7 @@ class RunFolder:
                 raise DataError(f"cannot write a run into {str(folder)!r}: {error}") from None
             self._check_config(json.loads(json.dumps(config)))
             self._record_environment(json.loads(json.dumps(environment)))
-            self.predictions = JsonLinesFile(folder / PREDICTIONS, _check_prediction)
+            self.predictions = JsonLinesFile(folder / PREDICTIONS, check_prediction)
             opened.enter_context(closing(self.predictions))
             self.items = JsonLinesFile(folder / ITEMS, _check_item)
             opened.enter_context(closing(self.items))
@@ -125,7 +125,12 @@ def _check_item(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _check_prediction(row: dict[str, Any]) -> dict[str, Any]:
+def check_prediction(row: dict[str, Any]) -> dict[str, Any]:
+    """Check a line of ``predictions.jsonl``.
+
+    Raises:
+        DataError: A field is missing, wrong or unknown.
+    """
     return check_fields(row, "", _PREDICTION, _OF_PREDICTION)
 
 

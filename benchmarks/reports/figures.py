@@ -43,7 +43,7 @@ def plot(
 def save_figure(runs: Sequence[RecordedRun], path: Path) -> None:
     """Draw runs into a file; the same runs give the same file.
 
-    There is a panel for execution accuracy by difficulty, with 95 % bootstrap intervals; a panel for pass@k
+    There is a panel for execution accuracy by difficulty, with 95 % intervals; a panel for pass@k
     and vote@k over k, if evaluations have several candidates; and one for each chart of
     `benchmarks.reports.curves.make_curves`, if there are training runs.
 

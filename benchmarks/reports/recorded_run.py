@@ -1,7 +1,7 @@
 """Read the items and the configuration of a recorded run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ from benchmarks.records.item import ITEMS, Item, read_items
 from benchmarks.records.json_lines import read_object
 from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
 from sql_env.errors import DataError
+
+_NESTED = ("components", "metrics", "result", "gold_result", "candidates")
+_COLUMNS = tuple(field.name for field in fields(Item) if field.name not in _NESTED)
 
 ROLLOUTS = "rollouts"
 """The folder with the items in the output folder of a trainer."""
@@ -34,6 +37,36 @@ class RecordedRun:
     def training(self) -> bool:
         """True if its items belong to steps of a training run."""
         return any(item.step is not None for item in self.items)
+
+    def to_pandas(self) -> Any:
+        """Return a data frame of pandas with one row for each item.
+
+        It has the fields of `benchmarks.records.item.Item`, except the results and the candidates. Each
+        reward is a column ``reward.<name>``, and each metric a column ``metric.<name>``. What does not
+        apply is missing (``NA``).
+
+        Raises:
+            DataError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise DataError("a data frame needs pandas: pip install pandas") from None
+        rows = []
+        for item in self.items:
+            row = {name: getattr(item, name) for name in _COLUMNS}
+            row |= {f"reward.{name}": value for name, value in item.components.items()}
+            row |= {f"metric.{name}": value for name, value in item.metrics.items()}
+            rows.append(row)
+        names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
+        kinds = {"correct": "boolean", "step": "Int64", "index": "Int64", "total": "Float64"}
+        kinds |= {name: "Float64" for name in names if name.startswith(("reward.", "metric."))}
+        return pd.DataFrame(rows, columns=list(names)).astype(kinds)
+
+
+def read_run(place: str | Path) -> RecordedRun:
+    """Read one run; see `read_runs`."""
+    return read_runs([place])[0]
 
 
 def read_runs(places: Sequence[str | Path]) -> list[RecordedRun]:

@@ -1,10 +1,12 @@
 """A gold query with everything that was measured of it. Checks read this."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from benchmarks.records.finding import Finding
+from sql_env.comparison.keys import make_byte_keys
 from sql_env.types import ExecutionResult, Rollout, Task
 
 MAX_SHOWN_ROWS = 3
@@ -28,6 +30,11 @@ class Variant:
     result: ExecutionResult
     before: ExecutionResult
     changed: bool | None
+
+    @property
+    def reordered(self) -> bool:
+        """True if it has the rows of ``before``, in any order."""
+        return Counter(make_byte_keys(self.result.rows)) == Counter(make_byte_keys(self.before.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,9 @@ class GoldCase:
     def result(self) -> ExecutionResult:
         return self.rollout.gold
 
-    def find_changed(self, name: str) -> Variant | None:
-        """Return the first variant of this name with another result; None if there is none."""
-        return next((variant for variant in self.variants.get(name, ()) if variant.changed), None)
+    def find_changed(self, *names: str) -> Iterator[Variant]:
+        """Yield the variants of some names with another result."""
+        return (variant for name in names for variant in self.variants.get(name, ()) if variant.changed)
 
     def make_finding(self, code: str, evidence: str, advice: str) -> Finding:
         """Make a finding about this task."""
@@ -83,7 +90,7 @@ def make_variant_check(name: str, change: str, advice: str) -> Check:
 
     def check_variants(case: GoldCase) -> Finding | None:
         """Report the first variant with another result."""
-        variant = case.find_changed(name)
+        variant = next(case.find_changed(name), None)
         if variant is None:
             return None
         return case.make_finding(name, f"{change}, {describe_difference(variant)}", advice)

@@ -67,7 +67,8 @@ def measure_answers(
 ) -> list[MeasuredQuery]:
     """Run a benchmark's gold queries and the predictions of some files, and score the predictions.
 
-    Each distinct query is measured once, after its comparison has rewritten it.
+    Each distinct query is measured once, after its comparison has rewritten it. No answer is scored under a
+    limit that depends on its gold query: what such a limit loses is what the study looks for.
 
     Args:
         benchmark: The tasks.
@@ -80,6 +81,7 @@ def measure_answers(
     """
     tasks = benchmark.tasks
     golds = list(map(gold_query, tasks))
+    limits = replace(limits, min_steps=limits.max_steps)
     answers = {
         file: [prediction_query(task, text) for task, text in zip(tasks, texts, strict=True)]
         for file, texts in predictions.items()

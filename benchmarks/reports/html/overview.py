@@ -9,8 +9,9 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from benchmarks.metrics.accuracy import pass_at_k_by_task
+from benchmarks.metrics.efficiency import SCORES
 from benchmarks.metrics.hardness import sort_easiest_first
-from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.intervals import Interval, bootstrap_interval, compute_interval
 from benchmarks.metrics.paired import McNemar, bootstrap_difference, mcnemar
 from benchmarks.records.item import Item
 from benchmarks.reports.error_classes import CLASSES, classify_errors
@@ -94,11 +95,7 @@ def make_headline(runs: Sequence[RecordedRun]) -> Block:
     """Compute the figures of whole runs that are shares: accuracy, validity and similar metrics."""
     rows = [
         _make_row(runs, "execution accuracy", lambda item, _: item.correct),
-        _make_row(
-            runs,
-            "validity",
-            lambda item, _: None if item.status == "unavailable" else item.status == "ok",
-        ),
+        _make_row(runs, "validity", lambda item, _: item.status == "ok"),
     ]
     fewest = min((len(item.candidates) for run in runs for item in run.items if item.candidates), default=0)
     ks = sorted({*(1 << i for i in range(fewest.bit_length())), fewest}) if fewest > 1 else []
@@ -141,8 +138,9 @@ def group_by_feature(runs: Sequence[RecordedRun]) -> list[Block]:
 def make_rewards(runs: Sequence[RecordedRun]) -> Block:
     """Compute the mean of each reward before its weight, where it applies, and of the total."""
     names = dict.fromkeys(name for run in runs for item in run.items for name in item.components)
-    rows = [_make_row(runs, name, lambda item, name: item.components.get(name)) for name in names]
-    rows.append(_make_row(runs, "total", lambda item, _: item.total, note="weighted sum"))
+    make_row = partial(_make_row, runs, interval=bootstrap_interval)
+    rows = [make_row(name, lambda item, name: item.components.get(name)) for name in names]
+    rows.append(make_row("total", lambda item, _: item.total, note="weighted sum"))
     return _make_scaled_block("Rewards", [row for row in rows if row.bars])
 
 
@@ -153,7 +151,7 @@ def make_statuses(runs: Sequence[RecordedRun]) -> Block:
         _make_row(
             runs,
             status,
-            lambda item, status: None if item.masked else item.status == status,
+            lambda item, status: item.status == status,
             {"status": status},
         )
         for status in statuses
@@ -209,18 +207,28 @@ def _make_row(
     measure: Measure,
     filters: Mapping[str, str] | None = None,
     note: str = "",
+    interval: Callable[[Sequence[float | None]], Interval | None] = compute_interval,
 ) -> Row:
     bars = [
         Bar(number, value, make_link(run=number, **filters) if filters else "")
         for number, run in enumerate(runs)
-        if (value := bootstrap_interval([measure(item, label) for item in run.items])) is not None
+        if (value := interval([None if item.masked else measure(item, label) for item in run.items]))
+        is not None
     ]
     return Row(label, bars, note)
 
 
 def _make_metric_rows(runs: Sequence[RecordedRun]) -> list[Row]:
     names = dict.fromkeys(name for run in runs for item in run.items for name in item.metrics)
-    return [_make_row(runs, name, lambda item, name: item.metrics.get(name)) for name in names]
+    return [
+        _make_row(
+            runs,
+            name,
+            lambda item, name: item.metrics.get(name),
+            interval=bootstrap_interval if name in SCORES else compute_interval,
+        )
+        for name in names
+    ]
 
 
 def _compute_pass_at_k(item: Item, label: str, k: int) -> float | None:
@@ -232,7 +240,7 @@ def _judge_feature(item: Item, level: str, group: str) -> float | None:
 
 
 def _are_shares(row: Row) -> bool:
-    return all(0 <= bar.value.mean <= 1 for bar in row.bars)
+    return row.label not in SCORES and all(0 <= bar.value.mean <= 1 for bar in row.bars)
 
 
 def _make_scaled_block(title: str, rows: list[Row]) -> Block:

@@ -89,14 +89,16 @@ def test_vote_wins_or_nobody_votes(candidates):
 LOST = ExecutionResult(Status.UNAVAILABLE, error="the worker died")
 
 
-def test_validity_is_about_the_prediction_alone():
-    """What ran counts, wrong or beside a failing gold; what nobody could run does not."""
+def test_validity_leaves_out_masked_predictions():
+    """What ran counts, right or wrong. A failing gold query or a lost worker masks its item."""
     judged = [
         Score(None, {}, rollout(result, gold=gold))
         for result in (GOLD, FAILED, None, LOST)
         for gold in (GOLD, FAILED)
     ]
-    assert [is_valid(score) for score in judged] == [True, True, False, False, False, False, None, None]
+    assert [is_valid(score) for score in judged] == [
+        True, None, False, None, False, None, None, None,
+    ]  # fmt: skip
     assert compute_validity(judged) == pytest.approx(1 / 3)
     assert compute_validity(judged[-2:]) is None
 

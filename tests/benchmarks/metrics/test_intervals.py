@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics.intervals import Interval, bootstrap_interval
+from benchmarks.metrics.intervals import Interval, bootstrap_interval, compute_interval, wilson_interval
 
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6) | st.booleans(), min_size=1, max_size=40)
 
@@ -72,3 +72,41 @@ def test_many_items_are_drawn_a_part_at_a_time():
     found = bootstrap_interval(list(values), resamples=300)
     half = 1.96 * values.std() / len(values) ** 0.5
     assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half), abs=half / 3)
+
+
+VERDICTS = st.lists(st.none() | st.booleans(), max_size=400)
+
+
+@given(VERDICTS)
+def test_wilson_has_a_width_and_contains_the_share(verdicts):
+    found = wilson_interval(verdicts)
+    counted = [verdict for verdict in verdicts if verdict is not None]
+    if not counted:
+        assert found is None
+        return
+    assert (found.n, found.mean) == (len(counted), sum(counted) / len(counted))
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert found.low < found.high
+
+
+@given(VERDICTS)
+def test_wilson_is_symmetric(verdicts):
+    found = wilson_interval(verdicts)
+    other = wilson_interval([None if verdict is None else not verdict for verdict in verdicts])
+    if found is not None:
+        assert (other.low, other.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+def test_wilson_of_a_published_example():
+    """Newcombe (1998), table I: 81 of 263, 0 of 20 and 29 of 29."""
+    for right, n, low, high in ((81, 263, 0.2553, 0.3662), (0, 20, 0.0, 0.1611), (29, 29, 0.8830, 1.0)):
+        found = wilson_interval([True] * right + [False] * (n - right))
+        assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_share_has_wilsons_interval_and_another_mean_the_bootstrap():
+    assert compute_interval([1.0, None, 1.0]) == wilson_interval([True, True])
+    assert compute_interval([0.5, None, 1.0]) == bootstrap_interval([0.5, 1.0])
+    assert compute_interval([None]) is None
+    with pytest.raises(ValueError, match="True or False"):
+        wilson_interval([0.5])

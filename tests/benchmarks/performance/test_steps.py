@@ -15,7 +15,7 @@ from benchmarks.performance.steps.__main__ import group_arguments
 from benchmarks.performance.steps.measure import MeasuredQuery, MixQuery, measure_answers, measure_mix
 from benchmarks.performance.steps.report import make_tables, save_figure
 from benchmarks.performance.steps.rules import Rule, apply_rule, cheapest, compare_rules, least_factor
-from sql_env import Limits, load_benchmark
+from sql_env import Benchmark, Limits, load_benchmark
 from sql_env.errors import DataError
 
 GOLDS = [
@@ -170,6 +170,21 @@ def test_the_steps_of_queries(predictions):
     assert wrong.steps < 100
     assert (runaway.steps, runaway.correct) == (inf, False)
     assert (error.steps, error.correct) == (None, False)
+
+
+def test_no_limit_is_in_force_while_answers_are_scored(ask, tmp_path):
+    """A right answer beyond 400 times its gold's steps is one that a rule can lose."""
+    task = ask("SELECT count(*) FROM singer")
+    dear = (
+        "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 1000000) "
+        "SELECT count(*) FROM singer WHERE (SELECT max(x) FROM r) > 0"
+    )
+    _, answer = measure_answers(
+        Benchmark("b", "dev", (task,)), {tmp_path / "f": [dear]}, progress=lambda done: None
+    )
+    assert answer.correct
+    assert answer.steps > Limits().step_limit(int(answer.gold_steps))
+    assert apply_rule(Rule(200_000_000, 400, 10_000_000), [answer], [])["lost"]
 
 
 @pytest.mark.slow
