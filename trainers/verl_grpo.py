@@ -71,6 +71,17 @@ def implied_overrides(overrides: Sequence[str]) -> list[str]:
     return [*setup, *(f"{key}={'null' if value is None else value}" for key, value in keys.items())]
 
 
+def add_loader_arguments(overrides: Sequence[str]) -> list[str]:
+    """Return a command line in which ``sql.params`` can get any key: Hydra adds a key only with ``++``.
+
+    Example:
+        >>> add_loader_arguments(["sql.params.path=a.jsonl", "sql.tasks=9"])
+        ['++sql.params.path=a.jsonl', 'sql.tasks=9']
+    """
+    ours = ("sql.params.", "sql.params=")
+    return [f"++{text}" if text.startswith(ours) else text for text in overrides]
+
+
 def get_setup(overrides: Sequence[str]) -> str:
     """Return the setup that a command line names; empty if none."""
     return next((text.partition("=")[2] for text in overrides if text.startswith("setup=")), "")
@@ -157,7 +168,7 @@ def write_data(config: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the training with the settings of the command line."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    given = add_loader_arguments(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(given):
         print(__doc__)
         return

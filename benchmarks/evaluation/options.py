@@ -15,8 +15,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
-from benchmarks.loading.parameters import parse_parameters
 from sql_env import Benchmark, Limits, Scorer, Task, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.display.profile import draw_profile
 from sql_env.display.terminal import make_console
 from sql_env.errors import SQLEnvError

@@ -41,6 +41,30 @@ def identify_file(database: str, suffixes: Iterable[str], remedy: str) -> Identi
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
 
+def detect_dialect(database: str) -> str:
+    """Return the dialect of a database file, by its first bytes.
+
+    A file that is neither SQLite nor DuckDB, or that cannot be read, is ``duckdb`` if its name ends in
+    ``.duckdb``, else ``sqlite``: the engine then says what is wrong with it.
+
+    Example:
+        >>> detect_dialect("missing.duckdb"), detect_dialect("missing.db")
+        ('duckdb', 'sqlite')
+    """
+    try:
+        header = _read_header(database) if S_ISREG(os.stat(database).st_mode) else b""
+    except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate in the name
+        header = b""
+    if header == b"SQLite format 3\0":
+        return "sqlite"
+    return "duckdb" if header[8:12] == b"DUCK" or database.endswith(".duckdb") else "sqlite"
+
+
+def _read_header(file: str) -> bytes:
+    with open(file, "rb") as opened:
+        return opened.read(16)
+
+
 def has_content(file: str) -> bool:
     """Return True if a path is a regular file of more than 0 bytes; False if it cannot be looked at.
 

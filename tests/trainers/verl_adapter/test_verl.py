@@ -388,9 +388,14 @@ def test_help_needs_no_verl():
 @needs_verl
 @pytest.mark.slow
 def test_cfg_job_prints_the_configuration():
-    done = verl_command("setup=cpu", "--cfg", "job")
+    done = verl_command("setup=cpu", "--cfg", "job", "sql.params.path=my.jsonl", "sql.params.more=2")
     assert done.returncode == 0, done.stderr
     assert "path: pkg://trainers.verl_reward" in done.stdout
+    assert "  params:\n    path: my.jsonl\n    more: 2\n" in done.stdout
+    assert (
+        verl_grpo.compose_config(verl_grpo.add_loader_arguments(["sql.params={path: x}"])).sql.params.path
+        == "x"
+    )
 
 
 @needs_verl
