@@ -85,7 +85,9 @@ def test_a_duckdb_file_needs_no_dialect_and_no_suffix(library):
     done = sql_env("run", file, "SELECT typeof(tags) FROM book LIMIT 1")
     assert done.returncode == 0
     assert "VARCHAR[]" in done.stdout
-    assert sql_env("run", file, "SELECT 1", "--dialect", "sqlite").returncode == 1
+    done = sql_env("schema", file, "--dialect", "sqlite")
+    assert done.returncode == 2
+    assert "use the dialect 'duckdb'" in " ".join(done.stderr.split())
 
 
 def test_score_over_own_data(tmp_path, concerts):

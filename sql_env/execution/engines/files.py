@@ -51,18 +51,27 @@ def detect_dialect(database: str) -> str:
         >>> detect_dialect("missing.duckdb"), detect_dialect("missing.db")
         ('duckdb', 'sqlite')
     """
+    return _read_dialect(database) or ("duckdb" if database.endswith(".duckdb") else "sqlite")
+
+
+def explain_dialect(database: str, dialect: str) -> str:
+    """Return the end of an error message if a file of another engine was opened; empty if it was not."""
+    found = _read_dialect(database)
+    return f". It is a file of {found}: use the dialect {found!r}" if found not in ("", dialect) else ""
+
+
+def _read_dialect(database: str) -> str:
+    """Return the dialect that the first bytes of a file tell; empty if they tell none."""
     try:
-        header = _read_header(database) if S_ISREG(os.stat(database).st_mode) else b""
+        if not S_ISREG(os.stat(database).st_mode):  # to open a pipe may never end
+            return ""
+        with open(database, "rb") as file:
+            header = file.read(16)
     except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate in the name
-        header = b""
+        return ""
     if header == b"SQLite format 3\0":
         return "sqlite"
-    return "duckdb" if header[8:12] == b"DUCK" or database.endswith(".duckdb") else "sqlite"
-
-
-def _read_header(file: str) -> bytes:
-    with open(file, "rb") as opened:
-        return opened.read(16)
+    return "duckdb" if header[8:12] == b"DUCK" else ""
 
 
 def has_content(file: str) -> bool:

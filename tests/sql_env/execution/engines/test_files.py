@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sql_env import Executor
+from sql_env import Executor, Query
 from sql_env.execution.engines.duckdb import file as duckdb_file
 from sql_env.execution.engines.files import detect_dialect, has_content
 from sql_env.execution.engines.sqlite import file as sqlite_file
@@ -68,3 +68,14 @@ def test_the_first_bytes_of_a_file_tell_its_dialect(tmp_path, concerts, library)
         detect_dialect(str(tmp_path / name)) for name in ("text.db", "pipe.duckdb", ".", "a\0b", "a\ud800")
     ]
     assert found == ["sqlite", "duckdb", "sqlite", "sqlite", "sqlite"]
+
+
+@pytest.mark.parametrize(("fixture", "own"), [("concerts", "sqlite"), ("library", "duckdb")])
+def test_a_file_of_the_other_engine_says_so(request, fixture, own):
+    other = {"sqlite": "duckdb", "duckdb": "sqlite"}[own]
+    file = request.getfixturevalue(fixture)
+    with Executor() as executor:
+        result = executor.run(Query(str(file), "SELECT 1", other))
+        assert result.error.endswith(f"It is a file of {own}: use the dialect {own!r}")
+        file.write_bytes(b"no database at all")
+        assert "use the dialect" not in executor.run(Query(str(file), "SELECT 1", "sqlite")).error
