@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sql_env import plugins
@@ -11,6 +13,9 @@ from sql_env.errors import DataError, PluginError
 from sql_env.types import Benchmark
 
 log = logging.getLogger(__name__)
+
+RESERVED = ("name", "split", "data_dir")
+"""Arguments of a benchmark's loader that have options of their own on a command line."""
 
 
 def load_benchmark(
@@ -43,3 +48,33 @@ def load_benchmark(
     for line in benchmark.left_out:
         log.warning("%s: %s", name, line)
     return benchmark
+
+
+def parse_parameters(texts: Iterable[str] | None, reserved: Collection[str] = RESERVED) -> dict[str, Any]:
+    """Parse further arguments of a plug-in on a command line: ``NAME=VALUE`` texts.
+
+    A value that is JSON is decoded.
+
+    Args:
+        texts: The texts.
+        reserved: Names that have options of their own, and are refused here.
+
+    Raises:
+        DataError: A text has another form, or a name is reserved.
+
+    Example:
+        >>> parse_parameters(["max_tasks=9", "path=a.jsonl"])
+        {'max_tasks': 9, 'path': 'a.jsonl'}
+    """
+    found: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise DataError(f"{text!r} is not of the form NAME=VALUE")
+        if name in reserved:
+            raise DataError(f"{name!r} has an option of its own")
+        try:
+            found[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            found[name] = value
+    return found

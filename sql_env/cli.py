@@ -13,11 +13,12 @@ import typer
 from rich.table import Table
 
 from sql_env import plugins
-from sql_env.benchmark import load_benchmark
+from sql_env.benchmark import load_benchmark, parse_parameters
 from sql_env.comparison import COMPARISONS
 from sql_env.display.terminal import echo, make_console, print_log
 from sql_env.envs.registration import OWN_TASKS, get_environment_id
 from sql_env.errors import DataError, PluginError, SQLEnvError, TaskError
+from sql_env.execution.engines.files import detect_dialect
 from sql_env.execution.executor import Executor
 from sql_env.parser import FORMATS
 from sql_env.prompts.ddl import schema_to_ddl
@@ -38,6 +39,13 @@ Reward = Annotated[
 BenchmarkName = Annotated[str, typer.Option(help="An installed benchmark.")]
 Split = Annotated[str | None, typer.Option(help="The split of the benchmark. Default: the benchmark's own.")]
 DataDir = Annotated[str | None, typer.Option(help="The folder of the benchmark's files, if it needs one.")]
+Dialect = Annotated[
+    str | None, typer.Option(help="sqlite or duckdb. Default: the file's own, by its first bytes.")
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(help="Further argument of the benchmark's loader, NAME=VALUE: path=FILE."),
+]
 
 
 def main() -> None:
@@ -91,13 +99,13 @@ def list_installed() -> None:
 def run(
     database: Annotated[Path, typer.Argument(help="A SQLite or DuckDB file.")],
     sql: Annotated[str, typer.Argument(help="The query.")],
-    dialect: Annotated[str, typer.Option(help="The engine that runs it.")] = "sqlite",
+    dialect: Dialect = None,
 ) -> None:
     """Run one query like a model's query: read-only and under the default limits."""
     from sql_env.display.panel import draw_result  # slow to import
 
     with Executor() as executor:
-        result = executor.run(Query(str(database), sql, dialect))
+        result = executor.run(Query(str(database), sql, dialect or detect_dialect(str(database))))
     make_console().print(draw_result("result", result))
     raise typer.Exit(0 if result.ok else 1)
 
@@ -105,11 +113,11 @@ def run(
 @app.command()
 def schema(
     database: Annotated[Path, typer.Argument(help="A SQLite or DuckDB file.")],
-    dialect: Annotated[str, typer.Option(help="The engine that reads it.")] = "sqlite",
+    dialect: Dialect = None,
 ) -> None:
     """Print a database's schema in the form of the prompts."""
     with Executor() as executor:
-        echo(schema_to_ddl(executor.schema(str(database), dialect)))
+        echo(schema_to_ddl(executor.schema(str(database), dialect or detect_dialect(str(database)))))
 
 
 @app.command()
@@ -118,6 +126,7 @@ def score(
     benchmark: BenchmarkName = "demo",
     split: Split = None,
     data_dir: DataDir = None,
+    param: Param = None,
     reward: Reward = "sql-r1",
     workers: Annotated[int, typer.Option(help="The number of processes that run queries.")] = 1,
     show: Annotated[bool, typer.Option(help="Also draw each score, on standard error.")] = False,
@@ -129,7 +138,8 @@ def score(
     from sql_env.display.panel import draw_panel
     from sql_env.display.profile import draw_profile
 
-    known = {task.id: task for task in load_benchmark(benchmark, split, data_dir).tasks}
+    loaded = load_benchmark(benchmark, split, data_dir, **parse_parameters(param))
+    known = {task.id: task for task in loaded.tasks}
     texts, tasks = _read_completions(completions, known)
     with Scorer(reward, workers=workers, rows=True if show else None) as scorer:
         for scored in scorer.score(texts, tasks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -33,6 +33,11 @@ class Task:
         comparison: The name of the comparison that decides if two results are equal; see
             `sql_env.comparison`.
         reasoning: A chain of thought that leads to the gold query; may be empty.
+        extra: Further columns of your own data, as JSON values. Nothing in this library reads them: they are
+            for rewards. Do not change them: many rollouts share a task.
+
+    Raises:
+        TaskError: ``extra`` has something other than names with JSON values.
     """
 
     id: str
@@ -45,22 +50,29 @@ class Task:
     difficulty: str = ""
     comparison: str = "strict"
     reasoning: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def to_dict(self) -> dict[str, str]:
-        """Return the task as a dict for JSON. `from_dict` reads it."""
-        return asdict(self)
+    def __post_init__(self) -> None:
+        if self.extra != {}:
+            _check_json(self.id, self.extra)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the task as a dict for JSON. `from_dict` reads it. An empty ``extra`` is left out."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in named.items() if name != "extra" or value}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Task:
         """Build a task from a JSON object.
 
         Raises:
-            TaskError: A field is missing, unknown, or not a string.
+            TaskError: A field is missing or unknown, or has the wrong type. ``extra`` must be an object, all
+                other fields must be strings.
         """
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(row) - known):
             raise TaskError(f"unknown task field(s) {unknown}; known: {sorted(known)}")
-        if wrong := sorted(k for k, v in row.items() if not isinstance(v, str)):
+        if wrong := sorted(k for k, v in row.items() if k != "extra" and not isinstance(v, str)):
             raise TaskError(f"task field(s) {wrong} must be strings")
         if missing := [k for k in ("id", "question", "gold_sql", "database") if k not in row]:
             raise TaskError(f"task field(s) {missing} are missing")
@@ -71,7 +83,7 @@ class Task:
         """Build a task from a JSON object as text.
 
         Raises:
-            TaskError: The text is not a JSON object, or a field is missing, unknown, or no string.
+            TaskError: The text is not a JSON object, or `from_dict` does not accept it.
         """
         try:
             row = json.loads(text)
@@ -80,6 +92,28 @@ class Task:
         if not isinstance(row, dict):
             raise TaskError(f"a task must be a JSON object, not {text[:200]!r}")
         return cls.from_dict(row)
+
+
+def _check_json(task_id: str, extra: object) -> None:
+    """Check that own columns are JSON: names with values that come back from their text unchanged.
+
+    Raises:
+        TaskError: They are not.
+    """
+    if not isinstance(extra, dict):
+        raise TaskError(
+            f"task {task_id!r}: extra must be a dict from names to JSON values, not a {type(extra).__name__}"
+        )
+    for name, value in extra.items():
+        try:
+            same = isinstance(name, str) and json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError, RecursionError):
+            same = False
+        if not same:
+            raise TaskError(
+                f"task {task_id!r}: extra[{name!r}], a {type(value).__name__}, is not a JSON value: use "
+                "strings, finite numbers, True, False, None, and lists and dicts of them"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,13 @@ class SQLArguments:
 
     benchmark: str = make_option("demo", "Name of an installed benchmark, or package.module:loader.")
     data_dir: str | None = make_option(None, "Folder of the benchmark's files, if it needs one.")
+    param: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Further argument of the benchmark's loader, NAME=VALUE: path=FILE.",
+            "action": "extend",  # so that the option can be repeated, and adds to a file's
+        },
+    )
     split: str = make_option("train", "Split to train on.")
     eval_split: str = make_option("dev", "Split of the held-out questions.")
     tasks: int = make_option(0, "Number of training tasks, drawn with the seed; 0 for all.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.prompts.template import get_template, load_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
@@ -42,6 +43,7 @@ class Setup:
 
 def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
     """Load the tokenizer and the tasks, and complete TRL's configuration."""
+    params = parse_parameters(args.param)
     use_threads(args.threads)
     recorded = None if args.prompt else read_recorded_template(model.model_name_or_path)
     template = recorded or load_template(args.prompt or "full")
@@ -57,8 +59,8 @@ def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> S
     config.model_init_kwargs = named | (config.model_init_kwargs or {})
 
     def load(split: str, at_most: int) -> list[Task]:
-        tasks = load_benchmark(args.benchmark, split, args.data_dir).tasks
-        tasks = filter_usable(tasks, scorer, args.keep_empty)
+        loaded = load_benchmark(args.benchmark, split, args.data_dir, **params)
+        tasks = filter_usable(loaded.tasks, scorer, args.keep_empty)
         tasks = filter_by_length(tasks, prompter, tokenizer, args.max_prompt_tokens)
         return sample_tasks(tasks, at_most, config.seed)
 

@@ -17,15 +17,16 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer
-from sql_env.prompts.prompt import PromptBudget
+from sql_env.errors import DataError
 from sql_env.prompts.template import load_template
 from trainers.algorithms import get_algorithm
 from trainers.arguments import exit_on_error
-from trainers.dataset import load_tokenizer, make_token_budget
+from trainers.dataset import count_prompt_tokens, load_tokenizer, make_token_budget
 from trainers.hardware import has_accelerator
 from trainers.verl_adapter.parquet import get_chat_template, write_datasets
 from trainers.verl_reward import load_checked_rubric
@@ -69,6 +70,17 @@ def implied_overrides(overrides: Sequence[str]) -> list[str]:
     name = compose_config([*setup, *overrides]).sql.algorithm  # a setup may choose the algorithm too
     keys = get_algorithm(name, "verl").overrides if name else {}
     return [*setup, *(f"{key}={'null' if value is None else value}" for key, value in keys.items())]
+
+
+def add_loader_arguments(overrides: Sequence[str]) -> list[str]:
+    """Return a command line in which ``sql.params`` can get any key: Hydra adds a key only with ``++``.
+
+    Example:
+        >>> add_loader_arguments(["sql.params.path=a.jsonl", "sql.tasks=9"])
+        ['++sql.params.path=a.jsonl', 'sql.tasks=9']
+    """
+    ours = ("sql.params.", "sql.params=")
+    return [f"++{text}" if text.startswith(ours) else text for text in overrides]
 
 
 def get_setup(overrides: Sequence[str]) -> str:
@@ -138,26 +150,53 @@ def fill_defaults(config: Any) -> None:
         environment.env_vars = {**shared, **(environment.get("env_vars") or {})}
 
 
-def make_prompt_budget(config: Any) -> PromptBudget | None:
-    """Make the budget of a prompt, in the tokens of the model; None for no limit."""
+def load_model_tokenizer(config: Any) -> Any:
+    """Load the model's tokenizer with the chat template that verl uses."""
     model = config.actor_rollout_ref.model
     tokenizer = load_tokenizer(model.path, trust_remote_code=model.trust_remote_code)
     tokenizer.chat_template = model.custom_chat_template or tokenizer.chat_template
-    return make_token_budget(config.sql.prompt_budget, tokenizer)
+    return tokenizer
+
+
+def check_batch(data: Any, tokenizer: Any) -> None:
+    """Check that the training tasks fill a batch. verl leaves out tasks with a prompt that is too long.
+
+    Args:
+        data: The ``data`` block of the configuration.
+        tokenizer: The model's tokenizer.
+
+    Raises:
+        DataError: There are fewer tasks than in a batch. verl would fail with a division by zero.
+    """
+    from pyarrow import parquet
+
+    prompts = parquet.read_table(str(data.train_files), columns=["prompt"]).column(0).to_pylist()
+    limit, needed = data.max_prompt_length, data.train_batch_size
+    short = (p for p in prompts if count_prompt_tokens(p, tokenizer) <= limit)
+    fitting = len(list(islice(short if data.filter_overlong_prompts else prompts, needed)))
+    if fitting < needed:
+        raise DataError(
+            f"{len(prompts)} tasks to train on, {fitting} of them with a prompt of at most "
+            f"data.max_prompt_length={limit} tokens: too few for data.train_batch_size={needed}. "
+            "Lower the batch size, raise the length, or shorten prompts by sql.prompt_budget or "
+            "sql.prompt=compact"
+        )
 
 
 def write_data(config: Any) -> None:
     """Write the tasks to ``data.train_files`` and ``data.val_files``."""
-    sql = config.sql
+    sql, tokenizer = config.sql, load_model_tokenizer(config)
     with Scorer(load_checked_rubric(sql.reward), workers=sql.workers) as scorer:
         files = Path(config.data.train_files), Path(config.data.val_files)
-        counts = write_datasets(sql, scorer, *files, make_prompt_budget(config))
+        budget = make_token_budget(sql.prompt_budget, tokenizer)
+        counts = write_datasets(sql, scorer, *files, budget)
+    check_batch(config.data, tokenizer)
     log.warning("%s: %d tasks to train on, %d held out", sql.benchmark, *counts)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the training with the settings of the command line."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    given = add_loader_arguments(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(given):
         print(__doc__)
         return

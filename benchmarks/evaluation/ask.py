@@ -15,13 +15,14 @@ from benchmarks.metrics.accuracy import count_votes
 from sql_env import Action, ExecutionResult, Executor, Query, Task, parse
 from sql_env.display.panel import draw_result, draw_sql
 from sql_env.display.terminal import escape_control, make_console
+from sql_env.execution.engines.files import detect_dialect
 
 
 @expand_options
 def ask(
     *,
     question: Annotated[str, typer.Argument(help="Question about the database.")],
-    db: Annotated[Path, typer.Option(help="SQLite file, or DuckDB file whose name ends in .duckdb.")],
+    db: Annotated[Path, typer.Option(help="SQLite or DuckDB file.")],
     model: Annotated[str, typer.Option(help="Name of a model, or folder of a checkpoint.")],
     evidence: Annotated[str, typer.Option(help="Knowledge that the question needs.")] = "",
     generation: GeneratorOptions,
@@ -31,7 +32,7 @@ def ask(
     prompting = prompting.with_template_of(model)
     form = prompting.make_rubric().form
     *_, sampling = prompting.get_decodings().values()
-    dialect = "duckdb" if db.suffix == ".duckdb" else "sqlite"
+    dialect = detect_dialect(str(db))
     task = Task("ask", question, "", str(db), db.stem, dialect, evidence)
     with closing(generation.load(model)[1]) as generator, Executor() as executor:
         prompt = prompting.build_prompt(task, executor, form, generator)

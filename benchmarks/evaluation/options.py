@@ -16,8 +16,8 @@ import typer
 
 from benchmarks.generation.generator import Generator, SamplingParams, load_generator
 from benchmarks.loading.limits import parse_limits
-from benchmarks.loading.parameters import parse_parameters
 from sql_env import Benchmark, Scorer, Task, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.display.profile import draw_profile
 from sql_env.display.terminal import make_console
 from sql_env.errors import SQLEnvError

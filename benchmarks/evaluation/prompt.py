@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.loading.parameters import parse_parameters
 from sql_env import Executor, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.display.terminal import echo, echo_json
 from sql_env.errors import TaskError
 from sql_env.parser import get_format

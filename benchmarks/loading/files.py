@@ -122,10 +122,12 @@ def make_tasks(
     for path, rows in files:
         for place, row in enumerate(rows):
             where = f"{path}, item {place}"
-            required = {
+            required: dict[str, Any] = {
                 name: require_text(row, *keys[name], where=where) for name in ("question", "gold_sql")
             }
-            optional = {name: str(row.get(keys[name][0]) or "") for name in keys if name not in required}
+            optional: dict[str, Any] = {
+                name: str(row.get(keys[name][0]) or "") for name in keys if name not in required
+            }
             db_id = require_text(row, "db_id", where=where)
             yield Task(
                 id=f"{prefix}-{next(positions):0{digits}d}",

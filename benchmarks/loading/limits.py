@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from benchmarks.loading.parameters import parse_parameters
+from sql_env.benchmark import parse_parameters
 from sql_env.errors import LimitError
 from sql_env.limits import Limits
 from sql_env.plugins import suggest

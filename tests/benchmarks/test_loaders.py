@@ -10,7 +10,7 @@ from benchmarks.bird import bird
 from benchmarks.jsonl import jsonl
 from benchmarks.spider import spider
 from benchmarks.synsql import stream, synsql
-from sql_env import Scorer
+from sql_env import Scorer, load_benchmark
 from sql_env.errors import DataError
 
 VARIABLES = {spider: "SQL_ENV_SPIDER_DIR", bird: "SQL_ENV_BIRD_DIR", synsql: "SQL_ENV_SYNSQL_DIR"}
@@ -295,13 +295,112 @@ def test_jsonl_fields(write_lines):
 def test_jsonl_over_duckdb(write_lines, tmp_path):
     import duckdb
 
-    with duckdb.connect(str(tmp_path / "pets.duckdb")) as connection:
+    with duckdb.connect(str(tmp_path / "pets.db")) as connection:
         connection.execute("CREATE TABLE pet AS SELECT 'Rex' AS name")
-    row = {"question": "Which pets?", "sql": "SELECT name FROM pet", "database": "pets.duckdb"}
+    row = {"question": "Which pets?", "sql": "SELECT name FROM pet", "database": "pets.db"}
     [task] = jsonl(path=write_lines(row)).tasks
     assert task.dialect == "duckdb"
     with Scorer({"rewards": ["result"], "response_format": "sql"}) as scorer:
         assert scorer.score([task.gold_sql], [task])[0].rollout.correct
+
+
+def test_jsonl_splits_by_a_field(write_lines):
+    rows = [{**ROW, "split": split, "id": n} for n, split in enumerate(("train", "dev", "train"))]
+    path = write_lines(*rows, {**ROW, "id": 3})
+    for split, ids in {"all": "0123", "train": "02", "dev": "1"}.items():
+        assert [task.id for task in load_benchmark("jsonl", split, path=path).tasks] == list(ids)
+    with pytest.raises(DataError, match=r"no row of .* the value 'test'.*train\.jsonl and dev\.jsonl.*'all'"):
+        jsonl(path=path, split="test")
+    unnamed = jsonl(path=write_lines(*({"split": "dev", **ROW} for _ in range(2))), split="dev").tasks
+    assert [task.id for task in unnamed] == ["jsonl-dev-0000", "jsonl-dev-0001"]
+
+
+def test_jsonl_splits_by_files(tmp_path, concerts):
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(ROW) for _ in range(2)))
+    (tmp_path / "dev.csv").write_text("question,sql,database\nHow many?,SELECT 1,concerts.sqlite\n")
+    ids = {
+        split: [task.id for task in jsonl(path=str(tmp_path), split=split).tasks]
+        for split in ("train", "dev")
+    }
+    assert ids == {"train": ["jsonl-train-0000", "jsonl-train-0001"], "dev": ["jsonl-dev-0000"]}
+    assert len(jsonl(path=str(tmp_path)).tasks) == 3
+    with pytest.raises(DataError, match=r"has train\.jsonl, dev\.csv: add test\.jsonl, test\.csv or test\.p"):
+        jsonl(path=str(tmp_path), split="test")
+    (tmp_path / "dev.jsonl").write_text(json.dumps({**ROW, "split": "train"}))
+    with pytest.raises(DataError, match=r"dev\.jsonl and .*dev\.csv are files of one split"):
+        jsonl(path=str(tmp_path), split="dev")
+    (tmp_path / "dev.csv").unlink()
+    with pytest.raises(DataError, match=r"dev\.jsonl, line 1: its field 'split' is 'train', in the fil"):
+        jsonl(path=str(tmp_path), split="dev")
+
+
+def test_one_table_in_three_formats(tmp_path, concerts):
+    """The ids are numbers, a name has a quote and a line break, and each format keeps the other columns."""
+    import duckdb
+
+    select = """SELECT 7 AS id, 'How "many"
+are there?' AS question, 'SELECT 1' AS sql, 'concerts.sqlite' AS database, 'bird' AS comparison,
+        0.5 AS price, NULL AS note, 'x' AS "row of the file", [{'a': 1}] AS parts"""
+    with duckdb.connect() as connection:
+        for name, options in (
+            ("q.jsonl", "FORMAT json"),
+            ("q.CSV", "FORMAT csv"),
+            ("q[1]*.parquet", "FORMAT parquet"),
+        ):
+            connection.execute(f"COPY ({select}) TO '{tmp_path / name}' ({options})")
+    values = {"price": 0.5, "note": None, "row of the file": "x", "parts": [{"a": 1}]}
+    texts = {"price": "0.5", "note": "", "row of the file": "x", "parts": "[{'a': 1}]"}
+    for name, extra in (("q.jsonl", values), ("q.CSV", texts), ("q[1]*.parquet", values)):
+        [task] = jsonl(path=str(tmp_path / name)).tasks
+        assert (task.id, task.comparison, task.extra) == ("7", "bird", extra), name
+        assert task.question == 'How "many"\nare there?'
+
+
+def test_numbers_that_pandas_writes_for_missing_cells(tmp_path, concerts):
+    import duckdb
+
+    columns = (
+        "1.0 AS id, 'Q?' AS question, 'SELECT 1' AS sql, 'concerts.sqlite' AS database, NULL AS evidence"
+    )
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT {columns}, 'nan'::DOUBLE AS price) TO '{tmp_path / 'q.parquet'}'")
+    [task] = jsonl(path=str(tmp_path / "q.parquet")).tasks
+    assert (task.id, task.extra) == ("1.0", {"price": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.csv", "question,sql\nWhich?", "line 2: 1 cells, but the header has 2"),
+        ("q.csv", "sql,sql\nSELECT 1,SELECT 2", "line 1: the header names 'sql' twice"),
+        ("q.csv", 'question\n"a"b', "line 2: ',' expected after '\"'"),
+        ("q.csv", "\xff", "cannot be read: 'utf-8'"),
+        ("q.parquet", "no parquet", "cannot be read as Parquet: "),
+        ("gone.csv", None, "cannot be read: [Errno 2]"),
+        ("gone.parquet", None, "cannot be read: [Errno 2]"),
+    ],
+)
+def test_a_table_with_a_mistake(name, content, message, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError) as caught:
+        jsonl(path=str(tmp_path / name))
+    assert message in str(caught.value)
+
+
+def test_own_columns_reach_a_reward(write_lines):
+    tasks = jsonl(path=write_lines({**ROW, "price": 0.25, "tags": ["a", {"b": None}]}, ROW)).tasks
+    assert tasks[0].extra == {"price": 0.25, "tags": ["a", {"b": None}]}
+    assert tasks[1].extra == {}
+    rewards = {"rewards": [f"{__name__}:read_price"], "response_format": "sql"}
+    with Scorer(rewards) as scorer:
+        scores = scorer.score([ROW["sql"]] * 2, tasks)
+        assert [score.total for score in scores] == [0.25, 0.0]
+        assert scorer.stats.gold_misses == 1, "own columns do not change the gold result"
+
+
+def read_price(rollout):
+    return rollout.task.extra.get("price")
 
 
 @pytest.mark.parametrize(
@@ -310,16 +409,26 @@ def test_jsonl_over_duckdb(write_lines, tmp_path):
         ("{", "line 2 is not JSON"),
         ("[" * 100_000, "line 2 is not JSON"),
         ("[]", "line 2 is not a JSON object such as"),
-        ({**ROW, "qestion": "?"}, "line 2: unknown field 'qestion'. Did you mean 'question'"),
+        (
+            {"qestion": "?", "sql": "SELECT 1", "database": "concerts.sqlite"},
+            "line 2: unknown field 'qestion'. Did you mean 'question'",
+        ),
+        ({**ROW, "dificulty": "hard"}, "line 2: unknown field 'dificulty'. Did you mean 'difficulty'"),
+        (
+            {**ROW, "hint": float("nan")},
+            "line 2: task 'jsonl-all-0001': extra['hint'], a float, is not a JSON",
+        ),
         (
             {"question": "?", "database": "concerts.sqlite"},
             "line 2: 'sql' must be a string that is not empty",
         ),
         ({**ROW, "sql": " "}, "line 2: 'sql' must be"),
-        ({**ROW, "id": 7}, "line 2: 'id' must be a string, not 7"),
+        ({**ROW, "id": True}, "line 2: 'id' must be a string, not True"),
+        ({**ROW, "evidence": 7}, "line 2: 'evidence' must be a string, not 7"),
+        ({**ROW, "split": "trian"}, "line 2: 'split' must be one of train, dev, test, not 'trian'"),
         ({**ROW, "comparison": "birds"}, "line 2: no comparison is called 'birds'. Did you mean 'bird'"),
         ({**ROW, "dialect": "oracle"}, "line 2: no engine for the dialect 'oracle'"),
-        ({**ROW, "id": "first"}, "line 2: line 1 already has the id 'first'"),
+        ({**ROW, "id": "first"}, "line 2: the id 'first' is already that of "),
     ],
 )
 def test_jsonl_mistakes(line, message, write_lines):
@@ -331,12 +440,12 @@ def test_jsonl_mistakes(line, message, write_lines):
 def test_jsonl_without_its_file_or_databases(write_lines, tmp_path):
     with pytest.raises(DataError, match=r'give the argument path.*"question"'):
         jsonl()
-    with pytest.raises(DataError, match=r"path is .*gone"):
+    with pytest.raises(DataError, match=r"the file .*gone\.jsonl' cannot be read"):
         jsonl(path=str(tmp_path / "gone.jsonl"))
     with pytest.raises(DataError, match=r"looked for .*gone\.sqlite.*the file's own folder"):
         jsonl(path=write_lines({**ROW, "database": "gone.sqlite"}))
-    with pytest.raises(DataError, match="no split 'dev'"):
-        jsonl(path=write_lines(ROW), split="dev")
+    with pytest.raises(DataError, match=r"no split 'deev'.* Did you mean 'dev'"):
+        jsonl(path=write_lines(ROW), split="deev")
     benchmark = jsonl(path=write_lines({**ROW, "database": "gone.sqlite"}, ROW))
     assert [task.id for task in benchmark.tasks] == ["jsonl-all-0001"]
     assert benchmark.left_out == (f"gone: 1 task, no database at {tmp_path / 'gone.sqlite'}",)

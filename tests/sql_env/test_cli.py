@@ -79,6 +79,29 @@ def test_schema_shows_what_a_model_sees(concerts):
     assert done.stderr.startswith("DatabaseError")
 
 
+def test_a_duckdb_file_needs_no_dialect_and_no_suffix(library):
+    file = library.rename(library.with_suffix(".db"))
+    assert "CREATE TABLE author" in sql_env("schema", file).stdout
+    done = sql_env("run", file, "SELECT typeof(tags) FROM book LIMIT 1")
+    assert done.returncode == 0
+    assert "VARCHAR[]" in done.stdout
+    done = sql_env("schema", file, "--dialect", "sqlite")
+    assert done.returncode == 2
+    assert "use the dialect 'duckdb'" in " ".join(done.stderr.split())
+
+
+def test_score_over_own_data(tmp_path, concerts):
+    row = {"id": 1, "question": "How many?", "sql": "SELECT count(*) FROM singer", "database": str(concerts)}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(row))
+    text = respond("SELECT 5", "Five.")
+    (tmp_path / "completions.jsonl").write_text(json.dumps({"task_id": "1", "completion": text}))
+    arguments = ["score", tmp_path / "completions.jsonl", "--benchmark", "jsonl"]
+    done = sql_env(*arguments, "--param", f"path={tmp_path / 'tasks.jsonl'}")
+    assert json.loads(done.stdout)["correct"], done.stderr
+    done = sql_env(*arguments, "--param", "path")
+    assert (done.returncode, "'path' is not of the form NAME=VALUE" in done.stderr) == (2, True)
+
+
 def test_score_prints_what_the_scorer_says(tmp_path):
     tasks = load_benchmark("demo").tasks[:5]
     texts = [respond(task.gold_sql, task.reasoning) for task in tasks[:4]] + ["\u2028 no idea"]

@@ -33,8 +33,8 @@ def check(
     """Check the gold queries of a benchmark: do they run, and what do their results depend on?"""
     from benchmarks.diagnostics.checks.checker import check_tasks
     from benchmarks.diagnostics.terminal import print_checks, progress_bar
-    from benchmarks.loading.parameters import parse_parameters
     from benchmarks.records.finding import write_findings
+    from sql_env.benchmark import parse_parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)  # print_checks lists what is left out
     loaded = load_benchmark(benchmark, split, data_dir, **parse_parameters(param))

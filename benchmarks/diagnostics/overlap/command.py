@@ -38,7 +38,7 @@ def overlap(
     from benchmarks.diagnostics.overlap.compare import compare_tasks
     from benchmarks.diagnostics.overlap.results import write_overlap
     from benchmarks.diagnostics.terminal import print_overlap, progress_bar
-    from benchmarks.loading.parameters import parse_parameters
+    from sql_env.benchmark import parse_parameters
 
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
     left = load_benchmark(train, train_split, train_data_dir, **parse_parameters(train_param)).tasks

@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 from benchmarks.diagnostics.terminal import progress_bar
-from benchmarks.loading.parameters import parse_parameters
 from benchmarks.loading.predictions import read_predictions
 from benchmarks.performance.harness import JsonFile, Seed, exit_on_error, write_json
 from benchmarks.performance.steps.measure import MeasuredQuery, measure_answers, measure_mix
 from benchmarks.performance.steps.report import make_tables, save_figure
 from benchmarks.performance.steps.rules import compare_rules
 from sql_env import Task, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.display.terminal import make_console
 from sql_env.errors import DataError
 

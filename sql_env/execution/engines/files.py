@@ -41,6 +41,39 @@ def identify_file(database: str, suffixes: Iterable[str], remedy: str) -> Identi
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
 
+def detect_dialect(database: str) -> str:
+    """Return the dialect of a database file, by its first bytes.
+
+    A file that is neither SQLite nor DuckDB, or that cannot be read, is ``duckdb`` if its name ends in
+    ``.duckdb``, else ``sqlite``: the engine then says what is wrong with it.
+
+    Example:
+        >>> detect_dialect("missing.duckdb"), detect_dialect("missing.db")
+        ('duckdb', 'sqlite')
+    """
+    return _read_dialect(database) or ("duckdb" if database.endswith(".duckdb") else "sqlite")
+
+
+def explain_dialect(database: str, dialect: str) -> str:
+    """Return the end of an error message if a file of another engine was opened; empty if it was not."""
+    found = _read_dialect(database)
+    return f". It is a file of {found}: use the dialect {found!r}" if found not in ("", dialect) else ""
+
+
+def _read_dialect(database: str) -> str:
+    """Return the dialect that the first bytes of a file tell; empty if they tell none."""
+    try:
+        if not S_ISREG(os.stat(database).st_mode):  # to open a pipe may never end
+            return ""
+        with open(database, "rb") as file:
+            header = file.read(16)
+    except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate in the name
+        return ""
+    if header == b"SQLite format 3\0":
+        return "sqlite"
+    return "duckdb" if header[8:12] == b"DUCK" else ""
+
+
 def has_content(file: str) -> bool:
     """Return True if a path is a regular file of more than 0 bytes; False if it cannot be looked at.
 

@@ -17,8 +17,8 @@ from benchmarks.diagnostics.checks.rewrites.copies import ROW_ORDERS, make_shuff
 from benchmarks.diagnostics.checks.rewrites.variants import TIES, make_variants
 from benchmarks.diagnostics.checks.rules.storage import find_bare_columns
 from benchmarks.diagnostics.checks.runner import run_gold_cases
-from benchmarks.loading.parameters import parse_parameters
 from sql_env import ExecutionResult, Executor, Limits, Query, Status, Task, load_benchmark
+from sql_env.benchmark import parse_parameters
 from sql_env.errors import DatabaseError, DataError
 
 COMMAND = Path(sys.executable).with_name("sql-env")

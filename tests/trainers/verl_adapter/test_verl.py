@@ -1,6 +1,7 @@
 """The parts of the verl trainer that need no run of verl: reward, data, configuration."""
 
 import asyncio
+import copy
 import importlib.util
 import json
 import os
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,7 @@ from sql_env.errors import DataError, PluginError
 pytest.importorskip("transformers")
 
 from trainers import verl_grpo, verl_reward
-from trainers.dataset import Prompter
+from trainers.dataset import Prompter, count_prompt_tokens, make_token_budget
 from trainers.demo import tiny, verl_stage
 from trainers.demo.tasks import DemoArguments
 from trainers.verl_adapter import parquet as verl_data
@@ -160,6 +161,30 @@ def read(path):
     import pyarrow.parquet as pq
 
     return pq.read_table(path).to_pylist()
+
+
+def test_too_few_tasks_for_a_batch(tmp_path, scorer, words):
+    """verl would divide by zero. It leaves out prompts that are too long."""
+    tokenizer = copy.deepcopy(words[0])
+    tokenizer.chat_template = verl_data.PLAIN_CHAT_TEMPLATE
+    file = tmp_path / "train.parquet"
+    verl_data.write_parquet(file, words[1], scorer, "demo", "compact")
+    lengths = sorted(count_prompt_tokens(row["prompt"], tokenizer) for row in read(file))
+    fit = sum(length <= lengths[9] for length in lengths)
+    data = SimpleNamespace(
+        train_files=str(file),
+        max_prompt_length=lengths[9],
+        train_batch_size=fit,
+        filter_overlong_prompts=True,
+    )
+    verl_grpo.check_batch(data, tokenizer)
+    data.train_batch_size += 1
+    with pytest.raises(
+        DataError, match=rf"20 tasks .*, {fit} of them .*train_batch_size={fit + 1}\. Lower the"
+    ):
+        verl_grpo.check_batch(data, tokenizer)
+    data.filter_overlong_prompts = False
+    verl_grpo.check_batch(data, tokenizer)
 
 
 @pytest.mark.slow
@@ -366,9 +391,7 @@ def test_the_configuration_is_completed_by_model_and_algorithm(quiet_verl, words
     config.sql.prompt = own = "sql_env.prompts.template:RICH"  # other processes import it, too
     verl_grpo.fill_defaults(config)
     assert config.sql.prompt == own
-    assert verl_grpo.make_prompt_budget(config) is None
-    config.sql.prompt_budget = 9
-    budget = verl_grpo.make_prompt_budget(config)
+    budget = make_token_budget(9, verl_grpo.load_model_tokenizer(config))
     size = budget.measure([{"role": "user", "content": "Which dishes?"}])
     assert (budget.max_size, size) == (9, len(tokenizer("Which dishes?\n")["input_ids"]))
     assert json.loads(config.reward.custom_reward_function.reward_kwargs.reward)[0] == "format"
@@ -409,9 +432,14 @@ def test_help_needs_no_verl():
 @needs_verl
 @pytest.mark.slow
 def test_cfg_job_prints_the_configuration():
-    done = verl_command("setup=cpu", "--cfg", "job")
+    done = verl_command("setup=cpu", "sql.params.path=my.jsonl", "sql.params.more=2", "--cfg", "job")
     assert done.returncode == 0, done.stderr
     assert "path: pkg://trainers.verl_reward" in done.stdout
+    assert "  params:\n    path: my.jsonl\n    more: 2\n" in done.stdout
+    assert (
+        verl_grpo.compose_config(verl_grpo.add_loader_arguments(["sql.params={path: x}"])).sql.params.path
+        == "x"
+    )
 
 
 @needs_verl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import Identity, identify_file
+from sql_env.execution.engines.files import Identity, explain_dialect, identify_file
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Extensions are native code, and could read files or the network.
@@ -50,4 +50,5 @@ def open_readonly(database: str, memory_bytes: float) -> duckdb.DuckDBPyConnecti
     except duckdb.OutOfMemoryException:
         raise
     except (duckdb.Error, UnicodeError) as error:
-        raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}") from None
+        hint = explain_dialect(database, "duckdb")
+        raise DatabaseError(f"cannot read {database!r} as a DuckDB database: {error}{hint}") from None

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import apsw
 
 from sql_env.errors import DatabaseError
-from sql_env.execution.engines.files import Identity, identify_file
+from sql_env.execution.engines.files import Identity, explain_dialect, identify_file
 from sql_env.types import Row
 
 NOW_MS = 210_866_760_000_000 + 1_735_689_600_000
@@ -82,7 +82,8 @@ def open_readonly(database: str, frozen: bool) -> apsw.Connection:
     except apsw.NoMemError:
         raise
     except (apsw.Error, UnicodeError) as error:
-        raise DatabaseError(f"cannot read {database!r} as an SQLite database: {error}") from None
+        hint = explain_dialect(file, "sqlite")
+        raise DatabaseError(f"cannot read {database!r} as an SQLite database: {error}{hint}") from None
     return connection
 
 
