@@ -116,6 +116,17 @@ def test_grpo_logs_every_component_and_resumes_from_a_checkpoint(tiny_model, tmp
     assert [row["step"] for row in resumed] == [1, 2, 3, 4]
     assert resumed[:2] == log[:2]
 
+    said = grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 2, fails=True)
+    assert "error: " in said
+    assert "has an earlier run (checkpoint-4, " in said
+    assert "--resume_from_checkpoint last" in said
+    other = ["--max-steps", 5, "--seed", 7, "--resume-from-checkpoint", "last"]
+    said = grpo(tiny_model, tmp_path, "--config", config, *other, fails=True)
+    assert "seed: 42 there, 7 here" in said
+    said = grpo(tiny_model, tmp_path / "new", "--resume-from-checkpoint", "last", fails=True)
+    assert f"error: there is no checkpoint in '{tmp_path / 'new'}'" in said
+    assert not (tmp_path / "new").exists()
+
     kept = list(read_items(tmp_path / "rollouts"))
     assert [item.step for item in kept] == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]
     for row in resumed:

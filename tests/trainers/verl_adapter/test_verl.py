@@ -513,6 +513,39 @@ def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
         assert "sql.rollouts" not in verl_grpo.validation_error(verl_grpo.compose_config(overrides))
 
 
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+def test_a_run_folder_belongs_to_one_configuration(quiet_verl, tmp_path):
+    from omegaconf import open_dict
+
+    def claim(*more):
+        config = verl_grpo.compose_config(["setup=cpu", *more])
+        with open_dict(config):
+            config.trainer.default_local_dir = str(tmp_path)
+            config.actor_rollout_ref.model.path = "x"
+        with verl_grpo.claim_run_folder(config):
+            (tmp_path / "global_step_2" / "actor").mkdir(parents=True, exist_ok=True)
+
+    claim("sql.prompt=compact")
+    assert json.loads((tmp_path / "prompt.json").read_text())["template"] == "compact@1"
+    free = ["trainer.total_training_steps=9", "sql.workers=3", "sql.rollouts=4", "trainer.test_freq=1"]
+    claim("sql.prompt=compact", *free)
+    for other, difference in {
+        "sql.reward=arctic": 'sql.reward: "sql-r1" there, "arctic" here',
+        "actor_rollout_ref.actor.optim.lr=1e-3": "actor_rollout_ref.actor.optim.lr: 0.0005 there, 0.001 here",
+        "algorithm.adv_estimator=rloo": "algorithm.adv_estimator",
+        "trainer.resume_mode=disable": "with the same settings: give another trainer.default_local_dir",
+    }.items():
+        with pytest.raises(DataError, match="global_step_2") as caught:
+            claim("sql.prompt=compact", other)
+        assert difference in str(caught.value)
+    resume = ["sql.prompt=compact", "trainer.resume_mode=resume_path"]
+    claim(*resume, f"trainer.resume_from_path={tmp_path}/global_step_2")
+    with pytest.raises(DataError, match="is no checkpoint"):
+        claim(*resume, f"trainer.resume_from_path={tmp_path}/global_step_9")
+
+
 def test_the_newest_checkpoint_is_found(tmp_path):
     with pytest.raises(DataError, match="no checkpoint"):
         find_checkpoint(tmp_path)
