@@ -16,9 +16,10 @@ from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, load_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
-from trainers.generation.accuracy import measure_greedy
+from trainers.generation.accuracy import GreedyAccuracy, measure_greedy_accuracy
 from trainers.hardware import use_threads
 from trainers.logs.run_folder import TrainerFolder, resolve_path
+from trainers.logs.step_line import print_step_lines
 
 log = logging.getLogger(__name__)
 
@@ -98,31 +99,39 @@ def sample_tasks(tasks: Sequence[Task], at_most: int, seed: int) -> list[Task]:
 def train_and_measure(trainer: Any, setup: Setup, max_new_tokens: int) -> None:
     """Measure, train (from a checkpoint if one is named), save, measure again.
 
-    The greedy execution accuracy on the held-out tasks, before and after, goes into
-    ``held_out.json`` in the output folder.
+    The greedy execution accuracy on the held-out tasks and the share of masked answers, before and after,
+    go into ``held_out.json`` in the output folder.
     """
     out, is_main = Path(trainer.args.output_dir), trainer.accelerator.is_main_process
-    held_out = {"tasks": len(setup.held_out), "before": measure_held_out(trainer, setup, max_new_tokens)}
+    print_step_lines(trainer)
+    before = measure_held_out(trainer, setup, max_new_tokens)
     trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     trainer.save_model()
     if is_main:
         budget = setup.prompter.budget
         record_template(out, get_template(setup.prompter.template), budget and budget.max_size)
-    held_out["after"] = measure_held_out(trainer, setup, max_new_tokens)
+    after = measure_held_out(trainer, setup, max_new_tokens)
     if setup.held_out and is_main:
+        held_out = {
+            "tasks": len(setup.held_out),
+            "before": before.accuracy,
+            "after": after.accuracy,
+            "masked": {"before": before.masked, "after": after.masked},
+        }
         (out / "held_out.json").write_text(json.dumps(held_out, indent=2) + "\n")
         print(
             f"greedy execution accuracy on {len(setup.held_out)} held-out tasks: "
-            f"{held_out['before']:.3f} before, {held_out['after']:.3f} after"
+            f"{before.accuracy:.3f} before, {after.accuracy:.3f} after "
+            f"(masked answers: {before.masked:.1%} before, {after.masked:.1%} after)"
         )
 
 
-def measure_held_out(trainer: Any, setup: Setup, max_new_tokens: int) -> float:
+def measure_held_out(trainer: Any, setup: Setup, max_new_tokens: int) -> GreedyAccuracy:
     """Measure the greedy execution accuracy of the trainer's model on the held-out tasks; 0 without any."""
     if not setup.held_out:
-        return 0.0
+        return GreedyAccuracy(0.0, 0.0)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    return measure_greedy(
+    return measure_greedy_accuracy(
         model, setup.tokenizer, setup.held_out, setup.prompter, max_new_tokens=max_new_tokens
     )
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.records.item import ITEMS, Item, make_item, read_items, write_items
+from benchmarks.records.item import ITEMS, ROLLOUTS, Item, make_item, read_items, write_items
 from benchmarks.records.json_lines import replace_file
 from sql_env import Score, Scorer
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
 
-FOLDER = "rollouts"
+FOLDER = ROLLOUTS
 """The name of the folder in a trainer's output folder."""
 
 LATER = "later.jsonl"

@@ -16,7 +16,7 @@ from trainers.logs.progress import Display
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KEYS = {"greedy", "mean@1", "pass@8", "vote@8"}
+KEYS = {"greedy", "mean@1", "pass@8", "vote@8", "masked"}
 
 
 def demo(out, *arguments):

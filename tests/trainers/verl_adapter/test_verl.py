@@ -461,6 +461,29 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+def test_a_step_is_one_line_and_its_groups_are_watched(quiet_verl, caplog):
+    from trainers.logs.learning import PATIENCE, LearningWatch
+    from trainers.verl_adapter.replay_sampler import format_step, list_answers
+
+    keys = ["b_0_0", "a_0_0", "b_1_0", "a_1_0"]
+    infos = [{"score": 0.5, "acc": 0.0, "masked": 0.0}] * 3 + [{"score": 0.0, "acc": 0.0, "masked": 1.0}]
+    assert format_step(7, infos, [10, 20], 1.26) == (
+        "step 7: reward 0.500, correct 0.0%, masked 25.0%, length 15 tokens, 1.3 s"
+    )
+    assert format_step(7, [{}], [], 0.0) == "step 7: reward 0.000, correct 0.0%, masked 100.0%, 0.0 s"
+    answers = list_answers(keys, infos)
+    assert [(answer.group, answer.total) for answer in answers] == [
+        ("a", 0.5), ("a", None), ("b", 0.5), ("b", 0.5),
+    ]  # fmt: skip
+    watch = LearningWatch()
+    for step in range(2 * PATIENCE):
+        watch.add(answers, step)
+    [record] = caplog.records
+    assert "Train a cold start first" in record.message
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
 def test_the_statistics_of_the_samples_add_up(ask, quiet_verl):
     from trainers.verl_adapter.replay_sampler import average_components, sum_stats
 
