@@ -20,7 +20,10 @@ from trainers.logs.rollouts import FOLDER
 RECORD = "training.json"
 """The file with the settings of the run."""
 
-RESULTS = ("config.json", "adapter_config.json", "model.safetensors", "held_out.json")
+METRICS = "metrics.jsonl"
+"""The file with all metrics of a TRL trainer, a JSON line for each report."""
+
+RESULTS = (METRICS, "config.json", "adapter_config.json", "model.safetensors", "held_out.json")
 """Files of a finished training, or of a model, which a training would overwrite."""
 
 
@@ -112,7 +115,7 @@ class TrainerFolder:
                 )
             return True
         same = recorded is not None and not differences
-        if same and (automatic or found == [FOLDER]):
+        if same and (automatic or set(found) <= {METRICS, FOLDER}):  # nothing but steps to repeat
             return True
         resumable = self.find_newest() is not None
         if same:

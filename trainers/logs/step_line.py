@@ -10,10 +10,9 @@ from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-log = logging.getLogger(__name__)
+from trainers.logs.run_folder import METRICS
 
-METRICS = "metrics.jsonl"
-"""The file in a trainer's output folder with all metrics, a JSON line for each report."""
+log = logging.getLogger(__name__)
 
 COLUMNS = {
     "loss": "loss {:.4g}",

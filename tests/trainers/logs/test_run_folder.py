@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.records.item import ITEMS
 from sql_env.errors import DataError
-from trainers.logs.run_folder import RECORD, TrainerFolder
+from trainers.logs.run_folder import METRICS, RECORD, TrainerFolder
 
 SETTINGS = {"reward": "sql-r1", "learning_rate": 1e-6, "sql": {"tasks": 24}}
 OTHER = {**SETTINGS, "sql": {"tasks": 25}}
@@ -86,12 +86,13 @@ def test_a_trainer_that_resumes_by_itself_resumes_the_same_run_only(folder):
     assert "no training.json" in refused(folder, automatic=True)
 
 
-def test_rollouts_without_a_checkpoint_belong_to_their_run(folder):
+def test_rollouts_and_metrics_without_a_checkpoint_belong_to_their_run(folder):
     train(folder)
     (folder.path / "rollouts").mkdir()
     (folder.path / "rollouts" / ITEMS).write_text("{}\n")
+    (folder.path / METRICS).write_text("{}\n")
     train(folder)  # its steps are repeated
-    assert "(rollouts), and this is another run" in refused(folder, OTHER)
+    assert "(metrics.jsonl, rollouts), and this is another run" in refused(folder, OTHER)
 
 
 def test_two_processes_do_not_share_a_folder(folder, monkeypatch):
