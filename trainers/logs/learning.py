@@ -64,9 +64,8 @@ class LearningWatch:
                 self._steps, self._answers = set(), []
                 return
             if step not in self._steps and len(self._steps) == PATIENCE:
-                log.warning(
-                    "Nothing can be learnt: %s, in %d steps in a row", explain(self._answers), PATIENCE
-                )
+                cause = explain(self._answers)
+                log.warning("Nothing can be learnt from the last %d steps: %s", PATIENCE, cause)
                 self._done = True
                 self._answers = []
                 return

@@ -100,6 +100,8 @@ class RunRecord(StageTimes):
         for column in ("", *list(self.figures())[:2], "change"):
             table.add_column(column, justify="right" if column else "left")
         for name, before in self.before.items():
+            if name == "masked" and not before and not self.after[name]:
+                continue
             errors = [
                 (value, compute_standard_error(value, self.held_out_questions))
                 for value in (before, self.after[name])

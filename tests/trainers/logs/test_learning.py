@@ -33,7 +33,7 @@ def said(caplog, batches):
 )
 def test_it_is_said_once_with_its_cause(caplog, batch, text):
     [message] = said(caplog, [(step, batch) for step in range(1, 4 * PATIENCE)])
-    assert message.startswith("Nothing can be learnt: ")
+    assert message.startswith(f"Nothing can be learnt from the last {PATIENCE} steps: ")
     assert text in message
 
 
