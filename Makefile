@@ -1,4 +1,4 @@
-# make demo       train a tiny model from scratch and see execution accuracy rise
+# make demo       train a tiny model from scratch and see execution accuracy rise (8 minutes)
 # make demo-verl  the same, with verl for the reinforcement learning
 # make test       the whole suite
 # make check      the fast inner loop: lint, types, import rules, unit and property tests
@@ -17,12 +17,17 @@ PIP := $(PY) -m pip --disable-pip-version-check
 SOURCES := sql_env rewards trainers benchmarks tests docs
 
 .PHONY: demo demo-verl test check lint docs format lock clean
+.PHONY: notice
 
-demo: $(VENV)/.train
+demo: notice $(VENV)/.train
 	$(PY) -m trainers.demo $(ARGS)
 
-demo-verl: $(VENV)/.verl
+demo-verl: notice $(VENV)/.verl
 	$(PY) -m trainers.demo --backend verl $(ARGS)
+
+notice:
+	@test -e $(VENV)/.train || echo "about 2.5 GB are downloaded and installed into $(VENV) (more with an \
+NVIDIA GPU), once; then the demo takes about 8 minutes on two idle cores, or 20 with verl"
 
 test: $(VENV)/.dev lint
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)

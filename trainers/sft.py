@@ -44,10 +44,14 @@ def main(argv: list[str] | None = None) -> None:
     """Run the cold start with the settings of the command line."""
     from trl import SFTConfig
 
-    from trainers.training import load_setup, make_adapter_arguments, train_and_measure
+    from trainers.training import claim_output_folder, load_setup, make_adapter_arguments, train_and_measure
 
     args, config, model = parse_arguments(SFTConfig, argv)
-    with exit_on_error(), Scorer(args.reward, workers=args.workers) as scorer:
+    with (
+        exit_on_error(),
+        claim_output_folder(args, config, model),
+        Scorer(args.reward, workers=args.workers) as scorer,
+    ):
         setup = load_setup(args, config, model, scorer)
         trainer = make_sft_trainer(
             model.model_name_or_path,

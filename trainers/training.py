@@ -5,23 +5,37 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task, load_benchmark
 from sql_env.benchmark import parse_parameters
+from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, load_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
 from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
-from trainers.generation.accuracy import measure_greedy
+from trainers.generation.accuracy import GreedyAccuracy, measure_greedy_accuracy
 from trainers.hardware import use_threads
+from trainers.logs.run_folder import TrainerFolder, resolve_path
+from trainers.logs.step_line import print_step_lines
 
 log = logging.getLogger(__name__)
 
 NEWEST = ("last", "true", "True")
 """Values of ``--resume_from_checkpoint`` that mean the newest checkpoint of the output folder."""
+
+FREE = (
+    "workers", "threads", "rollouts", "eval_", "max_new_tokens", "attn_implementation", "output_dir",
+    "run_name", "resume_from_checkpoint", "max_steps", "num_train_epochs", "save_", "load_best",
+    "metric_for_best", "greater_is_better", "logging_", "log_", "report_to", "disable_tqdm", "do_",
+    "per_device_eval_", "num_completions_", "hub_", "push_to_hub", "project", "trackio_", "dataloader_",
+    "ddp_", "local_rank", "vllm_", "use_cpu", "bf16", "fp16", "tf32", "torch_", "gradient_checkpointing",
+    "accelerator_config", "debug", "fsdp", "deepspeed",
+)  # fmt: skip
+"""Beginnings of the names of settings that a resumed run may change: they do not change what is learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +101,83 @@ def sample_tasks(tasks: Sequence[Task], at_most: int, seed: int) -> list[Task]:
 def train_and_measure(trainer: Any, setup: Setup, max_new_tokens: int) -> None:
     """Measure, train (from a checkpoint if one is named), save, measure again.
 
-    The greedy execution accuracy on the held-out tasks, before and after, goes into
-    ``held_out.json`` in the output folder.
+    The greedy execution accuracy on the held-out tasks and the share of masked answers, before and after,
+    go into ``held_out.json`` in the output folder.
     """
     out, is_main = Path(trainer.args.output_dir), trainer.accelerator.is_main_process
-    held_out = {"tasks": len(setup.held_out), "before": measure_held_out(trainer, setup, max_new_tokens)}
-    trainer.train(resume_from_checkpoint=find_checkpoint(trainer.args))
+    print_step_lines(trainer)
+    before = measure_held_out(trainer, setup, max_new_tokens)
+    trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     trainer.save_model()
     if is_main:
         budget = setup.prompter.budget
         record_template(out, get_template(setup.prompter.template), budget and budget.max_size)
-    held_out["after"] = measure_held_out(trainer, setup, max_new_tokens)
+    after = measure_held_out(trainer, setup, max_new_tokens)
     if setup.held_out and is_main:
+        held_out = {
+            "tasks": len(setup.held_out),
+            "before": before.accuracy,
+            "after": after.accuracy,
+            "masked": {"before": before.masked, "after": after.masked},
+        }
         (out / "held_out.json").write_text(json.dumps(held_out, indent=2) + "\n")
         print(
             f"greedy execution accuracy on {len(setup.held_out)} held-out tasks: "
-            f"{held_out['before']:.3f} before, {held_out['after']:.3f} after"
+            f"{before.accuracy:.3f} before, {after.accuracy:.3f} after "
+            f"(masked answers: {before.masked:.1%} before, {after.masked:.1%} after)"
         )
 
 
-def measure_held_out(trainer: Any, setup: Setup, max_new_tokens: int) -> float:
+def measure_held_out(trainer: Any, setup: Setup, max_new_tokens: int) -> GreedyAccuracy:
     """Measure the greedy execution accuracy of the trainer's model on the held-out tasks; 0 without any."""
     if not setup.held_out:
-        return 0.0
+        return GreedyAccuracy(0.0, 0.0)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    return measure_greedy(
+    return measure_greedy_accuracy(
         model, setup.tokenizer, setup.held_out, setup.prompter, max_new_tokens=max_new_tokens
     )
 
 
-def find_checkpoint(config: Any) -> str | None:
-    """Return the checkpoint to resume from; None for none."""
-    from transformers.trainer_utils import get_last_checkpoint
+@contextmanager
+def claim_output_folder(args: SQLArguments, config: Any, model: Any) -> Iterator[None]:
+    """Lock the output folder for this training, and find the checkpoint that it resumes from.
 
-    if config.resume_from_checkpoint not in NEWEST:
-        return config.resume_from_checkpoint
-    found = get_last_checkpoint(config.output_dir) if Path(config.output_dir).is_dir() else None
-    if found is None:
-        log.warning("no checkpoint in %s: training starts from the beginning", config.output_dir)
+    Raises:
+        DataError: The folder has an earlier run that is not resumed, or there is no such checkpoint.
+    """
+    path = Path(config.output_dir)
+    names = "--output_dir", "--resume_from_checkpoint last"
+    folder = TrainerFolder(path, *names, "checkpoint-", "trainer_state.json")
+    checkpoint = find_checkpoint(folder, config.resume_from_checkpoint)
+    if checkpoint is not None and 0 < config.max_steps <= folder.get_step(checkpoint):
+        raise DataError(
+            f"{str(checkpoint)!r} has all of the {config.max_steps} steps of --max_steps: give more steps"
+        )
+    with folder.claim(describe_settings(args, config, model), checkpoint):
+        config.resume_from_checkpoint = None if checkpoint is None else str(checkpoint)
+        yield
+
+
+def find_checkpoint(folder: TrainerFolder, name: str | None) -> Path | None:
+    """Return the checkpoint that ``--resume_from_checkpoint`` names; None for a new training.
+
+    Raises:
+        DataError: There is none.
+    """
+    if not name:
+        return None
+    found = folder.find_newest() if name in NEWEST else Path(name)
+    if found is None or not (found / "trainer_state.json").is_file():
+        place = str(folder.path if found is None else found)
+        raise DataError(
+            f"there is no checkpoint in {place!r}: leave out --resume_from_checkpoint to train from the start"
+        )
     return found
+
+
+def describe_settings(args: SQLArguments, config: Any, model: Any) -> dict[str, Any]:
+    """Return the settings of a run that a resumed run may not change, by name."""
+    settings = {**config.to_dict(), **asdict(model), **asdict(args)}
+    for name in ("model_name_or_path", "data_dir"):
+        settings[name] = resolve_path(settings[name])
+    return {name: value for name, value in settings.items() if not name.startswith(FREE)}

@@ -57,13 +57,16 @@ def make_grpo_trainer(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the training with the settings of the command line."""
-    from trainers.training import load_setup, make_adapter_arguments, train_and_measure
+    from trainers.training import claim_output_folder, load_setup, make_adapter_arguments, train_and_measure
 
     with exit_on_error():
         name = peek_argument("algorithm", sys.argv[1:] if argv is None else argv)
         chosen = get_algorithm(name, "trl") if name else TRL()
         args, config, model = parse_arguments(load_object(chosen.config), argv, chosen.arguments)
-        with Scorer(args.reward, workers=args.workers, gold_store=True) as scorer:
+        with (
+            claim_output_folder(args, config, model),
+            Scorer(args.reward, workers=args.workers, gold_store=True) as scorer,
+        ):
             setup = load_setup(args, config, model, scorer)
             writer = RolloutWriter(Path(config.output_dir, FOLDER), args.rollouts, scorer)
             if args.max_turns != 1:

@@ -15,7 +15,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -23,11 +24,12 @@ from typing import Any
 
 from sql_env import Scorer
 from sql_env.errors import DataError
-from sql_env.prompts.template import load_template
+from sql_env.prompts.template import load_template, record_template
 from trainers.algorithms import get_algorithm
 from trainers.arguments import exit_on_error
 from trainers.dataset import count_prompt_tokens, load_tokenizer, make_token_budget
 from trainers.hardware import has_accelerator
+from trainers.logs.run_folder import TrainerFolder, resolve_path
 from trainers.verl_adapter.parquet import get_chat_template, write_datasets
 from trainers.verl_reward import load_checked_rubric
 
@@ -46,6 +48,25 @@ QUIET_ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore::UserWarning:verl.workers.engine",
 }
 """The environment in which verl does not warn about engines and threads that a processor does not have."""
+
+
+CHECKPOINT = "global_step_"
+"""The beginning of the name of verl's checkpoints."""
+
+COMPARED = {
+    "algorithm": (),
+    "actor_rollout_ref.actor": (
+        "optim", "policy_loss", "clip_ratio", "clip_ratio_low", "clip_ratio_high", "clip_ratio_c",
+        "loss_agg_mode", "entropy_coeff", "use_kl_loss", "kl_loss_coef", "kl_loss_type", "ppo_epochs",
+        "ppo_mini_batch_size",
+    ),
+    "actor_rollout_ref.rollout": ("n", "temperature", "top_k", "top_p"),
+    "data": ("train_batch_size", "gen_batch_size", "max_prompt_length", "max_response_length", "seed"),
+}  # fmt: skip
+"""Keys of verl that a resumed run may not change; all keys of a section if it names none."""
+
+FREE = ("workers", "rollouts", "profile", "eval_split", "eval_tasks")
+"""Keys under ``sql`` that a resumed run may change."""
 
 
 def compose_config(overrides: Sequence[str]) -> Any:
@@ -99,9 +120,10 @@ def run_training(config: Any) -> None:
     if error := validation_error(config):
         sys.exit(f"error: {error}")
     fill_defaults(config)
-    if config.sql.benchmark:
-        write_data(config)
-    main_ppo.main(config)
+    with claim_run_folder(config):
+        if config.sql.benchmark:
+            write_data(config)
+        main_ppo.main(config)
 
 
 def validation_error(config: Any) -> str:
@@ -148,6 +170,45 @@ def fill_defaults(config: Any) -> None:
             model.custom_chat_template = get_chat_template(model.path, model.trust_remote_code)
         environment = config.ray_kwargs.ray_init.runtime_env
         environment.env_vars = {**shared, **(environment.get("env_vars") or {})}
+
+
+@contextmanager
+def claim_run_folder(config: Any) -> Iterator[None]:
+    """Lock ``trainer.default_local_dir`` for this training, and record its settings and its template.
+
+    Raises:
+        DataError: The folder has an earlier run that is not resumed, or there is no such checkpoint.
+    """
+    path, mode = Path(config.trainer.default_local_dir), config.trainer.resume_mode
+    names = "trainer.default_local_dir", "trainer.resume_mode=auto"
+    folder = TrainerFolder(path, *names, CHECKPOINT, "actor")
+    checkpoint = None
+    if mode == "resume_path":
+        checkpoint = Path(config.trainer.resume_from_path or "")
+        if not checkpoint.name.startswith(CHECKPOINT) or not checkpoint.is_dir():
+            raise DataError(
+                f"trainer.resume_from_path: {str(checkpoint)!r} is no checkpoint: name a folder {CHECKPOINT}N"
+            )
+    with folder.claim(describe_settings(config), checkpoint, automatic=mode == "auto"):
+        if config.sql.benchmark:  # else the prompts are those of data.train_files
+            record_template(path, load_template(config.sql.prompt), config.sql.prompt_budget or None)
+        yield
+
+
+def describe_settings(config: Any) -> dict[str, Any]:
+    """Return the settings of a run that a resumed run may not change."""
+    from omegaconf import OmegaConf
+
+    sql = OmegaConf.to_container(config.sql, resolve=True)
+    settings: dict[str, Any] = {"sql": {name: value for name, value in sql.items() if name not in FREE}}
+    settings["sql"]["data_dir"] = resolve_path(sql["data_dir"])
+    settings["actor_rollout_ref.model.path"] = config.actor_rollout_ref.model.path
+    if not sql["benchmark"]:
+        settings["data.train_files"] = str(config.data.train_files)
+    for section, names in COMPARED.items():
+        values = OmegaConf.to_container(OmegaConf.select(config, section), resolve=True)
+        settings[section] = {name: values[name] for name in names or values if name in values}
+    return settings
 
 
 def load_model_tokenizer(config: Any) -> Any:

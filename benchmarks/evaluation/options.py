@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Annotated, Any, get_type_hints
 
@@ -24,8 +26,10 @@ from sql_env.errors import SQLEnvError
 from sql_env.execution.backends import Backend
 from sql_env.parser import ResponseFormat, get_format
 from sql_env.prompts.prompt import Prompt, PromptBudget, build_prompt
-from sql_env.prompts.template import load_template, read_recorded_template
+from sql_env.prompts.template import RECORD, load_template, read_recorded_template
 from sql_env.scoring.rubric import Rubric, RubricSpec, load_rubric
+
+log = logging.getLogger(__name__)
 
 GREEDY, SAMPLED, FILE = "greedy", "sampled", "file"
 """The decodings in ``predictions.jsonl``; ``file`` is a file of predictions."""
@@ -165,8 +169,20 @@ class PromptSettings:
     ] = None
 
     def with_template_of(self, model: str) -> PromptSettings:
-        """Choose the template that the model was trained with, where no template is given."""
+        """Choose the template that the model was trained with, where no template is given.
+
+        If a local model does not name one, a warning does: with another template than in its training, a
+        model can answer nonsense.
+        """
         recorded = None if self.template else read_recorded_template(model)
+        if recorded is None and not self.template and Path(model).is_dir():
+            log.warning(
+                "%s has no %s, so the prompt template %r is used: if the model was trained with another, "
+                "name it with --template",
+                model,
+                RECORD,
+                load_template("full").id,
+            )
         return self if recorded is None else replace(self, template=recorded.id)
 
     def make_rubric(self) -> Rubric:

@@ -25,6 +25,9 @@ from sql_env.errors import DataError
 from sql_env.types import ExecutionResult, Score, Value
 
 ITEMS = "items.jsonl"
+ROLLOUTS = "rollouts"
+"""The folder with the items in the output folder of a trainer."""
+
 ROWS = 50
 TEXT = 500
 _SAFE = 2**53  # JavaScript rounds integers beyond this one
@@ -262,6 +265,11 @@ def write_items(folder: Path, items: Iterable[Item]) -> Path:
     path = folder / ITEMS
     replace_file(path, (json.dumps(item.to_dict()) + "\n" for item in items))
     return path
+
+
+def find_items(place: Path) -> Path:
+    """Return the folder with the items of a run: in a trainer's output folder, ``rollouts``."""
+    return place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
 
 
 def read_items(folder: str | Path) -> Iterator[Item]:

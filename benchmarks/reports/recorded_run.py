@@ -5,16 +5,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.records.item import ITEMS, Item, read_items
+from benchmarks.records.item import Item, find_items, read_items
 from benchmarks.records.json_lines import read_object
 from benchmarks.records.run import CONFIG, SCHEMAS, SUMMARY
 from sql_env.errors import DataError
 
 _NESTED = ("components", "metrics", "result", "gold_result", "candidates")
 _COLUMNS = tuple(field.name for field in fields(Item) if field.name not in _NESTED)
-
-ROLLOUTS = "rollouts"
-"""The folder with the items in the output folder of a trainer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def shorten_paths(places: Sequence[str | Path]) -> list[str]:
 
 
 def _read_run(place: Path, name: str) -> RecordedRun:
-    folder = place / ROLLOUTS if not (place / ITEMS).exists() and (place / ROLLOUTS).is_dir() else place
+    folder = find_items(place)
     items = list(read_items(folder))
     if not items:
         raise DataError(f"{str(folder)!r} has no items: the run has not begun, or its items were not kept")

@@ -46,7 +46,9 @@ def test_the_cold_start_learns_and_saves_a_model(tiny_model, tmp_path, strategy)
     assert losses[-1] < losses[0] - 0.5
     assert (tmp_path / "model.safetensors").exists()
     held_out = json.loads((tmp_path / "held_out.json").read_text())
-    assert set(held_out) == {"tasks", "before", "after"}
+    assert set(held_out) == {"tasks", "before", "after", "masked"}
+    assert held_out["masked"] == {"before": 0.0, "after": 0.0}
+    assert "(masked answers: 0.0% before, 0.0% after)" in output
     assert "greedy execution accuracy on 4 held-out tasks" in output
 
 
@@ -96,9 +98,15 @@ def test_grpo_logs_every_component_and_resumes_from_a_checkpoint(tiny_model, tmp
         "learning_rate: 1.0e-3\nlr_scheduler_type: constant\nmax_steps: 99\n"
         "reward: [format, {reward: result, weight: 2.0}, {reward: result, name: extra, weight: 0.5}]\n"
     )
-    grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 3)
+    said = grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 3)
     log = [row for row in state(tmp_path / "checkpoint-3")["log_history"] if "reward" in row]
     assert [row["step"] for row in log] == [1, 2, 3]
+    metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["reward"] for row in metrics if "reward" in row] == [row["reward"] for row in log]
+    lines = [line for line in said.splitlines() if "step 3 of 3: reward" in line]
+    assert len(lines) == 1
+    assert all(word in lines[0] for word in ("correct", "masked", "length", " s"))
+    assert "rewards/format/mean" not in said
     for row in log:
         format, result, extra = (row[f"rewards/{name}/mean"] for name in ("format", "result", "extra"))
         assert row["reward"] == pytest.approx(format + 2.0 * result + 0.5 * extra, abs=1e-4)
@@ -115,6 +123,17 @@ def test_grpo_logs_every_component_and_resumes_from_a_checkpoint(tiny_model, tmp
     resumed = [row for row in state(tmp_path / "checkpoint-4")["log_history"] if "reward" in row]
     assert [row["step"] for row in resumed] == [1, 2, 3, 4]
     assert resumed[:2] == log[:2]
+
+    said = grpo(tiny_model, tmp_path, "--config", config, "--max-steps", 2, fails=True)
+    assert "error: " in said
+    assert "has an earlier run (checkpoint-4, " in said
+    assert "--resume_from_checkpoint last" in said
+    other = ["--max-steps", 5, "--seed", 7, "--resume-from-checkpoint", "last"]
+    said = grpo(tiny_model, tmp_path, "--config", config, *other, fails=True)
+    assert "seed: 42 there, 7 here" in said
+    said = grpo(tiny_model, tmp_path / "new", "--resume-from-checkpoint", "last", fails=True)
+    assert f"error: there is no checkpoint in '{tmp_path / 'new'}'" in said
+    assert not (tmp_path / "new").exists()
 
     kept = list(read_items(tmp_path / "rollouts"))
     assert [item.step for item in kept] == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]

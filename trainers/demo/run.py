@@ -11,6 +11,8 @@ beat good ones.
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,11 @@ def run_demo(args: DemoArguments) -> None:
 
     out, console = Path(args.out), make_console()
     out.mkdir(parents=True, exist_ok=True)
+    console.print(
+        "With the default settings this takes about 8 minutes on two idle cores, or 20 with verl. "
+        "Nothing is downloaded.",
+        highlight=False,
+    )
     logs: dict[str, Log] = {}
     record = RunRecord(settings=asdict(args), machine=set_up_machine(args.threads, args.backend))
     with Scorer(args.reward) as scorer, Display(console) as display, record.time_stage("total"):
@@ -105,6 +112,36 @@ def run_demo(args: DemoArguments) -> None:
     draw_curves(out / "curves.png", logs, rl_log, record.figures())
     record.print_summary(console)
     console.print(f"{out / 'record.json'}, {out / 'curves.png'}; {record.seconds['total']:.0f} seconds")
+    console.print("\nMeasure the trained model on the whole test set, and look at its answers:\n")
+    for command in list_next_commands(args, demo.stages.max_tokens):
+        console.print(f"  {shlex.join(command)}", soft_wrap=True, highlight=False, markup=False)
+    console.print(
+        f"\nThe model has learnt the levels {args.levels}. On other levels it is almost never right.",
+        highlight=False,
+    )
+
+
+def list_next_commands(args: DemoArguments, max_tokens: int) -> list[list[str]]:
+    """Return the commands that evaluate the trained model and write a report about it.
+
+    Args:
+        args: The settings of the demo.
+        max_tokens: Tokens of a completion at most.
+    """
+    python, run = Path(sys.executable), str(Path(args.out, "evaluation"))
+    if python.is_relative_to(Path.cwd()):  # .venv/bin/python, which make uses, need not be activated
+        python = python.relative_to(Path.cwd())
+    evaluate = {"benchmark": "demo", "model": str(Path(args.out, "grpo")), "max-tokens": str(max_tokens)}
+    if args.data_dir is not None:
+        evaluate["data-dir"] = args.data_dir
+    if args.reward != DemoArguments.reward:
+        evaluate["reward"] = args.reward
+    options = [word for name, value in evaluate.items() for word in (f"--{name}", value)]
+    report = str(Path(args.out, "report.html"))
+    return [
+        [str(python), "-m", "benchmarks.evaluate", *options, "--out", run],
+        [str(python), "-m", "sql_env.cli", "report", run, "--out", report],
+    ]
 
 
 def main() -> None:

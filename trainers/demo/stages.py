@@ -11,6 +11,7 @@ from typing import Any
 
 from sql_env import Rollout, Task
 from sql_env.errors import DataError
+from sql_env.prompts.template import get_template, record_template
 from trainers.algorithms import TRL, get_algorithm
 from trainers.dataset import Prompter, load_tokenizer
 from trainers.demo import tiny
@@ -174,9 +175,11 @@ class Stages:
             return figures
 
     def save(self, model: Any, name: str) -> None:
-        """Save the model and its tokenizer in the folder ``name``."""
+        """Save the model, its tokenizer and the name of its prompt template in the folder ``name``."""
+        folder, budget = Path(self.out, name), self.prompter.budget
         for part in (model, self.tokenizer):
-            part.save_pretrained(Path(self.out, name))
+            part.save_pretrained(folder)
+        record_template(folder, get_template(self.prompter.template), budget and budget.max_size)
 
     def _train(self, trainer: Any, name: str, steps: int) -> Log:
         from transformers import PrinterCallback

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql_env import Scorer, load_benchmark
 from sql_env.parser import ResponseFormat, respond
+from sql_env.prompts.template import load_template, record_template
 from trainers.arguments import make_option, run_command
 from trainers.dataset import Prompter
 
@@ -128,9 +130,10 @@ def make_model(
 
 
 def save_tiny_model(args: TinyArguments) -> None:
-    """Train the tokenizer, make the model, and save both."""
+    """Train the tokenizer, make the model, and save both with the name of the prompt template."""
+    template = load_template(args.prompt)
     with Scorer(args.reward) as scorer:
-        prompter = Prompter(scorer, args.prompt)
+        prompter = Prompter(scorer, template)
         tasks = load_benchmark(args.benchmark, args.split, args.data_dir).tasks
         texts = [str(prompter(task)) + prompter.make_completion(task, args.strategy) for task in tasks]
         tokenizer = train_tokenizer(texts, scorer.rubric.form, args.vocabulary)
@@ -138,6 +141,7 @@ def save_tiny_model(args: TinyArguments) -> None:
     model = make_model(tokenizer, **shape, seed=args.seed)
     for part in (model, tokenizer):
         part.save_pretrained(args.output_dir)
+    record_template(Path(args.output_dir), template, None)
     print(f"{model.num_parameters() / 1e6:.2f} M parameters, {len(tokenizer)} tokens: {args.output_dir}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ def reinforce_with_verl(
         write_parquet(out / "data" / f"{name}.parquet", list(part), stages.prompter.scorer, "demo", "compact")
     metrics, log, merged = out / "verl.jsonl", out / "verl.log", out / "verl" / "model"
     metrics.unlink(missing_ok=True)
+    shutil.rmtree(out / "verl", ignore_errors=True)  # verl's files of an earlier demo
     command, environment = make_command(args, start, stages.max_tokens), make_environment(metrics)
     name = f"{args.algorithm or 'GRPO'} by verl"
     with log.open("w") as sink, stages.display.start_stage(name, args.grpo_steps) as stage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.metrics.accuracy import is_vote_correct, mean_at_1, pass_at_k
@@ -35,11 +36,32 @@ def generate_rollouts(
     return [rollouts[i : i + samples] for i in range(0, len(rollouts), samples)]
 
 
+@dataclass(frozen=True, slots=True)
+class GreedyAccuracy:
+    """The figures of greedy decoding.
+
+    Attributes:
+        accuracy: The execution accuracy; masked answers do not count. 0 if there are no others.
+        masked: The share of answers that are masked.
+    """
+
+    accuracy: float
+    masked: float
+
+
 def measure_greedy(
     model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, **others: Any
 ) -> float:
     """Measure the execution accuracy of greedy decoding; masked tasks do not count."""
-    return mean_at_1(_list_verdicts(generate_rollouts(model, tokenizer, tasks, prompter, **others))) or 0.0
+    return measure_greedy_accuracy(model, tokenizer, tasks, prompter, **others).accuracy
+
+
+def measure_greedy_accuracy(
+    model: Any, tokenizer: Any, tasks: Sequence[Task], prompter: Prompter, **others: Any
+) -> GreedyAccuracy:
+    """Measure the execution accuracy of greedy decoding, and the share of masked answers."""
+    groups = generate_rollouts(model, tokenizer, tasks, prompter, **others)
+    return GreedyAccuracy(mean_at_1(_list_verdicts(groups)) or 0.0, compute_masked_share(groups))
 
 
 def measure_accuracy(
@@ -52,12 +74,12 @@ def measure_accuracy(
     temperature: float = 1.0,
     **others: Any,
 ) -> dict[str, float]:
-    """Measure the four figures of a model; masked rollouts do not count.
+    """Measure the four accuracies of a model, in which masked rollouts do not count, and their share.
 
     Returns:
         ``greedy``: execution accuracy of greedy decoding. ``mean@1``: of one sample, on average.
         ``pass@k``: the probability that one of k samples is right. ``vote@k``: of the sample whose
-        result is the most frequent among k.
+        result is the most frequent among k. ``masked``: the share of masked samples.
     """
     sampled = generate_rollouts(
         model, tokenizer, tasks, prompter, samples=k, temperature=temperature, **others
@@ -68,7 +90,14 @@ def measure_accuracy(
         "mean@1": mean_at_1(right) or 0.0,
         f"pass@{k}": pass_at_k([group for group in right if None not in group], k) or 0.0,
         f"vote@{k}": mean_at_1([[is_vote_correct(group)] for group in sampled]) or 0.0,
+        "masked": compute_masked_share(sampled),
     }
+
+
+def compute_masked_share(groups: Iterable[Iterable[Rollout]]) -> float:
+    """Return the share of rollouts that are masked; 0 without any."""
+    masked = [bool(rollout.masked) for group in groups for rollout in group]
+    return sum(masked) / max(1, len(masked))
 
 
 def _list_verdicts(groups: Sequence[Sequence[Rollout]]) -> list[list[bool | None]]:

@@ -50,7 +50,8 @@ class RunRecord(StageTimes):
     """The fields of ``record.json``.
 
     Attributes:
-        before: ``greedy``, ``mean@1``, ``pass@8`` and ``vote@8`` on held-out questions after the cold start.
+        before: ``greedy``, ``mean@1``, ``pass@8``, ``vote@8`` and the share of ``masked`` samples on
+            held-out questions after the cold start.
         after: The same after GRPO, or another algorithm.
         clean_labels: The same after an equally long cold start on clean labels, without GRPO; empty if
             there was none.
@@ -73,10 +74,14 @@ class RunRecord(StageTimes):
     machine: dict[str, Any] = field(default_factory=dict)
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Return the figures of each model that was measured, by the model's name."""
+        """Return the accuracies of each model that was measured, by the model's name."""
         after = f"after {self.settings.get('algorithm') or 'GRPO'}"
         figures = {"before": self.before, after: self.after, "clean labels": self.clean_labels}
-        return {name: values for name, values in figures.items() if values}
+        return {
+            model: {name: value for name, value in values.items() if name != "masked"}
+            for model, values in figures.items()
+            if values
+        }
 
     def write(self, path: Path) -> None:
         """Write the record as JSON, with the standard error of each figure."""
@@ -95,6 +100,8 @@ class RunRecord(StageTimes):
         for column in ("", *list(self.figures())[:2], "change"):
             table.add_column(column, justify="right" if column else "left")
         for name, before in self.before.items():
+            if name == "masked" and not before and not self.after[name]:
+                continue
             errors = [
                 (value, compute_standard_error(value, self.held_out_questions))
                 for value in (before, self.after[name])

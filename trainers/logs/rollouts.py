@@ -11,14 +11,18 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.records.item import ITEMS, make_item, read_items, write_items
+from benchmarks.records.item import ITEMS, ROLLOUTS, Item, make_item, read_items, write_items
+from benchmarks.records.json_lines import replace_file
 from sql_env import Score, Scorer
 from sql_env.errors import DataError
 
 log = logging.getLogger(__name__)
 
-FOLDER = "rollouts"
+FOLDER = ROLLOUTS
 """The name of the folder in a trainer's output folder."""
+
+LATER = "later.jsonl"
+"""Items of steps that a resumed training has still to repeat. It is deleted when all are repeated."""
 
 MAX_BYTES = 200 * 2**20
 """The file does not grow further once it is this large."""
@@ -27,9 +31,10 @@ MAX_BYTES = 200 * 2**20
 class RolloutWriter:
     """Writes some of each step's rollouts as lines of ``items.jsonl``. Thread-safe.
 
-    Only the first process of a distributed training writes. A training that resumes or starts again
-    replaces the steps that it repeats. If writing fails, or an earlier training has left a damaged file, that
-    is logged, and training continues without.
+    Only the first process of a distributed training writes. A training that resumes replaces the steps that
+    it repeats: their items are kept in ``later.jsonl`` until all are repeated, so a kill loses none. If
+    writing fails, or an earlier training has left a damaged file, that is logged, and training continues
+    without.
 
     Args:
         folder: The folder of the file.
@@ -43,7 +48,7 @@ class RolloutWriter:
         self._per_step = per_step if os.environ.get("RANK", "0") == "0" else 0
         self._lock = threading.Lock()
         self._step: int | None = None
-        self._of_step = self._index = 0
+        self._of_step = self._index = self._last_later = 0
 
     def add(self, scores: Sequence[Score], step: int) -> None:
         """Write some of a batch of scores, in which the rollouts of one task follow each other.
@@ -61,6 +66,9 @@ class RolloutWriter:
                     self._index = self._begin(step)
                 if step != self._step:
                     self._step, self._of_step = step, 0
+                    if self._last_later and step > self._last_later:
+                        (self._folder / LATER).unlink(missing_ok=True)
+                        self._last_later = 0
                 kept = take_groups(scores, self._per_step - self._of_step)
                 kept = self._scorer.with_rows(kept) if self._scorer else kept
                 self._of_step += len(kept)
@@ -74,11 +82,21 @@ class RolloutWriter:
                 self._stop(str(error))
 
     def _begin(self, step: int) -> int:
-        """Make the folder, drop its items of this step and later ones, and count the others."""
+        """Make the folder, set aside its items of this step and later ones, and count the others."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / ITEMS
-        earlier = [each for each in read_items(path) if (each.step or 0) < step] if path.exists() else []
+        path, aside = self._folder / ITEMS, self._folder / LATER
+        kept: list[Item] = list(read_items(path)) if path.exists() else []
+        done = max((each.step or 0 for each in kept), default=0)
+        if aside.exists():
+            kept += [each for each in read_items(aside) if (each.step or 0) > done]
+        later = [each for each in kept if (each.step or 0) >= step]
+        earlier = [each for each in kept if (each.step or 0) < step]
+        if later:  # written first: between the two files, an item may be twice on disk, but never lost
+            replace_file(aside, (json.dumps(each.to_dict()) + "\n" for each in later))
+            self._last_later = max(each.step or 0 for each in later)
         write_items(self._folder, (replace(each, index=i) for i, each in enumerate(earlier)))
+        if not later:
+            aside.unlink(missing_ok=True)
         return len(earlier)
 
     def _stop(self, reason: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from sql_env import Score, Scorer, Status, Task
 from sql_env.scoring.rubric import Rubric
+from trainers.logs.learning import LearningWatch
 from trainers.logs.rollouts import RolloutWriter
 from trainers.logs.scoring_stats import StepStats
 
@@ -65,7 +66,8 @@ def make_component_functions(
 ) -> list[Reward]:
     """Make one reward function for each component of the scorer's rubric, in its order.
 
-    The first of them also logs the metrics of the batch and writes its rollouts.
+    The first of them also logs the metrics of the batch, writes its rollouts, and warns if nothing can be
+    learnt.
 
     Args:
         scorer: Its rubric has the components.
@@ -74,6 +76,7 @@ def make_component_functions(
         rollouts: Writes some of the rollouts to disk; None for none.
     """
     names, stats = [reward.name for reward in scorer.rubric.rewards], StepStats(scorer)
+    watch = LearningWatch()
 
     def make_function(name: str) -> Reward:
         def component(
@@ -84,8 +87,10 @@ def make_component_functions(
         ) -> list[float | None]:
             scores = score_batch(completions, **columns)
             if name == names[0]:
-                if rollouts is not None and trainer_state is not None:
-                    rollouts.add(scores, trainer_state.global_step + 1)
+                if trainer_state is not None:
+                    watch.add_scores(scores, trainer_state.global_step + 1)
+                    if rollouts is not None:
+                        rollouts.add(scores, trainer_state.global_step + 1)
                 if log_metric is not None:
                     for metric, value in {**measure(scores), **stats()}.items():
                         log_metric(metric, value)

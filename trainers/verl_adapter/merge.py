@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 from sql_env.errors import DataError
+from sql_env.prompts.template import RECORD
 from trainers.arguments import make_option, run_command
 
 NEWEST = "latest_checkpointed_iteration.txt"
@@ -38,6 +40,8 @@ class MergeArguments:
 def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
     """Merge the shards of a checkpoint's weights, in bfloat16, as verl's own merger does.
 
+    The record of the prompt template is copied from the run's folder, if it has one.
+
     Args:
         run: Folder of a run, whose newest checkpoint is used, or of one checkpoint.
         output_dir: Folder of the model and its tokenizer.
@@ -60,6 +64,9 @@ def merge_checkpoint(run: str | Path, output_dir: str | Path) -> Path:
             FSDPModelMerger(config).merge_and_save()
         except UnpicklingError as error:
             raise DataError(f"a shard in {actor} has more than tensors, and is not loaded: {error}") from None
+    recorded = actor.parents[1] / RECORD
+    if recorded.is_file():
+        shutil.copyfile(recorded, Path(output_dir, RECORD))
     return actor
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -20,6 +21,7 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
 from sql_env.errors import SQLEnvError
 from trainers.dataset import load_tokenizer
+from trainers.logs.learning import Answer, LearningWatch
 from trainers.logs.rollouts import RolloutWriter
 from trainers.verl_reward import STATS_KEY, decode_task, get_scorer
 
@@ -78,6 +80,7 @@ class ScoringReplayBuffer(ReplayBuffer):
         super().__init__(sampler_kwargs=sampler_kwargs, **{**others, **make_buffer_settings(sampler_kwargs)})
         rollouts = sampler_kwargs["rollouts"]
         self._writer = VerlRolloutWriter(rollouts) if rollouts["per_step"] else None
+        self._watch, self._sampled = LearningWatch(), time.monotonic()
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict]:
         """Return a batch without its masked samples, and verl's metrics with the mean of each component."""
@@ -89,6 +92,11 @@ class ScoringReplayBuffer(ReplayBuffer):
         infos = [field.get("reward_extra_info") or {} for field in fields]
         if self._writer is not None:
             self._writer.add(batch.keys, partition_id, global_steps)
+        self._watch.add(list_answers(batch.keys, infos), global_steps)
+        now, before = time.monotonic(), self._sampled
+        self._sampled = now
+        lengths = [tag["response_len"] for tag in batch.tags if "response_len" in tag]
+        print(format_step(global_steps, infos, lengths, now - before), flush=True)
         dropped = find_dropped(batch.keys, infos)
         if len(dropped) == len(batch.keys):
             raise RuntimeError("no sample of the batch could be scored: read the log of the reward")
@@ -139,6 +147,39 @@ def find_dropped(keys: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> set
     left = Counter(group for key, group in groups.items() if key not in masked)
     whole = Counter(groups.values())
     return masked | {key for key, group in groups.items() if left[group] == 1 and whole[group] > 1}
+
+
+def list_answers(keys: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    """Return the samples as `LearningWatch` reads them, group by group."""
+    answers = [
+        Answer(
+            key.split("_")[0],
+            None if not info or info.get("masked") else float(info.get("score", 0.0)),
+            bool(info.get("acc")),
+        )
+        for key, info in zip(keys, infos, strict=True)
+    ]
+    return sorted(answers, key=lambda answer: str(answer.group))
+
+
+def format_step(step: int, infos: Sequence[Mapping[str, Any]], lengths: Sequence[int], seconds: float) -> str:
+    """Format the most important figures of a step in one line.
+
+    Args:
+        step: The step.
+        infos: The result of `compute_score` for each sample.
+        lengths: The tokens of the answers; empty if unknown.
+        seconds: The time since the samples of the step before.
+    """
+    means = average_components(infos)
+    parts = [
+        f"reward {means.get('reward/score/mean', 0.0):.3f}",
+        f"correct {means.get('reward/acc/mean', 0.0):.1%}",
+        f"masked {means['reward/masked/mean']:.1%}",
+        *([f"length {sum(lengths) / len(lengths):.0f} tokens"] if lengths else []),
+        f"{seconds:.1f} s",
+    ]
+    return f"step {step}: {', '.join(parts)}"
 
 
 def average_components(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from sql_env.display.terminal import make_console
 
 
 def doctor(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or its items.jsonl.")],
+    run: Annotated[Path, typer.Argument(help="The folder of an evaluation or of a trainer.")],
     out: Annotated[Path | None, typer.Option(help="Write one JSON line for each finding here.")] = None,
     strict: Annotated[bool, typer.Option(help="Exit with 1 if there is any finding.")] = False,
 ) -> None:
@@ -17,9 +17,9 @@ def doctor(
     from benchmarks.diagnostics.doctor.diagnosis import diagnose, drop_rows
     from benchmarks.diagnostics.doctor.run_items import MIN_ANSWERS
     from benchmarks.records.finding import write_findings
-    from benchmarks.records.item import read_items
+    from benchmarks.records.item import find_items, read_items
 
-    items = [drop_rows(item) for item in read_items(run)]
+    items = [drop_rows(item) for item in read_items(find_items(run))]
     findings = diagnose(items)
     if out is not None:
         write_findings(out, findings)

@@ -344,3 +344,17 @@ def test_published_predictions_are_healthy(file, shared_data):
     with Scorer({"rewards": ["result"], "response_format": "sql"}, rows=True) as scorer:
         scores = scorer.score(texts, benchmark.tasks)
     assert codes(make_item(n, score) for n, score in enumerate(scores)) == []
+
+
+def test_the_folder_of_a_trainer_is_read_like_its_rollouts(tmp_path):
+    with Scorer("sql-r1") as scorer:
+        scores = scorer.score(["no idea"] * 24, load_benchmark("demo").tasks[:24])
+    (tmp_path / "rollouts").mkdir()
+    write_items(tmp_path / "rollouts", (make_item(i, score, step=1) for i, score in enumerate(scores)))
+    shown = [
+        subprocess.run([COMMAND, "doctor", place], capture_output=True, text=True, check=True).stdout
+        for place in (tmp_path, tmp_path / "rollouts")
+    ]
+    assert "24 answers to 24 tasks in 1 steps of training" in shown[0]
+    assert "are malformed" in shown[0]
+    assert shown[0] == shown[1]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.evaluation.options import PromptSettings
 from benchmarks.generation.generator import SamplingParams, load_generator
 from benchmarks.records.item import read_items
 from benchmarks.records.json_lines import JsonLinesFile
@@ -307,3 +308,16 @@ def test_another_model_needs_another_folder(memorised, tmp_path):
     assert done.returncode == 2
     assert "source.sha256" in done.stderr
     assert "tasks.count: 2 there, 3 here" in done.stderr
+
+
+def test_a_local_model_without_a_record_is_reported(tmp_path, caplog):
+    assert PromptSettings().with_template_of(str(tmp_path)).template is None
+    [record] = caplog.records
+    for text in (str(tmp_path), "has no prompt.json", "'full@1'", "--template"):
+        assert text in record.message
+    caplog.clear()
+    PromptSettings(template="compact").with_template_of(str(tmp_path))
+    PromptSettings().with_template_of("a-name-on-the-hub")
+    record_template(tmp_path, get_template("compact"), None)
+    assert PromptSettings().with_template_of(str(tmp_path)).template == "compact@1"
+    assert caplog.records == []

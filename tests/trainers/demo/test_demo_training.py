@@ -1,6 +1,7 @@
 """The demo, in a miniature and at a size at which it learns."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from trainers.logs.progress import Display
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KEYS = {"greedy", "mean@1", "pass@8", "vote@8"}
+KEYS = {"greedy", "mean@1", "pass@8", "vote@8", "masked"}
 
 
 def demo(out, *arguments):
@@ -73,8 +74,17 @@ def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
     assert record["seconds"]["total"] > record["seconds"]["grpo"] > 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert {"cold_start", "grpo"} <= {path.name for path in tmp_path.iterdir()}
-    for text in ("step 5 of 5", "after GRPO", "clean labels, without GRPO, reaches", "record.json"):
+    for text in ("about 8 minutes", "step 5 of 5", "after GRPO", "GRPO, reaches", "record.json"):
         assert text in " ".join(output.split())
+    for name in ("cold_start", "grpo"):
+        assert json.loads((tmp_path / name / "prompt.json").read_text())["template"] == "compact@1"
+    evaluate, report = (shlex.split(line) for line in output.splitlines() if line.startswith("  /"))
+    done = subprocess.run([*evaluate, "--tasks", "20"], capture_output=True, text=True, check=True)
+    assert "prompt.json" not in done.stderr
+    config = json.loads((tmp_path / "evaluation" / "config.json").read_text())
+    assert config["prompt"]["template"] == "compact@1"
+    subprocess.run(report, capture_output=True, check=True)
+    assert "</html>" in (tmp_path / "report.html").read_text()
 
 
 def test_another_algorithm_resumes_from_the_same_cold_start(tmp_path):

@@ -96,7 +96,7 @@ def test_sampling_is_repeatable_and_leaves_the_random_numbers_alone(words, model
 
 def test_a_model_is_measured_in_four_figures(words, model, prompter, tasks):
     figures = measure_accuracy(model, words, tasks, prompter, k=2, max_new_tokens=8)
-    assert list(figures) == ["greedy", "mean@1", "pass@2", "vote@2"]
+    assert list(figures) == ["greedy", "mean@1", "pass@2", "vote@2", "masked"]
     assert all(0 <= value <= 1 for value in figures.values())
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.records.item import ITEMS, read_items
 from sql_env import Scorer, respond
 from trainers.logs import rollouts
-from trainers.logs.rollouts import RolloutWriter, take_groups
+from trainers.logs.rollouts import LATER, RolloutWriter, take_groups
 from trainers.trl_adapter.rewards import make_reward_functions
 
 from ...small_disk import run_on_small_disk
@@ -64,6 +64,22 @@ def test_what_is_done_again_is_replaced(batch, tmp_path):
     assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(6)]
     RolloutWriter(tmp_path, 3).add(batch(1), 1)
     assert kept(tmp_path) == [(i, 1, "t-0") for i in range(3)]
+
+
+def test_a_second_kill_loses_no_step_that_is_not_repeated(batch, tmp_path):
+    first = RolloutWriter(tmp_path, 3)
+    for step in range(1, 6):
+        first.add(batch(1), step)
+    RolloutWriter(tmp_path, 3).add(batch(1), 2)  # resumed from step 1, and killed in step 3
+    assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(6)]
+    assert [item.step for item in read_items(tmp_path / LATER)] == [*[2] * 3, *[3] * 3, *[4] * 3, *[5] * 3]
+    second = RolloutWriter(tmp_path, 3)  # resumed from step 4
+    second.add(batch(1), 5)
+    assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(15)]
+    assert (tmp_path / LATER).exists()
+    second.add(batch(1), 6)
+    assert not (tmp_path / LATER).exists()
+    assert kept(tmp_path) == [(i, 1 + i // 3, "t-0") for i in range(18)]
 
 
 def test_threads_do_not_mix_their_lines(batch, tmp_path):

@@ -510,6 +510,29 @@ def test_masked_samples_and_lone_survivors_are_left_out(quiet_verl):
 
 @needs_verl
 @pytest.mark.filterwarnings("ignore")
+def test_a_step_is_one_line_and_its_groups_are_watched(quiet_verl, caplog):
+    from trainers.logs.learning import PATIENCE, LearningWatch
+    from trainers.verl_adapter.replay_sampler import format_step, list_answers
+
+    keys = ["b_0_0", "a_0_0", "b_1_0", "a_1_0"]
+    infos = [{"score": 0.5, "acc": 0.0, "masked": 0.0}] * 3 + [{"score": 0.0, "acc": 0.0, "masked": 1.0}]
+    assert format_step(7, infos, [10, 20], 1.26) == (
+        "step 7: reward 0.500, correct 0.0%, masked 25.0%, length 15 tokens, 1.3 s"
+    )
+    assert format_step(7, [{}], [], 0.0) == "step 7: reward 0.000, correct 0.0%, masked 100.0%, 0.0 s"
+    answers = list_answers(keys, infos)
+    assert [(answer.group, answer.total) for answer in answers] == [
+        ("a", 0.5), ("a", None), ("b", 0.5), ("b", 0.5),
+    ]  # fmt: skip
+    watch = LearningWatch()
+    for step in range(2 * PATIENCE):
+        watch.add(answers, step)
+    [record] = caplog.records
+    assert "Train a cold start first" in record.message
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
 def test_the_statistics_of_the_samples_add_up(ask, quiet_verl):
     from trainers.verl_adapter.replay_sampler import average_components, sum_stats
 
@@ -560,6 +583,39 @@ def test_rollouts_are_kept_of_a_single_turn_only(quiet_verl):
             verl_grpo.compose_config([*overrides, "sql.max_turns=3"])
         )
         assert "sql.rollouts" not in verl_grpo.validation_error(verl_grpo.compose_config(overrides))
+
+
+@needs_verl
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+def test_a_run_folder_belongs_to_one_configuration(quiet_verl, tmp_path):
+    from omegaconf import open_dict
+
+    def claim(*more):
+        config = verl_grpo.compose_config(["setup=cpu", *more])
+        with open_dict(config):
+            config.trainer.default_local_dir = str(tmp_path)
+            config.actor_rollout_ref.model.path = "x"
+        with verl_grpo.claim_run_folder(config):
+            (tmp_path / "global_step_2" / "actor").mkdir(parents=True, exist_ok=True)
+
+    claim("sql.prompt=compact")
+    assert json.loads((tmp_path / "prompt.json").read_text())["template"] == "compact@1"
+    free = ["trainer.total_training_steps=9", "sql.workers=3", "sql.rollouts=4", "trainer.test_freq=1"]
+    claim("sql.prompt=compact", *free)
+    for other, difference in {
+        "sql.reward=arctic": 'sql.reward: "sql-r1" there, "arctic" here',
+        "actor_rollout_ref.actor.optim.lr=1e-3": "actor_rollout_ref.actor.optim.lr: 0.0005 there, 0.001 here",
+        "algorithm.adv_estimator=rloo": "algorithm.adv_estimator",
+        "trainer.resume_mode=disable": "with the same settings: give another trainer.default_local_dir",
+    }.items():
+        with pytest.raises(DataError, match="global_step_2") as caught:
+            claim("sql.prompt=compact", other)
+        assert difference in str(caught.value)
+    resume = ["sql.prompt=compact", "trainer.resume_mode=resume_path"]
+    claim(*resume, f"trainer.resume_from_path={tmp_path}/global_step_2")
+    with pytest.raises(DataError, match="is no checkpoint"):
+        claim(*resume, f"trainer.resume_from_path={tmp_path}/global_step_9")
 
 
 def test_the_newest_checkpoint_is_found(tmp_path):

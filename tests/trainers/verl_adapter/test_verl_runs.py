@@ -131,8 +131,8 @@ def steps(out):
 @pytest.mark.timeout(600)
 def test_a_killed_run_resumes_from_its_checkpoint_and_becomes_a_model(folder, tasks, tmp_path):
     rubric = json.dumps(["format", {"reward": "flaky_reward:flaky", "weight": 0.5}])
-    reward = f"sql.reward='{rubric}'"
-    process = start(folder, tmp_path, reward, "trainer.total_training_steps=500", "trainer.save_freq=1")
+    settings = (f"sql.reward='{rubric}'", "sql.algorithm=dr_grpo", "trainer.save_freq=1")
+    process = start(folder, tmp_path, *settings, "trainer.total_training_steps=500")
     noted = tmp_path / "latest_checkpointed_iteration.txt"
     until = time.monotonic() + 280
     while not noted.exists() or int(noted.read_text() or 0) < 2:
@@ -152,8 +152,8 @@ def test_a_killed_run_resumes_from_its_checkpoint_and_becomes_a_model(folder, ta
     assert max(row["training/rollout_probs_diff_max"] for row in first.values()) < 1e-4
 
     last = int(noted.read_text()) + 2
-    more = [f"trainer.total_training_steps={last}", "trainer.test_freq=1", "sql.algorithm=dr_grpo"]
-    second = finish(start(folder, tmp_path, reward, "trainer.save_freq=1", *more), tmp_path)
+    more = [f"trainer.total_training_steps={last}", "trainer.test_freq=1"]
+    second = finish(start(folder, tmp_path, *settings, *more), tmp_path)
     assert list(second) == [last - 1, last]
     assert "val-core/demo/acc/mean@1" in second[last]
     assert "val-aux/demo/format/mean@1" in second[last]
@@ -170,6 +170,7 @@ def test_a_killed_run_resumes_from_its_checkpoint_and_becomes_a_model(folder, ta
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+    assert json.loads((merged / "prompt.json").read_text())["template"] == "compact@1"
     check_model(merged, folder / "random", tasks[0])
 
 
