@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task
-from trainers.arguments import run_command
+from trainers.arguments import exit_on_error, require_trl, run_command
 from trainers.dataset import Prompter
 from trainers.demo.stages import Log, Stages, silence_libraries
 from trainers.demo.tasks import DemoArguments, load_demo_tasks
@@ -109,5 +109,7 @@ def run_demo(args: DemoArguments) -> None:
 
 def main() -> None:
     """Run the demo with the settings of the command line."""
+    with exit_on_error():
+        require_trl()
     silence_libraries()
     run_command(run_demo, DemoArguments)
