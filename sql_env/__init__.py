@@ -43,4 +43,6 @@ __all__ = [
     "rubric",
     "without_rows",
 ]
+__version__ = "0.1.0"
+
 register_environments()

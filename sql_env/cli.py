@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from sql_env import plugins
+from sql_env import __version__, plugins
 from sql_env.benchmark import load_benchmark, parse_parameters
 from sql_env.comparison import COMPARISONS
 from sql_env.display.terminal import echo, make_console, print_log
@@ -30,7 +32,7 @@ from sql_env.types import Query, Score, Task
 
 # Commands that need only sql_env are functions here. The others are entry points of the group
 # sql_env.commands, in the folder of their subject.
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 Reward = Annotated[
     str,
@@ -52,12 +54,48 @@ def main() -> None:
     """Run the command. An error of this library prints one line and exits with code 2."""
     print_log()
     with one_line_errors():
-        for name in plugins.list_names(plugins.COMMANDS):
-            if name in sys.argv[1:2]:
-                app.command(name)(plugins.load(plugins.COMMANDS, name))
-            else:
-                app.command(name, help=plugins.read_docstring(plugins.COMMANDS, name))(_show_only)
-        app()
+        add_commands(sys.argv[1:2] or _read_completed_words()[1:2])
+        app(prog_name="sql-env")
+
+
+def add_commands(loaded: Sequence[str]) -> None:
+    """Add the installed commands to the app: functions, and apps with commands of their own.
+
+    Args:
+        loaded: The names of the commands that are imported. The others are only listed by the help.
+
+    Raises:
+        PluginError: A name is claimed twice, or its code cannot be imported.
+    """
+    for name in plugins.list_names(plugins.COMMANDS):
+        if name not in loaded:
+            app.command(name, help=plugins.read_docstring(plugins.COMMANDS, name))(_show_only)
+            continue
+        command = plugins.load(plugins.COMMANDS, name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=inspect.getdoc(command))
+        else:
+            app.command(name)(command)
+
+
+def _read_completed_words() -> list[str]:
+    """Return the words of the command line that a shell wants to have completed; none in any other run."""
+    return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or "").split()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sql-env {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="Run SQL, score completions, and train and measure models that turn questions into SQL.")
+def add_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def _show_only() -> None:
@@ -71,7 +109,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except SQLEnvError as error:
         make_console(stderr=True, highlight=False).print(
-            f"{type(error).__name__}: {error}", style="red", markup=False
+            f"{type(error).__name__}: {error}", style="red", markup=False, soft_wrap=True
         )
         raise SystemExit(2) from None
 

@@ -62,7 +62,7 @@ class RowsError(SQLEnvError):
 
 
 class ArgumentError(SQLEnvError):
-    """An environment got an invalid argument when it was made, reset or stepped, such as too few actions."""
+    """An environment or a command got an invalid argument, such as too few actions or an unknown option."""
 
 
 class ClosedError(SQLEnvError):

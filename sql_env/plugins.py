@@ -167,6 +167,22 @@ def _locate(group: str, name: str) -> str:
     return points[0].value
 
 
+def require(extra: str, *packages: str, purpose: str) -> None:
+    """Check that the packages of an extra are installed, before one of them is imported.
+
+    Args:
+        extra: The extra of this distribution that installs them.
+        packages: The names under which they are imported.
+        purpose: The thing that needs them, for the message.
+
+    Raises:
+        PluginError: One of them is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise PluginError(f"{purpose} needs {package}, which is missing: pip install '.[{extra}]'")
+
+
 def suggest(word: str, known: list[str]) -> str:
     """Return `` Did you mean 'x'?`` and all known names, as the end of an error message."""
     close = get_close_matches(word, known, n=1)

@@ -266,3 +266,27 @@ def test_docstrings_open_with_an_imperative_or_a_noun(package):
         if OPENINGS.match(text)
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.slow
+def test_the_page_of_the_commands_has_every_option():
+    code = """
+import sys
+import typer
+sys.path.append("docs")
+from cli_reference import make_page
+from sql_env import cli
+page = make_page()
+def walk(found, path):
+    assert f"## `{path}`" in page, path
+    if not path.startswith("sql-env train "):
+        for option in (name for parameter in found.params for name in parameter.opts if name[:2] == "--"):
+            assert f"`{option}`" in page or option == "--help", (path, option)
+    for name, child in getattr(found, "commands", {}).items():
+        walk(child, f"{path} {name}")
+for name, child in typer.main.get_command(cli.app).commands.items():
+    walk(child, f"sql-env {name}")
+assert all(word in page for word in ("`--predictions`", "--eval_split EVAL_SPLIT", "sql.benchmark=demo"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

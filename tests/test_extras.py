@@ -59,3 +59,53 @@ def test_an_extra_brings_all_that_its_trainer_imports(extra, module, monkeypatch
     code = ALONE.format(absent=absent, module=module)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+LACKING = """
+import runpy
+import sys
+from importlib.machinery import PathFinder
+
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *where: None if name in {absent!r} else find(name, *where)
+sys.argv = {argv!r}
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+"""
+"""Runs a command where packages are absent."""
+
+OF_EXTRAS = {
+    *("accelerate", "datasets", "httpx2", "hydra", "matplotlib", "psutil"),
+    *("ray", "torch", "transformers", "trl", "verl", "vllm"),
+}
+
+EVALUATION = "sql_env evaluate --benchmark demo --model m --tasks 1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("benchmarks.evaluate --benchmark demo --model m", "trl"),
+        (EVALUATION, "trl"),
+        (f"{EVALUATION} --base-url http://localhost:1/v1", "eval"),
+        (f"{EVALUATION} --backend ray --base-url http://localhost:1/v1", "eval"),
+        ("sql_env check --benchmark demo --backend ray", "ray"),
+        ("sql_env plot m", "bench"),
+        ("trainers.sft --model_name_or_path m", "trl"),
+        ("trainers.trl_grpo --model_name_or_path m", "trl"),
+        ("trainers.demo", "trl"),
+        ("trainers.demo.tiny", "trl"),
+        ("trainers.verl_grpo sql.benchmark=demo", "verl"),
+        ("trainers.verl_adapter.merge", "trl"),
+        ("benchmarks.performance.throughput", "bench"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_names_it(command, extra, tmp_path):
+    module, *rest = command.split()
+    code = LACKING.format(absent=OF_EXTRAS, module=module, argv=[module, *rest])
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert ran.returncode != 0
+    assert f"pip install '.[{extra}]'" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sql_env import Scorer, Task, respond
-from sql_env.errors import TaskError
+from sql_env.errors import GenerationError, TaskError
 from sql_env.prompts.prompt import PromptBudget, build_prompt, join_messages
 from sql_env.prompts.template import Message, Template
 
@@ -108,6 +109,23 @@ def load_tokenizer(model: str, revision: str | None = None, *, trust_remote_code
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+@contextmanager
+def expect_model(name: str) -> Iterator[None]:
+    """Turn the errors of transformers about a model or a tokenizer that is missing into one of ours.
+
+    Raises:
+        GenerationError: The block could not load it.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise GenerationError(
+            f"no model at {name!r}: {reason}. Give a folder with a model and its tokenizer, or "
+            "a name on the Hugging Face hub. A model that needs code of its own wants --trust_remote_code"
+        ) from None
 
 
 def make_token_budget(max_tokens: int, tokenizer: PreTrainedTokenizerBase) -> PromptBudget | None:

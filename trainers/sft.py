@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sql_env import Scorer, Task
-from trainers.arguments import exit_on_error, parse_arguments
+from trainers.arguments import SQLArguments, exit_on_error, parse_arguments, read_command_line
 from trainers.dataset import Prompter, make_sft_dataset
+
+DESCRIPTION = "Train a cold start on gold SQL with TRL."
 
 
 def make_sft_trainer(
@@ -42,13 +44,28 @@ def make_sft_trainer(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the cold start with the settings of the command line."""
-    from trl import SFTConfig
+    with exit_on_error():
+        given = read_command_line(argv, "sql-env train sft", DESCRIPTION)
+        from trl import SFTConfig
 
+        args, config, model = parse_arguments(SFTConfig, given)
+        run_training(args, config, model)
+
+
+def run_training(args: SQLArguments, config: Any, model: Any) -> None:
+    """Load, train, measure and save.
+
+    Args:
+        args: Our arguments.
+        config: `trl.SFTConfig`.
+        model: `trl.ModelConfig`.
+
+    Raises:
+        SQLEnvError: The user can correct it; the message says how.
+    """
     from trainers.training import claim_output_folder, load_setup, make_adapter_arguments, train_and_measure
 
-    args, config, model = parse_arguments(SFTConfig, argv)
     with (
-        exit_on_error(),
         claim_output_folder(args, config, model),
         Scorer(args.reward, workers=args.workers) as scorer,
     ):

@@ -16,7 +16,14 @@ from sql_env.benchmark import parse_parameters
 from sql_env.errors import DataError
 from sql_env.prompts.template import get_template, load_template, read_recorded_template, record_template
 from trainers.arguments import SQLArguments
-from trainers.dataset import Prompter, filter_by_length, filter_usable, load_tokenizer, make_token_budget
+from trainers.dataset import (
+    Prompter,
+    expect_model,
+    filter_by_length,
+    filter_usable,
+    load_tokenizer,
+    make_token_budget,
+)
 from trainers.generation.accuracy import GreedyAccuracy, measure_greedy_accuracy
 from trainers.hardware import use_threads
 from trainers.logs.run_folder import TrainerFolder, resolve_path
@@ -56,13 +63,22 @@ class Setup:
 
 
 def load_setup(args: SQLArguments, config: Any, model: Any, scorer: Scorer) -> Setup:
-    """Load the tokenizer and the tasks, and complete TRL's configuration."""
+    """Load the tokenizer and the tasks, and complete TRL's configuration.
+
+    Raises:
+        SQLEnvError: The user can correct it; the message says how.
+    """
+    from transformers import AutoConfig
+
     params = parse_parameters(args.param)
     use_threads(args.threads)
     recorded = None if args.prompt else read_recorded_template(model.model_name_or_path)
     template = recorded or load_template(args.prompt or "full")
     trust = config.trust_remote_code
-    tokenizer = load_tokenizer(model.model_name_or_path, model.model_revision, trust_remote_code=trust)
+    name, revision = model.model_name_or_path, model.model_revision
+    with expect_model(name):
+        AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust)
+        tokenizer = load_tokenizer(name, revision, trust_remote_code=trust)
     budget = make_token_budget(args.prompt_budget, tokenizer)
     prompter = Prompter(scorer, template, tokenizer.chat_template is not None, budget)
     named = {

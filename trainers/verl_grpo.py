@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer
-from sql_env.errors import DataError
+from sql_env.errors import ArgumentError, DataError
+from sql_env.plugins import require
 from sql_env.prompts.template import load_template, record_template
 from trainers.algorithms import get_algorithm
 from trainers.arguments import exit_on_error
@@ -261,18 +262,43 @@ def main(argv: Sequence[str] | None = None) -> None:
     if {"-h", "--help"} & set(given):
         print(__doc__)
         return
-    if importlib.util.find_spec("verl") is None:
-        sys.exit("error: verl is not installed: pip install 'sql-env[verl]'")
-    overrides = [text for text in given if not text.startswith("-") and ("=" in text or text[:1] == "~")]
-    if (get_setup(overrides) or ("" if has_accelerator() else "cpu")) == "cpu":
-        os.environ.update({**QUIET_ENVIRONMENT, **os.environ, **CPU_ENVIRONMENT})
-        warnings.filterwarnings("ignore", category=UserWarning, module="verl.workers.engine")
-        print("no accelerator is used: verl runs on the processor, with setup=cpu", file=sys.stderr)
     with exit_on_error():
+        require("verl", "verl", "hydra", "torch", "transformers", purpose="training with verl")
+        overrides = [text for text in given if not text.startswith("-") and ("=" in text or text[:1] == "~")]
+        if (get_setup(overrides) or ("" if has_accelerator() else "cpu")) == "cpu":
+            os.environ.update({**QUIET_ENVIRONMENT, **os.environ, **CPU_ENVIRONMENT})
+            warnings.filterwarnings("ignore", category=UserWarning, module="verl.workers.engine")
+            print("no accelerator is used: verl runs on the processor, with setup=cpu", file=sys.stderr)
         import hydra
 
-        sys.argv = [sys.argv[0], *implied_overrides(overrides), *given]
-        hydra.main(config_path=str(CONFIGS), config_name="grpo", version_base=None)(run_training)()
+        # Hydra's parser takes the overrides in one piece only: --cfg job between two of them is an error.
+        options = [text for text in given if text not in overrides]
+        sys.argv = [sys.argv[0], *_imply_checked(overrides), *overrides, *options]
+        hydra.main(config_path=str(CONFIGS), config_name="grpo", version_base=None)(_run_checked)()
+
+
+def _run_checked(config: Any) -> None:
+    with exit_on_error():  # here, because Hydra prints a traceback for every error that reaches it
+        run_training(config)
+
+
+def _imply_checked(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that a command line implies; see `implied_overrides`.
+
+    Raises:
+        ArgumentError: An override names no key of the configuration, or its value is malformed.
+        PluginError: There is no such algorithm, or verl does not have it.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return implied_overrides(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        reasons = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
+        raise ArgumentError(
+            f"{' '.join(' '.join(reasons).split())} (--cfg job prints all keys; +KEY=VALUE adds a new one)"
+        ) from None
 
 
 if __name__ == "__main__":

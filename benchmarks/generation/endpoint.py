@@ -12,17 +12,17 @@ from random import Random, uniform
 from threading import Event
 from typing import Any
 
+try:  # before our modules, because they import it too
+    import httpx2 as httpx
+except ImportError:
+    raise ImportError("an endpoint needs httpx2: pip install '.[eval]'") from None
+
 from benchmarks.generation.generator import Chat, SamplingParams
 from benchmarks.generation.redaction import Redaction
 from benchmarks.generation.response import FAULTS, Deadline, read_body, read_completion
 from sql_env.display.terminal import escape_control
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import join_messages
-
-try:
-    import httpx2 as httpx
-except ImportError:
-    raise ImportError("an endpoint needs httpx2: pip install 'sql-env[eval]'") from None
 
 RETRIED = {408, 409, 425, 429}
 """HTTP statuses after which a request is sent again. All statuses from 500 up are, too."""

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, TypeVar
@@ -26,6 +25,7 @@ from benchmarks.evaluation import options
 from benchmarks.records import json_lines
 from benchmarks.records.run import describe_environment
 from sql_env.errors import DataError
+from sql_env.plugins import require
 
 with suppress(ImportError):  # `exit_on_error` names the missing package
     import psutil
@@ -90,8 +90,7 @@ def exit_on_error(*packages: str) -> Iterator[None]:
     logging.getLogger("sql_env.benchmark").setLevel(logging.ERROR)
     with options.exit_on_error():
         for package in packages:
-            if find_spec(package) is None:
-                raise DataError(f"{package} is missing: pip install 'sql-env[bench]'")
+            require("bench", package, purpose="this measurement")
         yield
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sql_env.errors import DataError
+from sql_env.plugins import require
 
 if TYPE_CHECKING:
     from benchmarks.reports.curves import Curve
@@ -34,8 +34,7 @@ def plot(
 
     if out.suffix.lower() not in FORMATS:
         raise DataError(f"cannot write {str(out)!r}: the name must end in one of {', '.join(FORMATS)}")
-    if find_spec("matplotlib") is None:
-        raise DataError("matplotlib is missing: pip install 'sql-env[bench]'")
+    require("bench", "matplotlib", purpose="a figure")
     save_figure(read_runs(runs), out)
     typer.echo(str(out))
 

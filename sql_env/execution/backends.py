@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 
 from sql_env import plugins
@@ -136,8 +135,8 @@ def resolve_backend(backend: str) -> str:
     name = ("ray" if _drives_ray() else "local") if backend == AUTO else backend
     if name not in BACKENDS:
         raise PluginError(f"no backend is called {name!r}.{plugins.suggest(name, [*BACKENDS, AUTO])}")
-    if name == "ray" and find_spec("ray") is None:
-        raise PluginError("the backend 'ray' needs Ray: pip install 'sql-env[ray]'")
+    if name == "ray":
+        plugins.require("ray", "ray", purpose="the backend 'ray'")
     return name
 
 

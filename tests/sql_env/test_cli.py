@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
+import sql_env as sql_env_package
 from sql_env import Scorer, cli, load_benchmark, plugins, respond
 from sql_env.errors import PluginError
 
@@ -18,6 +20,47 @@ COMMAND = Path(sys.executable).with_name("sql-env")
 
 def sql_env(*arguments):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def clash(tmp_path):
+    """A folder with packages that have the names of ours, as many research repositories have them."""
+    for name in ("benchmarks", "rewards", "trainers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('the package of the user')\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [[COMMAND], [sys.executable, "-m", "sql_env"]], ids=["script", "module"])
+def test_packages_of_the_user_with_our_names_do_no_harm(clash, start):
+    for words, said in (
+        (["prompt", "--benchmark", "demo"], "CREATE TABLE"),
+        (["evaluate", "--help"], "--predictions"),
+        (["check-reward", "length"], "keeps"),
+        (["train", "sft", "--help"], "--eval_split"),
+    ):
+        done = subprocess.run([*start, *words], cwd=clash, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert said in done.stdout
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert sql_env_package.__version__ == metadata.version("sql-env")
+    for start in ([COMMAND], [sys.executable, "-m", "sql_env"]):
+        done = subprocess.run([*start, "--version"], capture_output=True, text=True, check=False)
+        assert done.stdout == f"sql-env {sql_env_package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sql-env eva", "evaluate"), ("sql-env train ", "grpo"), ("sql-env evaluate --pred", "--predictions")],
+)
+def test_the_shell_completes_commands_and_their_options(typed, offered):
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    environment = {**os.environ, "_SQL_ENV_COMPLETE": "complete_bash", **words}
+    done = subprocess.run([COMMAND], capture_output=True, text=True, check=False, env=environment)
+    assert offered in done.stdout.split(), done.stderr
 
 
 def test_list_shows_what_is_installed():

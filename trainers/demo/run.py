@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env import Scorer, Task
-from trainers.arguments import run_command
+from trainers.arguments import exit_on_error, require_trl, run_command
 from trainers.dataset import Prompter
 from trainers.demo.stages import Log, Stages, silence_libraries
 from trainers.demo.tasks import DemoArguments, load_demo_tasks
@@ -146,5 +146,7 @@ def list_next_commands(args: DemoArguments, max_tokens: int) -> list[list[str]]:
 
 def main() -> None:
     """Run the demo with the settings of the command line."""
+    with exit_on_error():
+        require_trl()
     silence_libraries()
     run_command(run_demo, DemoArguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.generation.generator import Chat, SamplingParams
 from sql_env.errors import GenerationError
+from sql_env.plugins import require
 from trainers.generation.checkpoint import CheckpointGenerator
 from trainers.generation.sampling import complete_batch, split_batches
 from trainers.hardware import use_threads
@@ -28,6 +29,7 @@ class Transformers(CheckpointGenerator):
 
     Raises:
         GenerationError: There is no such model, or no such type.
+        PluginError: torch or transformers is missing.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Transformers(CheckpointGenerator):
         batch: int = 32,
         threads: int = 0,
     ) -> None:
+        require("trl", "torch", "transformers", purpose="the generator 'transformers'")
         import torch
 
         use_threads(threads)

@@ -8,12 +8,13 @@ the model as tools. A `gymnasium.Env` would offer ``close``, ``render`` and ``st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
 from sql_env import Episode, Score, Scorer, Task
 from sql_env.envs.episode import answer, check_turns
-from sql_env.errors import LimitError, TaskError
+from sql_env.errors import ArgumentError, LimitError, TaskError
 from sql_env.parser import ResponseFormat
 from sql_env.prompts.observation import ResultView
 from trainers.logs.rollouts import RolloutWriter
@@ -70,6 +71,27 @@ class SQLTools:
         if not isinstance(query, str):
             raise TypeError(f"query must be a string, not {query!r}")
         return self.episode.query(query)
+
+
+def check_chat_template(tokenizer: Any) -> None:
+    """Check that TRL can read the tool calls of a model, before a trainer is made.
+
+    Raises:
+        ArgumentError: The tokenizer has no chat template, or one whose calls TRL cannot read.
+    """
+    from trl.chat_template_utils import add_response_schema
+
+    names = ("response_template", "response_schema")
+    if any(getattr(tokenizer, name, None) is not None for name in names):
+        return
+    try:
+        add_response_schema(deepcopy(tokenizer))
+    except ValueError:
+        raise ArgumentError(
+            "--max_turns above 1 needs a model whose chat template TRL knows, such as those of Qwen 2.5, "
+            "Qwen 3, Llama 3.1 and gpt-oss, unchanged; or a tokenizer with a response_schema of its own. "
+            "With --max_turns 1 every model can be trained"
+        ) from None
 
 
 def make_environment_arguments(

@@ -14,7 +14,7 @@ from sql_env import Scorer, Task, load_benchmark
 from sql_env.errors import DataError
 from sql_env.prompts.prompt import PromptBudget, build_prompt
 from sql_env.prompts.template import load_template
-from trainers.dataset import filter_usable, load_tokenizer
+from trainers.dataset import expect_model, filter_usable, load_tokenizer
 
 PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
@@ -134,5 +134,6 @@ def make_rows(
 
 def get_chat_template(model: str, trust_remote_code: bool = False) -> str | None:
     """Return the chat template for a model; None if its tokenizer has one."""
-    tokenizer = load_tokenizer(model, trust_remote_code=trust_remote_code)
+    with expect_model(model):
+        tokenizer = load_tokenizer(model, trust_remote_code=trust_remote_code)
     return PLAIN_CHAT_TEMPLATE if tokenizer.chat_template is None else None

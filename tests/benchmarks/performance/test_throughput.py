@@ -225,7 +225,7 @@ class TestCommand:
         code = f"import sys; sys.modules['psutil'] = None; {command}"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 2
-        assert "pip install 'sql-env[bench]'" in done.stderr
+        assert "pip install '.[bench]'" in done.stderr
 
     @pytest.mark.slow
     def test_every_workload_runs(self, shared_data, tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch):
 
 
 def test_auto_is_ray_in_a_job_that_ray_has_started(monkeypatch):
-    pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
+    pytest.importorskip("ray", reason="the Ray backend needs the extra ray")
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     assert resolve_backend("auto") == "local"
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")

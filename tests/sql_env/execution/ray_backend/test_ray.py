@@ -31,7 +31,7 @@ from sql_env.execution.backends import load_executor, map_distributed, resolve_b
 from sql_env.execution.messages import JudgeRequest
 from sql_env.scoring.stream import score_stream
 
-ray = pytest.importorskip("ray", reason="the Ray backend needs sql-env[ray]")
+ray = pytest.importorskip("ray", reason="the Ray backend needs the extra ray")
 from sql_env.execution.ray_backend import executor as ray_executor  # noqa: E402
 from sql_env.execution.ray_backend.executor import RayExecutor  # noqa: E402
 
