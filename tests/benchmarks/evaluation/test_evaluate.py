@@ -411,7 +411,7 @@ def test_command_prints_what_is_left_out(command, tmp_path):
         ({"predictions": "gone.txt"}, "gone.txt"),
         ({"predictions": "q.jsonl", "more": ("--comparison", "brid")}, "Did you mean 'bird'"),
         ({"more": ("--param", "colour=blue")}, "colour"),
-        ({"more": ("--split", "dev")}, "no split 'dev'"),
+        ({"more": ("--split", "dev")}, "no row of"),
         ({"more": ("--out", "{tmp}/p.txt")}, "cannot write a run"),
         ({"more": ("--suites", "{tmp}/gone")}, "its suite is missing"),
     ],
