@@ -121,7 +121,7 @@ def run_training(config: Any) -> None:
     if error := validation_error(config):
         sys.exit(f"error: {error}")
     fill_defaults(config)
-    with claim_run_folder(config):
+    with exit_on_error(), claim_run_folder(config):  # Hydra would print a traceback
         if config.sql.benchmark:
             write_data(config)
         main_ppo.main(config)

@@ -612,6 +612,13 @@ def test_a_run_folder_belongs_to_one_configuration(quiet_verl, tmp_path):
         with pytest.raises(DataError, match="global_step_2") as caught:
             claim("sql.prompt=compact", other)
         assert difference in str(caught.value)
+    changed = verl_grpo.compose_config(["setup=cpu", f"trainer.default_local_dir={tmp_path}"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verl_grpo, "validation_error", lambda config: "")
+        patch.setattr(verl_grpo, "fill_defaults", lambda config: None)
+        with pytest.raises(SystemExit, match="has an earlier run") as ended:
+            verl_grpo.run_training(changed)
+    assert str(ended.value).startswith("error: ")
     resume = ["sql.prompt=compact", "trainer.resume_mode=resume_path"]
     claim(*resume, f"trainer.resume_from_path={tmp_path}/global_step_2")
     with pytest.raises(DataError, match="is no checkpoint"):
