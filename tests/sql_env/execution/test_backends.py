@@ -32,7 +32,7 @@ def test_an_unknown_backend():
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)  # as Python itself marks what cannot be imported
-    with pytest.raises(PluginError, match=r"pip install 'sql-env\[ray\]'"):
+    with pytest.raises(PluginError, match=r"pip install '\.\[ray\]'"):
         resolve_backend("ray")
     assert resolve_backend("auto") == "local"
 
