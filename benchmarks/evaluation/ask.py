@@ -36,7 +36,8 @@ def ask(
     task = Task("ask", question, "", str(db), db.stem, dialect, evidence)
     with closing(generation.load(model)[1]) as generator, Executor() as executor:
         prompt = prompting.build_prompt(task, executor, form, generator)
-        [(_, completions)] = generator.complete([prompt.messages], sampling)
+        [(_, texts)] = generator.complete([prompt.messages], sampling)
+        completions = [str(text) for text in texts]  # plain strings, as a worker reads no others
         actions = [parse(text, form) for text in completions]
         queries = [Query(str(db), action.sql, dialect) for action in actions if action.sql is not None]
         executed = iter(executor.run_many(queries))

@@ -90,6 +90,12 @@ class EvaluationConfig(BenchmarkOptions):
         str,
         typer.Option(help="Backend that runs queries: local, ray, or auto (ray in the driver of a Ray job)."),
     ] = "auto"
+    price_in: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million tokens of prompts, for the cost.")
+    ] = None
+    price_out: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million tokens of completions, for the cost.")
+    ] = None
     profile: Annotated[
         bool, typer.Option("--profile", help="Print to stderr how long each part of scoring took.")
     ] = False

@@ -13,6 +13,7 @@ from benchmarks.evaluation.judging import SQL, Metric, TaskCompletions, get_batc
 from benchmarks.evaluation.options import FILE, GREEDY, SAMPLED, EvaluationConfig, PromptSettings
 from benchmarks.evaluation.summary import make_summary
 from benchmarks.generation.generator import Generator, SamplingParams
+from benchmarks.generation.usage import add_usage, sum_usage
 from benchmarks.loading.limits import parse_limits
 from benchmarks.loading.predictions import find_indices, hash_predictions, read_predictions
 from benchmarks.records.item import Item
@@ -151,9 +152,12 @@ def complete_tasks(
         if len(done[decoding]) == len(tasks):
             continue
         for place, texts in generator.complete(messages, sampling, done[decoding]):
-            row = {"task_id": tasks[place].id, "decoding": decoding, "completions": list(texts)}
+            row: dict[str, Any] = {"task_id": tasks[place].id, "decoding": decoding}
+            row["completions"] = [str(text) for text in texts]  # plain strings, as a worker reads no others
             if dropped := prompts[place].dropped_gold_tables:
                 row["dropped_gold_tables"] = list(dropped)
+            if usage := add_usage(texts):
+                row["usage"] = usage
             predictions.append(row)
             progress(decoding, 1)
 
@@ -208,6 +212,7 @@ def judge_and_summarize(
     if run is not None:
         dropped = {row["task_id"] for row in run.predictions.rows if row.get("dropped_gold_tables")}
         summary["prompts_without_gold_tables"] = len(dropped)
+        summary["usage"] = sum_usage(run.predictions.rows, config.price_in, config.price_out)
         run.finish(summary, _read_schemas(scorer.executor, benchmark.tasks))
     return summary
 

@@ -77,6 +77,8 @@ def print_summary(benchmark: Benchmark, summary: Mapping[str, Any]) -> None:
     statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     console.print(f"how the queries ended: {statuses}")
     _print_masking(console, summary)
+    if usage := summary.get("usage"):
+        _print_usage(usage)
     if summary.get("prompts_without_gold_tables"):
         console.print(
             f"prompts that lack a table of the gold query: {summary['prompts_without_gold_tables']}"
@@ -100,6 +102,21 @@ def _print_masking(console: Console, summary: Mapping[str, Any]) -> None:
             "leaves them out. Find the cause and repeat the evaluation before you compare this accuracy.",
             style="yellow",
         )
+
+
+def _print_usage(usage: Mapping[str, Any]) -> None:
+    """Print to stderr the tokens and the time of the completions, and their cost where a price is given.
+
+    The same run has the same results on stdout, but not the same times.
+    """
+    console = make_console(stderr=True, highlight=False, soft_wrap=True)
+    tokens = f"{usage['prompt_tokens']:,} tokens of prompts, {usage['completion_tokens']:,} of completions"
+    console.print(
+        f"completions: {usage['requests']:,}, {tokens}, {usage['seconds_per_request']:.2f} s for each"
+    )
+    if "cost" in usage:
+        unknown = "unknown, because the server does not count all tokens"
+        console.print(f"cost: {unknown if usage['cost'] is None else usage['cost']}")
 
 
 def _measure_accuracy(items: Sequence[Item]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +21,7 @@ except ImportError:
 from benchmarks.generation.generator import Chat, SamplingParams
 from benchmarks.generation.redaction import Redaction
 from benchmarks.generation.response import FAULTS, Deadline, read_body, read_completion
+from benchmarks.generation.usage import MeasuredText, Usage, read_token_counts
 from sql_env.display.terminal import escape_control
 from sql_env.errors import GenerationError
 from sql_env.prompts.prompt import join_messages
@@ -206,7 +208,7 @@ class Endpoint:
         for attempt in range(self._retries + 1):
             if self._stopped.is_set():
                 return None
-            after = ""
+            after, began = "", time.monotonic()
             try:
                 status, after, content = self._send(body)
             except FAULTS as error:
@@ -214,7 +216,8 @@ class Endpoint:
             else:
                 text = read_completion(content) if 200 <= status < 300 else None
                 if text is not None:
-                    return self._redact_completion(text)
+                    usage = Usage(*read_token_counts(content), time.monotonic() - began)
+                    return MeasuredText(self._redact_completion(text), usage)
                 beginning = content[: 10 * _MAX_QUOTED].decode("utf-8", "replace")
                 fault = self._describe(f"HTTP {status}: {beginning}")
                 if status in REFUSED:

@@ -20,7 +20,15 @@ from typing import Any
 
 import apsw
 
-from benchmarks.records.fields import check_fields, check_text, list_of, mapping_of
+from benchmarks.records.fields import (
+    check_fields,
+    check_number,
+    check_text,
+    check_whole,
+    list_of,
+    mapping_of,
+    optional,
+)
 from benchmarks.records.item import ITEMS, Item
 from benchmarks.records.json_lines import JsonLinesFile, read_object, write_json
 from sql_env.errors import DataError
@@ -135,7 +143,15 @@ def check_prediction(row: dict[str, Any]) -> dict[str, Any]:
 
 
 _PREDICTION = {"task_id": check_text, "decoding": check_text, "completions": list_of(check_text)}
-_OF_PREDICTION = {"dropped_gold_tables": list_of(check_text)}
+_USAGE = {
+    "prompt_tokens": optional(check_whole),
+    "completion_tokens": optional(check_whole),
+    "seconds": check_number,
+}
+_OF_PREDICTION = {
+    "dropped_gold_tables": list_of(check_text),
+    "usage": lambda value, name: check_fields(value, name, _USAGE),
+}
 _check_differences = list_of(mapping_of(lambda value, name: value))
 
 

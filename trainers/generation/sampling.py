@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from trainers.dataset import Prompt, render_prompt
@@ -134,6 +134,16 @@ def generate_tokens(
             output_logits=logits,
         )
     return output.sequences[:, inputs["input_ids"].shape[1] :], output.logits
+
+
+def count_tokens(rows: Sequence[Sequence[int]], end: Collection[int]) -> list[int]:
+    """Count the tokens of each completion up to its first end token, which counts too.
+
+    Example:
+        >>> count_tokens([[5, 6, 2, 2], [5, 6, 7, 8]], end=[2])
+        [3, 4]
+    """
+    return [next((place for place, token in enumerate(row, 1) if token in end), len(row)) for row in rows]
 
 
 def list_end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
 from benchmarks.generation.generator import Chat, SamplingParams
+from benchmarks.generation.usage import MeasuredText, Usage
 from sql_env.errors import GenerationError
 from sql_env.plugins import require
 from trainers.generation.checkpoint import CheckpointGenerator
-from trainers.generation.sampling import complete_batch, split_batches
+from trainers.generation.sampling import count_tokens, generate_tokens, list_end_tokens, split_batches
 from trainers.hardware import use_threads
 
 
@@ -76,9 +78,10 @@ class Transformers(CheckpointGenerator):
     def _complete_batch(self, prompts: list[list[int]], sampling: SamplingParams) -> list[list[str]]:
         import torch
 
+        model, began = self._load_model(), time.monotonic()
         try:
-            return complete_batch(
-                self._load_model(),
+            tokens, _ = generate_tokens(
+                model,
                 self.tokenizer,
                 prompts,
                 samples=sampling.samples,
@@ -91,6 +94,14 @@ class Transformers(CheckpointGenerator):
                 f"the device has too little memory for {len(prompts) * sampling.samples} completions at a "
                 f"time: resume with a smaller --batch than {self._batch}. {error}"
             ) from None
+        texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        counts = count_tokens(tokens.tolist(), list_end_tokens(model, self.tokenizer))
+        seconds, n = (time.monotonic() - began) / max(1, len(texts)), sampling.samples
+        measured = [
+            MeasuredText(text, Usage(len(prompts[place // n]), count, seconds))
+            for place, (text, count) in enumerate(zip(texts, counts, strict=True))
+        ]
+        return [list(measured[i : i + n]) for i in range(0, len(measured), n)]
 
     def _load_model(self) -> Any:
         """Return the model. The first call loads it."""

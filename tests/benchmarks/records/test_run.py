@@ -197,6 +197,13 @@ def finished(memorised, out, *more):
     return done.stdout
 
 
+def without_seconds(text):
+    """A JSON text with its usage, but without times."""
+    row = json.loads(text)
+    row["usage"] = {name: value for name, value in row["usage"].items() if "seconds" not in name}
+    return json.dumps(row)
+
+
 @pytest.mark.slow
 def test_a_killed_run_is_resumed(memorised, tmp_path):
     """A run that is killed between completions and inside a line ends like a run without a kill."""
@@ -221,15 +228,17 @@ def test_a_killed_run_is_resumed(memorised, tmp_path):
     assert predictions.read_bytes().startswith(kept)
     rows = [json.loads(line) for line in predictions.read_text().splitlines()]
     assert len({(row["task_id"], row["decoding"]) for row in rows}) == len(rows) == 16
-    assert sorted(predictions.read_text().splitlines()) == sorted(
-        (tmp_path / "whole" / "predictions.jsonl").read_text().splitlines()
+    assert sorted(map(without_seconds, predictions.read_text().splitlines())) == sorted(
+        map(without_seconds, (tmp_path / "whole" / "predictions.jsonl").read_text().splitlines())
     )
 
     items = tmp_path / "killed" / "items.jsonl"
     items.write_bytes(items.read_bytes()[:5000])
     assert finished(memorised, tmp_path / "killed") == output
-    for name in ("config.json", "environment.json", "items.jsonl", "summary.json", "schemas.json"):
+    for name in ("config.json", "environment.json", "items.jsonl", "schemas.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    killed, whole = ((tmp_path / name / "summary.json").read_text() for name in ("killed", "whole"))
+    assert without_seconds(killed) == without_seconds(whole)
 
 
 @pytest.mark.slow
@@ -245,6 +254,11 @@ def test_files_of_a_run(memorised, tmp_path):
         assert item.metrics["mean@1"] == pytest.approx(sum(bool(c.correct) for c in item.candidates) / 3)
         assert all(1 <= candidate.votes <= len(runs) for candidate in runs)
     summary = json.loads((tmp_path / "summary.json").read_text())
+    usages = [json.loads(line)["usage"] for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert summary["usage"]["requests"] == 8 * 4
+    for name in ("prompt_tokens", "completion_tokens"):
+        assert 0 < sum(usage[name] for usage in usages) == summary["usage"][name]
+    assert "cost" not in summary["usage"]
     greedy = summary["metrics"]["greedy"]
     assert (greedy["n"], greedy["mean"]) == (8, 0.75)
     assert greedy["low"] < 0.75 < greedy["high"]
