@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+from contextlib import suppress
 
 from sql_env.limits import Limits
-
-_STEP = 16 * 2**20
-"""Growth of the peak memory, in bytes, after which the memory is read again. To read it takes 10 us."""
 
 
 class MemoryLimit:
@@ -22,7 +21,9 @@ class MemoryLimit:
     def __init__(self, limits: Limits) -> None:
         size = limits.process_bytes
         self._high = size - 2 * int(limits.memory_bytes)
-        self._seen = 0
+        self._file: int | None = None  # open, because reading it again takes a microsecond
+        with suppress(FileNotFoundError):
+            self._file = os.open("/proc/self/statm", os.O_RDONLY)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
             size = min(size, hard)
@@ -30,23 +31,15 @@ class MemoryLimit:
 
     def is_near(self) -> bool:
         """Return True if the next query might not get all the memory that its limits allow."""
-        peak = peak_bytes()
-        if peak < self._seen + _STEP:
-            return False
-        self._seen = peak
-        return data_bytes() > self._high
+        return self.used_bytes > self._high
 
+    @property
+    def used_bytes(self) -> int:
+        """The memory that counts towards `RLIMIT_DATA`; the peak memory if the system does not tell.
 
-def peak_bytes() -> int:
-    """Return the largest memory of this process so far, with mapped files. This is a cheap call."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def data_bytes() -> int:
-    """Return the memory that counts towards `RLIMIT_DATA`; the peak memory if the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[5]) * resource.getpagesize()
-    except FileNotFoundError:
-        return peak_bytes()
+        Linux gives a new process the largest memory of its parent, so that figure would be useless there.
+        """
+        if self._file is not None:
+            return int(os.pread(self._file, 256, 0).split()[5]) * resource.getpagesize()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak

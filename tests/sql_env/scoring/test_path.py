@@ -25,7 +25,18 @@ assert score.rollout.correct
 print(json.dumps(sorted(name for name in visited if name.startswith("sql_env."))))
 """
 
-NOT_COUNTED = ("comparison", "types", "limits", "stats", "messages", "pending", "rows", "rubric", "engines")
+NOT_COUNTED = (
+    "comparison",
+    "types",
+    "limits",
+    "stats",
+    "messages",
+    "pending",
+    "rows",
+    "rubric",
+    "reward",
+    "engines",
+)
 """Comparisons, rewards, engines and data types."""
 
 
