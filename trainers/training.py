@@ -27,7 +27,6 @@ from trainers.dataset import (
 from trainers.generation.accuracy import GreedyAccuracy, measure_greedy_accuracy
 from trainers.hardware import use_threads
 from trainers.logs.run_folder import TrainerFolder, resolve_path
-from trainers.logs.step_line import print_step_lines
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +119,8 @@ def train_and_measure(trainer: Any, setup: Setup, max_new_tokens: int) -> None:
     The greedy execution accuracy on the held-out tasks and the share of masked answers, before and after,
     go into ``held_out.json`` in the output folder.
     """
+    from trainers.logs.step_line import print_step_lines  # needs transformers
+
     out, is_main = Path(trainer.args.output_dir), trainer.accelerator.is_main_process
     print_step_lines(trainer)
     before = measure_held_out(trainer, setup, max_new_tokens)
