@@ -111,7 +111,8 @@ def run_demo(args: DemoArguments) -> None:
     record.write(out / "record.json")
     draw_curves(out / "curves.png", logs, rl_log, record.figures())
     record.print_summary(console)
-    console.print(f"{out / 'record.json'}, {out / 'curves.png'}; {record.seconds['total']:.0f} seconds")
+    written = f"{out / 'record.json'}, {out / 'curves.png'}; {record.seconds['total']:.0f} seconds"
+    console.print(written, soft_wrap=True)  # a path stays on one line
     console.print("\nMeasure the trained model on the whole test set, and look at its answers:\n")
     for command in list_next_commands(args, demo.stages.max_tokens):
         console.print(f"  {shlex.join(command)}", soft_wrap=True, highlight=False, markup=False)

@@ -150,7 +150,7 @@ def predictions(tmp_path):
     lines += ["SELECT 1 WHERE 0", endless, "SELECT nothing"]
     path = tmp_path / "predictions.txt"
     text = "".join(line + "\n" for line in lines) + "\n" * (len(tasks) - len(lines))
-    path.write_text("\n" + text)  # places are those in the ids, which begin with 1
+    path.write_text(text)
     return path
 
 

@@ -100,7 +100,7 @@ def test_a_miniature_runs_every_arm_once(tmp_path):
     found = [json.loads(path.read_text()) for path in paths]
     for record in found:
         for kind in ("complex", "simple"):
-            assert set(record[kind]) == set(FIGURES)
+            assert set(record[kind]) == {*FIGURES, "masked"}
             assert all(0 <= value <= 1 for value in record[kind].values())
         assert record["settings"]["grpo_steps"] == 2
     assert all(record["cpu_seconds"]["training"] > 0 for record in found[1:])
