@@ -78,7 +78,7 @@ def test_a_miniature_writes_its_record_and_its_curves(tmp_path):
         assert text in " ".join(output.split())
     for name in ("cold_start", "grpo"):
         assert json.loads((tmp_path / name / "prompt.json").read_text())["template"] == "compact@1"
-    evaluate, report = (shlex.split(line) for line in output.splitlines() if line.startswith("  /"))
+    evaluate, report = (shlex.split(line) for line in output.splitlines() if " -m " in line)
     done = subprocess.run([*evaluate, "--tasks", "20"], capture_output=True, text=True, check=True)
     assert "prompt.json" not in done.stderr
     config = json.loads((tmp_path / "evaluation" / "config.json").read_text())
