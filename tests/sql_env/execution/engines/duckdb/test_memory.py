@@ -9,6 +9,9 @@ import sys
 
 import pytest
 
+from sql_env import Limits
+from sql_env.execution.engines.duckdb.engine import DuckDBEngine
+
 LIMIT = 2**30
 PROGRAM = """
 import re, resource, signal, sys
@@ -81,13 +84,14 @@ def test_memory_of_the_process_is_bounded(defined, name):
     check(defined, name)
 
 
-def test_memory_of_the_engine_is_bounded(engine, defined, monkeypatch):
+def test_memory_of_the_engine_is_bounded(defined):
     sql = "SELECT len(list(range)) FROM range(100000000)"
-    engine.limits = engine.limits.__class__(memory_bytes=50_000_000)
+    engine = DuckDBEngine(Limits(memory_bytes=50_000_000))
     assert engine.run(defined, sql).status.value == "too_large"
     assert engine.out_of_memory
     assert engine.run(defined, "SELECT 1").ok
     assert not engine.out_of_memory
+    engine.close()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), MemoryError("std::bad_alloc")])
